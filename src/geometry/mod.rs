@@ -1,0 +1,32 @@
+//! Hyperbolic geometry on Burn tensors, differentiable and generic over the backend.
+//!
+//! This floor knows tensors and nothing else: no images, no models, no files.
+//!
+//! # Conventions
+//!
+//! | what | value |
+//! |---|---|
+//! | curvature | −c with c ≥ 0 (`f64`) |
+//! | Poincaré ball | points x with c‖x‖² < 1, radius 1/√c |
+//! | conformal factor | λₓ = 2 / (1 − c‖x‖²), so λ₀ = 2 |
+//! | c = 0 | the Euclidean limit: x ⊕ y = x + y, expₓ(v) = x + v, d(x, y) = 2‖x − y‖ |
+//! | coordinates | on the last axis, or on the one given to [`PoincareBall::along`] |
+//! | broadcasting | all other axes broadcast as in Burn |
+//!
+//! The limit distance is *twice* the Euclidean one, because λ₀ = 2: an experiment that wants the
+//! same pipeline without curvature sets c = 0 and changes nothing else.
+//!
+//! # Numerics
+//!
+//! Every operation is continuous in c down to c = 0, and every gradient is finite for finite input:
+//! at x = y, at the origin, and at the rim. Where a function has no gradient (a norm at 0), the
+//! gradient is 0. Distances use the inverse hyperbolic sine, which keeps its relative accuracy for
+//! points that nearly coincide, where the common artanh(‖−x ⊕ y‖) form loses all digits.
+//!
+//! Formulas: Ganea, Bécigneul, Hofmann, *Hyperbolic Neural Networks*, NeurIPS 2018 (arXiv
+//! 1805.09112); Ungar, *A Gyrovector Space Approach to Hyperbolic Geometry*, 2009.
+
+mod ball;
+mod ops;
+
+pub use ball::PoincareBall;

@@ -1,0 +1,173 @@
+//! Geodesic distances.
+
+use burn::tensor::{Tensor, backend::Backend};
+
+use super::scalars::{arsinhc, inner, norm_squared, rim_gap, safe_sqrt, sinhc};
+
+/// The arsinh form. With δ = x − y, α = 1 − c‖x‖², β = 1 − c‖y‖² and z = c‖δ‖²/(αβ):
+/// d = 2‖δ‖/√(αβ) · arsinh(√z)/√z, whose last factor is smooth in c and tends to 1.
+pub fn dist<B: Backend, const D: usize>(
+    x: Tensor<B, D>,
+    y: Tensor<B, D>,
+    c: f64,
+    axis: usize,
+) -> Tensor<B, D> {
+    let alpha = rim_gap(norm_squared(x.clone(), axis), c);
+    let beta = rim_gap(norm_squared(y.clone(), axis), c);
+    let stretched = norm_squared(x - y, axis) / (alpha * beta);
+    let z = stretched.clone().mul_scalar(c);
+    safe_sqrt(stretched).mul_scalar(2.0) * arsinhc(z)
+}
+
+/// The tangent form; see [`PoincareBall::dist_expmap0`](crate::geometry::PoincareBall).
+///
+/// All of it but four sums along the axis works on one number per point, so that the selection
+/// between the plain and the far evaluation costs next to nothing.
+pub fn dist_expmap0<B: Backend, const D: usize>(
+    u: Tensor<B, D>,
+    v: Tensor<B, D>,
+    c: f64,
+    axis: usize,
+) -> Tensor<B, D> {
+    let difference = u.clone() - v.clone();
+    let gap = norm_squared(difference.clone(), axis);
+    if c == 0.0 {
+        return safe_sqrt(gap).mul_scalar(2.0);
+    }
+    let norm_u = safe_sqrt(norm_squared(u.clone(), axis));
+    let norm_v = safe_sqrt(norm_squared(v.clone(), axis));
+    // ‖u‖ − ‖v‖ without its cancellation.
+    let reach = norm_u.clone() + norm_v.clone();
+    let origin = reach.clone().equal_elem(0.0);
+    let radial = inner(difference, u + v, axis) / reach.clone().mask_fill(origin, 1.0);
+    let pair = Pair {
+        norm_u,
+        norm_v,
+        radial,
+        gap,
+        reach,
+    };
+
+    // The norms cannot exceed √MAX, so for a smaller c nothing is ever far.
+    if c.sqrt() * f32::MAX.sqrt() as f64 <= FAR {
+        return pair.near(c);
+    }
+    let far = pair.reach.clone().greater_elem(FAR / c.sqrt());
+    pair.clone()
+        .shrunk_to(FAR / c.sqrt())
+        .near(c)
+        .mask_where(far, pair.far(c))
+}
+
+/// √c(‖u‖ + ‖v‖) beyond which the hyperbolic sines are evaluated as logarithms: their product has
+/// twice this exponent, and exp(80) still fits in an f32.
+const FAR: f64 = 40.0;
+
+/// What the tangent form needs of a pair of vectors: ‖u‖, ‖v‖, ‖u‖ − ‖v‖, ‖u − v‖², ‖u‖ + ‖v‖.
+#[derive(Clone)]
+struct Pair<B: Backend, const D: usize> {
+    norm_u: Tensor<B, D>,
+    norm_v: Tensor<B, D>,
+    radial: Tensor<B, D>,
+    gap: Tensor<B, D>,
+    reach: Tensor<B, D>,
+}
+
+impl<B: Backend, const D: usize> Pair<B, D> {
+    /// Scales pairs beyond `reach` back to it, so that an evaluation that is discarded for them
+    /// stays finite in value and gradient; nearer pairs are unchanged.
+    fn shrunk_to(self, reach: f64) -> Self {
+        let scale = self.reach.clone().clamp_min(reach).recip() * reach;
+        Self {
+            norm_u: self.norm_u * scale.clone(),
+            norm_v: self.norm_v * scale.clone(),
+            radial: self.radial * scale.clone(),
+            gap: self.gap * scale.clone() * scale.clone(),
+            reach: self.reach * scale,
+        }
+    }
+
+    /// ‖u − v‖² − (‖u‖ − ‖v‖)², not clamped: rounding may make it negative, but clamping it would
+    /// cut off the gradient where u or v is 0.
+    fn tangential(&self) -> Tensor<B, D> {
+        self.gap.clone() - self.radial.clone().square()
+    }
+
+    /// d = 2 S · arsinh(√c S)/(√c S), from power series in c.
+    fn near(self, c: f64) -> Tensor<B, D> {
+        let shc = |t: Tensor<B, D>, factor: f64| sinhc(t.square().mul_scalar(factor * factor * c));
+        let tangential = self.tangential()
+            * shc(self.norm_u, 2.0)
+            * shc(self.norm_v, 2.0);
+        let radial = (shc(self.radial.clone(), 1.0) * self.radial).square();
+        let s_squared = (radial + tangential).clamp_min(0.0);
+        let z = s_squared.clone().mul_scalar(c);
+        safe_sqrt(s_squared).mul_scalar(2.0) * arsinhc(z)
+    }
+
+    /// The same with e^(√c·reach) taken out of every hyperbolic sine and added to its logarithm:
+    /// d = 2/√c · arsinh(e^L) with L = √c·reach + ln(√c S e^(−√c·reach)).
+    fn far(self, c: f64) -> Tensor<B, D> {
+        let s = c.sqrt();
+        // Below this arsinh(e^L) is evaluated as it stands, above it is L + ln 2 to all digits.
+        const LINEAR_FROM: f64 = 20.0;
+
+        let tangential = self.tangential();
+        // Only pairs with a large reach are used; the others are moved away from 0/0.
+        let exponent = self.reach.mul_scalar(s).clamp_min(FAR);
+        // sinh(2t)/(2t) · e^(−2t) = (1 − e^(−4t))/(4t), and 1 at t = 0.
+        let scaled_shc = |norm: Tensor<B, D>| {
+            let z = norm.mul_scalar(4.0 * s).clamp_min(1e-6);
+            (z.clone().neg().exp().neg().add_scalar(1.0)) / z
+        };
+        let tangential = tangential.mul_scalar(c) * scaled_shc(self.norm_u) * scaled_shc(self.norm_v);
+        let t = self.radial.mul_scalar(s).abs();
+        let radial = ((t.clone() - exponent.clone()).exp() - (t + exponent.clone()).neg().exp())
+            .mul_scalar(0.5)
+            .square();
+        let square = radial + tangential;
+        let same = square.clone().lower_elem(f32::MIN_POSITIVE);
+        let log = exponent + square.mask_fill(same.clone(), 1.0).log().mul_scalar(0.5);
+        let linear = log.clone().clamp_min(LINEAR_FROM).sub_scalar(LINEAR_FROM);
+        let d = log.clamp_max(LINEAR_FROM).exp().asinh() + linear;
+        d.mul_scalar(2.0 / s).mask_fill(same, 0.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::backend::Flex;
+
+    fn distance(u: [f32; 2], v: [f32; 2], c: f64) -> f32 {
+        let device = Default::default();
+        let u = Tensor::<Flex, 2>::from_floats([u], &device);
+        let v = Tensor::<Flex, 2>::from_floats([v], &device);
+        dist_expmap0(u, v, c, 1).into_scalar()
+    }
+
+    /// Opposite directions meet at the origin: d = 2(‖u‖ + ‖v‖) for every c, on both sides of the
+    /// switch to logarithms and far beyond the range of exp.
+    #[test]
+    fn far_pairs_do_not_overflow() {
+        for reach in [1.0, 30.0, 39.9, 40.1, 60.0, 1e4, 1e8] {
+            let d = distance([0.75 * reach, 0.0], [-0.25 * reach, 0.0], 1.0);
+            approx::assert_relative_eq!(d, 2.0 * reach, max_relative = 3e-7);
+            let d = distance([0.75 * reach, 0.0], [-0.25 * reach, 0.0], 0.25);
+            approx::assert_relative_eq!(d, 2.0 * reach, max_relative = 3e-7);
+        }
+        // A right angle, in f64 by the law of cosines: cosh 2d' = cosh 2a cosh 2b at c = 1.
+        let expected = 2.0 * (0.5 * ((60.0_f64.cosh() * 50.0_f64.cosh()).acosh()));
+        let d = distance([30.0, 0.0], [0.0, 25.0], 1.0) as f64;
+        approx::assert_relative_eq!(d, expected, max_relative = 3e-7);
+    }
+
+    #[test]
+    fn equal_vectors_are_at_distance_zero() {
+        for norm in [0.0, 1e-3, 1.0, 30.0, 100.0, 1e6] {
+            for c in [0.0, 1e-30, 0.01, 1.0] {
+                assert_eq!(distance([norm, norm], [norm, norm], c), 0.0, "{norm} {c}");
+            }
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! The per-point quantities that the operations share: squared norms, 1 − c‖x‖², and the even
+//! functions f(√z)/√z, smooth in z = c‖v‖² and therefore in c, with no singularity at 0.
+
+use burn::tensor::{DType, Tensor, backend::Backend};
+
+/// ⟨x, y⟩ along `axis`, which stays with size 1.
+pub fn inner<B: Backend, const D: usize>(
+    x: Tensor<B, D>,
+    y: Tensor<B, D>,
+    axis: usize,
+) -> Tensor<B, D> {
+    (x * y).sum_dim(axis)
+}
+
+/// ‖x‖² along `axis`.
+pub fn norm_squared<B: Backend, const D: usize>(x: Tensor<B, D>, axis: usize) -> Tensor<B, D> {
+    inner(x.clone(), x, axis)
+}
+
+/// √z with derivative 0, not ∞, at z = 0. Rounding may have made z slightly negative.
+pub fn safe_sqrt<B: Backend, const D: usize>(z: Tensor<B, D>) -> Tensor<B, D> {
+    let zero = z.clone().lower_equal_elem(0.0);
+    z.mask_fill(zero.clone(), 1.0).sqrt().mask_fill(zero, 0.0)
+}
+
+/// 1 − c‖x‖² from ‖x‖². At or beyond the rim it is the machine epsilon, the gap of the last point
+/// inside, so that nothing downstream divides by zero.
+pub fn rim_gap<B: Backend, const D: usize>(norm_squared: Tensor<B, D>, c: f64) -> Tensor<B, D> {
+    let epsilon = epsilon(norm_squared.dtype());
+    norm_squared
+        .mul_scalar(-c)
+        .add_scalar(1.0)
+        .clamp_min(epsilon)
+}
+
+/// The machine epsilon of a float type.
+pub fn epsilon(dtype: DType) -> f64 {
+    dtype.finfo().map_or(f64::EPSILON, |info| info.epsilon)
+}
+
+/// tanh(√z)/√z for z ≥ 0.
+pub fn tanhc<B: Backend, const D: usize>(z: Tensor<B, D>) -> Tensor<B, D> {
+    let series = [1.0, -1.0 / 3.0, 2.0 / 15.0, -17.0 / 315.0, 62.0 / 2835.0];
+    even(z, series, Tensor::tanh)
+}
+
+/// artanh(√z)/√z for 0 ≤ z < 1. From 1 − ε on the argument is held, with derivative 0.
+pub fn artanhc<B: Backend, const D: usize>(z: Tensor<B, D>) -> Tensor<B, D> {
+    let series = [1.0, 1.0 / 3.0, 1.0 / 5.0, 1.0 / 7.0, 1.0 / 9.0];
+    let last = 1.0 - epsilon(z.dtype());
+    even(z.clamp_max(last), series, Tensor::atanh)
+}
+
+/// arsinh(√z)/√z for z ≥ 0.
+pub fn arsinhc<B: Backend, const D: usize>(z: Tensor<B, D>) -> Tensor<B, D> {
+    let series = [1.0, -1.0 / 6.0, 3.0 / 40.0, -5.0 / 112.0, 35.0 / 1152.0];
+    even(z, series, Tensor::asinh)
+}
+
+/// sinh(√z)/√z for z ≥ 0.
+pub fn sinhc<B: Backend, const D: usize>(z: Tensor<B, D>) -> Tensor<B, D> {
+    let series = [1.0, 1.0 / 6.0, 1.0 / 120.0, 1.0 / 5040.0, 1.0 / 362_880.0];
+    even(z, series, Tensor::sinh)
+}
+
+/// f(√z)/√z for an odd f, by the first five terms of its power series in z below [`SERIES_BELOW`].
+fn even<B: Backend, const D: usize>(
+    z: Tensor<B, D>,
+    series: [f64; 5],
+    odd: impl Fn(Tensor<B, D>) -> Tensor<B, D>,
+) -> Tensor<B, D> {
+    /// The first term left out is below z⁵ = 1e-20, beyond f64; and above this the derivative of
+    /// the quotient, which cancels like ε/z, still has its digits where it matters.
+    const SERIES_BELOW: f64 = 1e-4;
+
+    let small = z.clone().lower_elem(SERIES_BELOW);
+    let root = z.clone().clamp_min(SERIES_BELOW).sqrt();
+    let quotient = odd(root.clone()) / root;
+
+    let z = z.clamp_max(SERIES_BELOW);
+    let [first, rest @ .., last] = series;
+    let mut sum = z.clone().mul_scalar(last);
+    for term in rest.into_iter().rev() {
+        sum = sum.add_scalar(term) * z.clone();
+    }
+    quotient.mask_where(small, sum.add_scalar(first))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::backend::{Autodiff, Flex};
+    use burn::tensor::TensorData;
+
+    type B = Autodiff<Flex>;
+
+    /// Value and derivative of the even functions against the plain quotient in f64, on both sides
+    /// of the switch to the series and at 0.
+    #[test]
+    fn even_functions_match_their_definition() {
+        type Even = fn(Tensor<B, 1>) -> Tensor<B, 1>;
+        type Derivative = fn(f64) -> f64;
+        let cases: [(Even, fn(f64) -> f64, Derivative, f64); 4] = [
+            (tanhc, f64::tanh, |t| 1.0 - t.tanh().powi(2), -1.0 / 3.0),
+            (artanhc, f64::atanh, |t| 1.0 / (1.0 - t * t), 1.0 / 3.0),
+            (arsinhc, f64::asinh, |t| 1.0 / t.hypot(1.0), -1.0 / 6.0),
+            (sinhc, f64::sinh, f64::cosh, 1.0 / 6.0),
+        ];
+        let device = Default::default();
+        for (even, odd, derivative, slope_at_zero) in cases {
+            for z in [0.0, 1e-12, 9.9e-5, 1.01e-4, 0.01, 0.5, 0.9] {
+                let data = TensorData::from([z]);
+                let input =
+                    Tensor::<B, 1>::from_data(data, (&device, DType::F64)).require_grad();
+                let output = even(input.clone());
+                let grads = output.backward();
+                let value: f64 = output.into_data().to_vec().unwrap()[0];
+                let slope: f64 = input.grad(&grads).unwrap().into_data().to_vec().unwrap()[0];
+
+                let t = z.sqrt();
+                let (expected, expected_slope) = if z < 1e-6 {
+                    (1.0, slope_at_zero)
+                } else {
+                    let d = (derivative(t) - odd(t) / t) / (2.0 * z);
+                    (odd(t) / t, d)
+                };
+                // The plain derivative cancels near 0; its own error there is about ε/z.
+                let tolerance = 1e-11_f64.max(4e-16 / z.max(1e-5));
+                assert!((value - expected).abs() < 1e-12, "{z}: {value} {expected}");
+                assert!(
+                    (slope - expected_slope).abs() < tolerance,
+                    "{z}: {slope} {expected_slope}"
+                );
+            }
+        }
+    }
+}
