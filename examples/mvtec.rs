@@ -1,1 +1,217 @@
-fn main(){}
+//! Trains and tests HypAD on categories of a data set in the layout of MVTec AD.
+
+mod common;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use burn::tensor::backend::Backend;
+use clap::{Parser, ValueEnum};
+use hypad::data::{ImageSet, MvtecCategory};
+use hypad::model::{FeatureScale, PdnConfig, PdnSize, weights::load_pdn};
+use hypad::{Error, HypAdConfig, Result, TrainConfig};
+
+/// Train HypAD on the normal images of a category, detect and localise the defects of its test
+/// images, and write report.json, model.safetensors and pictures.
+///
+/// A picture shows image | ground truth | predicted mask | anomaly map | overlay.
+#[derive(Parser)]
+#[command(version)]
+struct Args {
+    /// Folder of the data set: DATA/CATEGORY/{train/good,test/*,ground_truth/*}
+    #[arg(long)]
+    data: PathBuf,
+    /// A category (a folder of DATA), or "all"
+    #[arg(long)]
+    category: String,
+    /// Where results go; with "all", a folder each
+    #[arg(long, default_value = "out")]
+    out: PathBuf,
+    /// Training steps of one image each
+    #[arg(long, default_value_t = TrainConfig::default().steps)]
+    steps: usize,
+    /// Seed of all that is random
+    #[arg(long, default_value_t = TrainConfig::default().seed)]
+    seed: u64,
+    /// hypad: distances in the Poincaré ball; efficientad: squared Euclidean, no projection, no
+    /// clip (--curvature, --clip and --scale do not apply)
+    #[arg(long, default_value = "hypad")]
+    method: Method,
+    /// c of the curvature -c; 0 is the same pipeline in Euclidean space
+    #[arg(long, default_value_t = HypAdConfig::small().curvature, allow_negative_numbers = true)]
+    curvature: f64,
+    /// Largest norm of a vector that enters the ball, or "none"
+    #[arg(long, default_value = "2.3", allow_negative_numbers = true)]
+    clip: String,
+    /// Factor on the features before the clip: "none" (the paper, read literally), "rms" (root
+    /// mean square norm 2.3), "sqrt" (1/sqrt(channels)), or a number
+    #[arg(long, default_value = "rms", allow_negative_numbers = true)]
+    scale: String,
+    /// PDN-S or PDN-M
+    #[arg(long, default_value = "small")]
+    size: Size,
+    /// Teacher weights: safetensors in PyTorch Sequential naming [default: the crate's own PDN-S]
+    #[arg(long)]
+    teacher: Option<PathBuf>,
+    /// Folder of images of anything else, on which the student is taught to stay silent
+    #[arg(long)]
+    penalty: Option<PathBuf>,
+    /// Pictures of the first N test images [default: all]
+    #[arg(long, value_name = "N")]
+    pictures: Option<usize>,
+    /// What computes: auto takes the fastest that this program was built with
+    #[arg(long, default_value = "auto")]
+    device: Device,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Method {
+    Hypad,
+    Efficientad,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Size {
+    Small,
+    Medium,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Device {
+    Auto,
+    Flex,
+    Ndarray,
+    Cuda,
+}
+
+impl Args {
+    fn model(&self) -> Result<HypAdConfig> {
+        let network = match self.size {
+            Size::Small => PdnSize::Small,
+            Size::Medium => PdnSize::Medium,
+        };
+        let config = match self.method {
+            Method::Efficientad => HypAdConfig {
+                network,
+                ..HypAdConfig::efficient_ad()
+            },
+            Method::Hypad => HypAdConfig {
+                network,
+                curvature: self.curvature,
+                clip: match self.clip.as_str() {
+                    "none" => None,
+                    text => Some(number("clip", text, "a number above 0, or none")?),
+                },
+                scale: match self.scale.as_str() {
+                    "none" => FeatureScale::None,
+                    "rms" => HypAdConfig::small().scale,
+                    "sqrt" => FeatureScale::RmsNorm(1.0),
+                    text => {
+                        let rule = "a number above 0, none, rms or sqrt";
+                        FeatureScale::Factor(number("scale", text, rule)?)
+                    }
+                },
+                ..HypAdConfig::small()
+            },
+        };
+        config.validate()?;
+        Ok(config)
+    }
+
+    fn train(&self) -> Result<TrainConfig> {
+        let config = TrainConfig {
+            steps: self.steps,
+            seed: self.seed,
+            ..TrainConfig::default()
+        };
+        config.validate()?;
+        Ok(config)
+    }
+}
+
+fn number(name: &'static str, text: &str, rule: &'static str) -> Result<f64> {
+    text.parse().map_err(|_| Error::Setting {
+        name,
+        value: text.to_string(),
+        rule,
+    })
+}
+
+fn main() -> ExitCode {
+    common::exit(run(&Args::parse()))
+}
+
+fn run(args: &Args) -> Result<()> {
+    match args.device {
+        #[cfg(feature = "cuda")]
+        Device::Auto | Device::Cuda => run_on::<burn::backend::Cuda>(args),
+        #[cfg(all(feature = "flex", not(feature = "cuda")))]
+        Device::Auto | Device::Flex => run_on::<burn::backend::Flex>(args),
+        #[cfg(all(feature = "flex", feature = "cuda"))]
+        Device::Flex => run_on::<burn::backend::Flex>(args),
+        #[cfg(feature = "ndarray")]
+        Device::Ndarray => run_on::<burn::backend::NdArray>(args),
+        #[allow(unreachable_patterns)]
+        _ => Err(Error::Setting {
+            name: "device",
+            value: match args.device {
+                Device::Auto => "auto",
+                Device::Flex => "flex",
+                Device::Ndarray => "ndarray",
+                Device::Cuda => "cuda",
+            }
+            .into(),
+            rule: "one that this program was built with (cargo's --features flex, ndarray, cuda)",
+        }),
+    }
+}
+
+fn run_on<B: Backend>(args: &Args) -> Result<()> {
+    let device = B::Device::default();
+    let (model, train) = (args.model()?, args.train()?);
+    let categories = match args.category.as_str() {
+        "all" => MvtecCategory::names(&args.data)?,
+        name => vec![name.to_string()],
+    };
+    if categories.is_empty() {
+        return Err(Error::Dataset {
+            path: args.data.clone(),
+            problems: vec!["no category: no folder in it has train/good".into()],
+        });
+    }
+    // Everything is read before hours are spent on a part of it.
+    let categories = categories
+        .iter()
+        .map(|name| MvtecCategory::load(&args.data, name))
+        .collect::<Result<Vec<_>>>()?;
+    let teacher = match &args.teacher {
+        Some(path) => {
+            let config = PdnConfig::new(model.network, model.channels);
+            Some(load_pdn::<B>(path, config, &device)?)
+        }
+        None => None,
+    };
+    let penalty = args.penalty.as_ref().map(ImageSet::folder).transpose()?;
+
+    common::print_heading();
+    let mut reports = Vec::new();
+    for category in &categories {
+        let run = common::Run {
+            model: model.clone(),
+            train: train.clone(),
+            teacher: teacher.clone(),
+            penalty: penalty.clone(),
+            pictures: args.pictures.unwrap_or(usize::MAX),
+            out: match args.category.as_str() {
+                "all" => args.out.join(&category.name),
+                _ => args.out.clone(),
+            },
+        };
+        reports.push(run.go(category, &device)?);
+    }
+    if reports.len() > 1 {
+        common::print_means(&reports);
+    }
+    println!("results are in {}", args.out.display());
+    Ok(())
+}

@@ -1,5 +1,38 @@
-//! Hyperbolic geometry.
+//! Hyperbolic geometry and image anomaly detection on Burn.
+//!
+//! Three floors, each usable without the one above:
+//!
+//! - [`geometry`]: the Poincaré ball on Burn tensors, differentiable and generic over the backend.
+//! - [`metrics`]: ranking and region metrics on plain slices.
+//! - The anomaly floor (feature `anomaly`, on by default): `model`, `data`, `training`, `detect`
+//!   and `report` implement HypAD, Hyperbolic Anomaly Detection (Li, Chen, Xu, Hu, CVPR 2024).
+//!
+//! With `default-features = false` only the first two are built, with no image, data set or
+//! command-line dependency.
+
+#![warn(missing_docs)]
+
 pub mod error;
 pub mod geometry;
 pub mod metrics;
+
+#[cfg(feature = "anomaly")]
+pub mod data;
+#[cfg(feature = "anomaly")]
+pub mod detect;
+#[cfg(feature = "anomaly")]
+pub mod files;
+#[cfg(feature = "anomaly")]
+pub mod model;
+#[cfg(feature = "anomaly")]
+pub mod report;
+#[cfg(feature = "anomaly")]
+pub mod training;
+
+#[cfg(feature = "anomaly")]
+pub use detect::{Detection, Detector};
 pub use error::{Error, Result};
+#[cfg(feature = "anomaly")]
+pub use model::HypAdConfig;
+#[cfg(feature = "anomaly")]
+pub use training::{TrainConfig, Trained, Trainer};

@@ -88,3 +88,86 @@ fn bad_input_is_named_and_not_taken() {
         assert!(matches!(pro.score(limit), Err(Error::Setting { .. })));
     }
 }
+
+/// Maps and masks under `tests/cases/metrics` with exact values computed elsewhere in rational or
+/// long arithmetic.
+mod cases {
+    use super::*;
+    use serde_json::Value;
+    use std::path::Path;
+
+    fn array<T: npyz::Deserialize>(name: &str) -> (Vec<usize>, Vec<T>) {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/metrics");
+        let bytes = std::fs::read(folder.join(name)).unwrap();
+        let npy = npyz::NpyFile::new(&bytes[..]).unwrap();
+        let shape = npy.shape().iter().map(|n| *n as usize).collect();
+        (shape, npy.into_vec().unwrap())
+    }
+
+    fn check(case: &str, name: &str, ours: Result<f64, Error>, expected: &Value) {
+        match (&ours, expected.get(name).and_then(Value::as_f64)) {
+            (Ok(ours), Some(expected)) => {
+                assert!(
+                    (ours - expected).abs() <= 1e-12,
+                    "{case} {name}: {ours} {expected}"
+                )
+            }
+            (Err(Error::Undefined { .. }), None) => {}
+            other => panic!("{case} {name}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn all_cases_are_exact() {
+        let expected = include_str!("cases/metrics/expected.json");
+        let expected: serde_json::Map<String, Value> = serde_json::from_str(expected).unwrap();
+        assert!(expected.len() > 15);
+        for (case, expected) in &expected {
+            let (shape, scores) = array::<f32>(&format!("{case}_scores.npy"));
+            let (_, masks) = array::<u8>(&format!("{case}_masks.npy"));
+            let masks: Vec<bool> = masks.iter().map(|v| *v != 0).collect();
+            let (height, width) = (shape[1], shape[2]);
+            let mut pro = Aupro::new();
+            let (mut image_scores, mut labels) = (Vec::new(), Vec::new());
+            let images = scores
+                .chunks(height * width)
+                .zip(masks.chunks(height * width));
+            let mut nan = false;
+            for (map, mask) in images {
+                nan |= pro.add(map, mask, width, height).is_err();
+                image_scores.push(map.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+                labels.push(mask.contains(&true));
+            }
+            if case == "edge_nan" {
+                assert!(nan && auroc(&scores, &masks).is_err());
+                continue;
+            }
+            assert_eq!(
+                pro.regions() as u64,
+                expected["n_regions"].as_u64().unwrap(),
+                "{case}"
+            );
+            for (name, limit) in [("aupro_0.05", 0.05), ("aupro_0.3", 0.3), ("aupro_1.0", 1.0)] {
+                check(case, name, pro.score(limit), expected);
+            }
+            check(case, "pixel_auroc", auroc(&scores, &masks), expected);
+            check(case, "image_auroc", auroc(&image_scores, &labels), expected);
+            if expected.get("pixel_ap").is_some() {
+                check(
+                    case,
+                    "pixel_ap",
+                    average_precision(&scores, &masks),
+                    expected,
+                );
+            }
+            if expected.get("image_ap").is_some() {
+                check(
+                    case,
+                    "image_ap",
+                    average_precision(&image_scores, &labels),
+                    expected,
+                );
+            }
+        }
+    }
+}

@@ -45,7 +45,10 @@ impl Aupro {
     /// [`Error::Size`] unless `map` and `mask` hold `width` × `height` values, and
     /// [`Error::NanScore`]. The image is then not added.
     pub fn add(&mut self, map: &[f32], mask: &[bool], width: usize, height: usize) -> Result<()> {
-        for (what, found) in [("pixels of the map", map.len()), ("pixels of the mask", mask.len())] {
+        for (what, found) in [
+            ("pixels of the map", map.len()),
+            ("pixels of the mask", mask.len()),
+        ] {
             if width.checked_mul(height) != Some(found) {
                 return Err(Error::Size {
                     what,
@@ -58,7 +61,8 @@ impl Aupro {
         for region in regions(mask, width) {
             let id = self.areas.len() as u32;
             self.areas.push(region.len() as u64);
-            self.anomalous.extend(region.into_iter().map(|i| (map[i], id)));
+            self.anomalous
+                .extend(region.into_iter().map(|i| (map[i], id)));
         }
         let normal = map.iter().zip(mask).filter(|(_, anomalous)| !**anomalous);
         self.normal.extend(normal.map(|(score, _)| *score));
@@ -113,7 +117,10 @@ impl Aupro {
             };
             let tied = below_normal.iter().take_while(|s| **s == threshold).count();
             below_normal = &below_normal[tied..];
-            let tied = below_anomalous.iter().take_while(|(s, _)| *s == threshold).count();
+            let tied = below_anomalous
+                .iter()
+                .take_while(|(s, _)| *s == threshold)
+                .count();
             let (entering, rest) = below_anomalous.split_at(tied);
             below_anomalous = rest;
             for run in entering.chunk_by(|a, b| a.1 == b.1) {

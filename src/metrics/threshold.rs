@@ -37,6 +37,10 @@ pub fn quantile(values: &[f32], q: f64) -> Result<f64> {
     let (_, low, above) =
         values.select_nth_unstable_by(position as usize, |a, b| a.partial_cmp(b).expect("no NaN"));
     let low = *low as f64;
-    let high = above.iter().copied().reduce(f32::min).map_or(low, f64::from);
+    let high = above
+        .iter()
+        .copied()
+        .reduce(f32::min)
+        .map_or(low, f64::from);
     Ok(low + (high - low) * position.fract())
 }

@@ -96,9 +96,7 @@ impl<B: Backend, const D: usize> Pair<B, D> {
     /// d = 2 S · arsinh(√c S)/(√c S), from power series in c.
     fn near(self, c: f64) -> Tensor<B, D> {
         let shc = |t: Tensor<B, D>, factor: f64| sinhc(t.square().mul_scalar(factor * factor * c));
-        let tangential = self.tangential()
-            * shc(self.norm_u, 2.0)
-            * shc(self.norm_v, 2.0);
+        let tangential = self.tangential() * shc(self.norm_u, 2.0) * shc(self.norm_v, 2.0);
         let radial = (shc(self.radial.clone(), 1.0) * self.radial).square();
         let s_squared = (radial + tangential).clamp_min(0.0);
         let z = s_squared.clone().mul_scalar(c);
@@ -120,7 +118,8 @@ impl<B: Backend, const D: usize> Pair<B, D> {
             let z = norm.mul_scalar(4.0 * s).clamp_min(1e-6);
             (z.clone().neg().exp().neg().add_scalar(1.0)) / z
         };
-        let tangential = tangential.mul_scalar(c) * scaled_shc(self.norm_u) * scaled_shc(self.norm_v);
+        let tangential =
+            tangential.mul_scalar(c) * scaled_shc(self.norm_u) * scaled_shc(self.norm_v);
         let t = self.radial.mul_scalar(s).abs();
         let radial = ((t.clone() - exponent.clone()).exp() - (t + exponent.clone()).neg().exp())
             .mul_scalar(0.5)

@@ -108,10 +108,9 @@ mod tests {
         ];
         let device = Default::default();
         for (even, odd, derivative, slope_at_zero) in cases {
-            for z in [0.0, 1e-12, 9.9e-5, 1.01e-4, 0.01, 0.5, 0.9] {
+            for z in [0.0_f64, 1e-12, 9.9e-5, 1.01e-4, 0.01, 0.5, 0.9] {
                 let data = TensorData::from([z]);
-                let input =
-                    Tensor::<B, 1>::from_data(data, (&device, DType::F64)).require_grad();
+                let input = Tensor::<B, 1>::from_data(data, (&device, DType::F64)).require_grad();
                 let output = even(input.clone());
                 let grads = output.backward();
                 let value: f64 = output.into_data().to_vec().unwrap()[0];

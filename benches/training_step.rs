@@ -1,0 +1,56 @@
+//! One training step and one prediction of PDN-S at 256 × 256, without a penalty image.
+//!
+//! ```text
+//! cargo bench --bench training_step
+//! ```
+
+use burn::backend::{Autodiff, Flex};
+use burn::optim::decay::WeightDecayConfig;
+use burn::optim::{AdamConfig, GradientsParams, Optimizer};
+use burn::tensor::{Distribution, Tensor};
+use criterion::{Criterion, criterion_group, criterion_main};
+use hypad::HypAdConfig;
+use hypad::model::{Embedding, HypAd};
+use hypad::training::{Batch, student_loss};
+
+type B = Flex;
+type A = Autodiff<Flex>;
+
+fn training_step(criterion: &mut Criterion) {
+    let device = Default::default();
+    let config = HypAdConfig::small();
+    let embedding = Embedding::new(&config).unwrap();
+    let frozen: HypAd<B> = config.init(&device).unwrap();
+    let mut student = config.init::<A>(&device).unwrap().student;
+    let mut optimiser = AdamConfig::new()
+        .with_weight_decay(Some(WeightDecayConfig::new(1e-5)))
+        .init();
+    let image = || Tensor::<B, 4>::random([1, 3, 256, 256], Distribution::Default, &device);
+    let (plain, jittered) = (image(), image());
+    let constant = |t: Tensor<B, 4>| Tensor::<A, 4>::from_inner(t);
+
+    let mut group = criterion.benchmark_group("pdn_s_256");
+    group.sample_size(10);
+    group.bench_function("teacher", |b| {
+        b.iter(|| frozen.teacher.forward(plain.clone()))
+    });
+    group.bench_function("features", |b| b.iter(|| frozen.forward(plain.clone())));
+    group.bench_function("training_step", |b| {
+        b.iter(|| {
+            let batch = Batch {
+                teacher: constant(frozen.teacher.forward(plain.clone())),
+                teacher_jittered: constant(frozen.teacher.forward(jittered.clone())),
+                image: constant(plain.clone()),
+                jittered: constant(jittered.clone()),
+                penalty: None,
+            };
+            let loss = student_loss(&student, &embedding, config.hard_quantile, batch).unwrap();
+            let grads = GradientsParams::from_grads(loss.backward(), &student);
+            student = optimiser.step(1e-4, student.clone(), grads);
+        })
+    });
+    group.finish();
+}
+
+criterion_group!(benches, training_step);
+criterion_main!(benches);

@@ -1,0 +1,101 @@
+//! A list of images, on the disk or in memory.
+
+use std::path::{Path, PathBuf};
+
+use ::image::{DynamicImage, RgbImage};
+
+use super::image as images;
+use crate::error::{Error, Result};
+use crate::files::io_error;
+
+/// A list of images, decoded when they are asked for.
+#[derive(Clone, Debug, Default)]
+pub struct ImageSet {
+    items: Vec<Item>,
+}
+
+#[derive(Clone, Debug)]
+enum Item {
+    File(PathBuf),
+    Memory(DynamicImage),
+}
+
+/// The file name endings that are taken for images, in any case.
+const ENDINGS: [&str; 6] = ["png", "jpg", "jpeg", "bmp", "tif", "tiff"];
+
+impl ImageSet {
+    /// All images directly in a folder, sorted by name. Other files are passed over.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] for a folder that cannot be read, [`Error::Dataset`] for one without images.
+    pub fn folder(path: impl AsRef<Path>) -> Result<Self> {
+        let files = image_files(path.as_ref())?;
+        if files.is_empty() {
+            return Err(Error::Dataset {
+                path: path.as_ref().to_path_buf(),
+                problems: vec![format!("no image ({}) in this folder", ENDINGS.join(", "))],
+            });
+        }
+        Ok(Self::files(files))
+    }
+
+    /// These files, in this order.
+    pub fn files(paths: impl IntoIterator<Item = PathBuf>) -> Self {
+        Self {
+            items: paths.into_iter().map(Item::File).collect(),
+        }
+    }
+
+    /// These images, in this order.
+    pub fn images(images: impl IntoIterator<Item = DynamicImage>) -> Self {
+        Self {
+            items: images.into_iter().map(Item::Memory).collect(),
+        }
+    }
+
+    /// Number of images.
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// Decodes image `index` and resizes it to height × width.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] or [`Error::Format`] naming the file, [`Error::Setting`] for an index beyond
+    /// the end.
+    pub fn load(&self, index: usize, size: [usize; 2]) -> Result<RgbImage> {
+        match self.items.get(index) {
+            Some(Item::File(path)) => images::resize(&images::open(path)?.to_rgb8(), size),
+            Some(Item::Memory(image)) => images::resize(&image.to_rgb8(), size),
+            None => Err(Error::Setting {
+                name: "image",
+                value: index.to_string(),
+                rule: "below the number of images",
+            }),
+        }
+    }
+}
+
+/// The image files directly in a folder, sorted by name.
+pub(super) fn image_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(io_error(folder))? {
+        let path = entry.map_err(io_error(folder))?.path();
+        let ending = path
+            .extension()
+            .and_then(|e| e.to_str())
+            .unwrap_or_default();
+        if path.is_file() && ENDINGS.contains(&ending.to_ascii_lowercase().as_str()) {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}

@@ -1,0 +1,166 @@
+//! A trained model at work.
+
+use std::path::Path;
+
+use burn::tensor::module::interpolate;
+use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
+use burn::tensor::{Tensor, TensorData, backend::Backend};
+use image::{DynamicImage, RgbImage};
+
+use super::model_file;
+use super::normalisation::MapNormalisation;
+use crate::data::image::{resize, to_tensor, unit};
+use crate::error::Result;
+use crate::model::{Embedding, HypAd, HypAdConfig};
+
+/// What was found in an image.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Detection {
+    /// How anomalous the image is: the maximum of the map.
+    pub score: f32,
+    /// How anomalous each pixel is, row by row.
+    pub map: Vec<f32>,
+    /// Where the map reaches the detector's threshold.
+    pub mask: Vec<bool>,
+    /// Width of image, map and mask.
+    pub width: usize,
+    /// Their height.
+    pub height: usize,
+}
+
+/// A trained model with all it takes to judge an image: weights, the teacher's normalisation, the
+/// quantiles of normal maps, the threshold and the configuration.
+///
+/// # Example
+///
+/// ```no_run
+/// use burn::backend::Flex;
+/// use hypad::Detector;
+///
+/// # fn main() -> hypad::Result<()> {
+/// let detector = Detector::<Flex>::load("bottle.safetensors", &Default::default())?;
+/// let image = hypad::data::image::open("bottle.png")?;
+/// println!("{}", detector.predict(&image)?.score);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Detector<B: Backend> {
+    pub(super) model: HypAd<B>,
+    pub(super) config: HypAdConfig,
+    embedding: Embedding,
+    /// Normalisation of the map of student against teacher.
+    pub student_map: MapNormalisation,
+    /// Normalisation of the map of student against autoencoder.
+    pub autoencoder_map: MapNormalisation,
+    /// From this value on a pixel of the map is in the mask.
+    pub threshold: f32,
+    device: B::Device,
+}
+
+/// The two maps of an image before normalisation, at the resolution of the features.
+pub(crate) struct RawMaps {
+    pub student: Vec<f32>,
+    pub autoencoder: Vec<f32>,
+}
+
+/// By how much an unpadded network's map is smaller than a quarter of the image, on each side.
+const MAP_MARGIN: usize = 4;
+
+impl<B: Backend> Detector<B> {
+    /// A detector that does not normalise its maps yet.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`HypAdConfig::validate`].
+    pub fn new(model: HypAd<B>, config: HypAdConfig, device: &B::Device) -> Result<Self> {
+        Ok(Self {
+            model,
+            embedding: Embedding::new(&config)?,
+            config,
+            student_map: MapNormalisation::default(),
+            autoencoder_map: MapNormalisation::default(),
+            threshold: f32::INFINITY,
+            device: device.clone(),
+        })
+    }
+
+    /// Reads a detector from a file that [`save`](Self::save) wrote.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`](crate::Error) or [`Error::Format`](crate::Error), naming the file.
+    pub fn load(path: impl AsRef<Path>, device: &B::Device) -> Result<Self> {
+        model_file::load(path.as_ref(), device)
+    }
+
+    /// Writes everything to one safetensors file, whole or not at all. The file gives the same
+    /// scores bit for bit on the same machine and backend.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`](crate::Error), naming the file.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        model_file::save(self, path.as_ref())
+    }
+
+    /// The configuration of the model.
+    pub fn config(&self) -> &HypAdConfig {
+        &self.config
+    }
+
+    /// Judges an image of any size and pixel type.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Setting`](crate::Error) for an image without pixels.
+    pub fn predict(&self, image: &DynamicImage) -> Result<Detection> {
+        let (width, height) = (image.width() as usize, image.height() as usize);
+        let small = resize(&image.to_rgb8(), self.config.image_size)?;
+        let maps = self.raw_maps(&small)?;
+        let combined = self.combine(&maps.student, &maps.autoencoder);
+        let map = self.to_image_size(combined, height, width)?;
+        Ok(Detection {
+            score: map.iter().copied().fold(f32::NEG_INFINITY, f32::max),
+            mask: map.iter().map(|value| *value >= self.threshold).collect(),
+            map,
+            width,
+            height,
+        })
+    }
+
+    /// The maps of an image of the model's input size.
+    pub(crate) fn raw_maps(&self, image: &RgbImage) -> Result<RawMaps> {
+        let input = to_tensor(&unit(image), self.config.image_size, &self.device);
+        let features = self.model.forward(input);
+        let values = |map: Tensor<B, 4>| map.into_data().iter::<f32>().collect();
+        let autoencoder = features.autoencoder;
+        let student = self.embedding.map(features.teacher, features.student);
+        let autoencoder = self
+            .embedding
+            .map(autoencoder, features.student_of_autoencoder);
+        Ok(RawMaps {
+            student: values(student),
+            autoencoder: values(autoencoder),
+        })
+    }
+
+    /// The mean of the two normalised maps.
+    pub(crate) fn combine(&self, student: &[f32], autoencoder: &[f32]) -> Vec<f32> {
+        let pairs = student.iter().zip(autoencoder);
+        pairs
+            .map(|(s, a)| 0.5 * self.student_map.apply(*s) + 0.5 * self.autoencoder_map.apply(*a))
+            .collect()
+    }
+
+    /// Sets the map into its place in the image: margin of 0, then bilinear, half-pixel centres.
+    fn to_image_size(&self, map: Vec<f32>, height: usize, width: usize) -> Result<Vec<f32>> {
+        let [h, w] = self.config.output_size()?;
+        let map = Tensor::<B, 4>::from_data(TensorData::new(map, [1, 1, h, w]), &self.device);
+        let margin = if self.config.padding { 0 } else { MAP_MARGIN };
+        let map = map.pad((margin, margin, margin, margin), 0.0);
+        let options = InterpolateOptions::new(InterpolateMode::Bilinear).with_align_corners(false);
+        let map = interpolate(map, [height, width], options);
+        Ok(map.into_data().iter::<f32>().collect())
+    }
+}

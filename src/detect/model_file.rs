@@ -1,0 +1,73 @@
+//! The file of a trained detector: safetensors, with the weights as tensors and all the rest as
+//! JSON under the key `hypad` of its header.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use burn::tensor::backend::Backend;
+use serde::{Deserialize, Serialize};
+
+use super::{detector::Detector, normalisation::MapNormalisation};
+use crate::error::{Error, Result};
+use crate::files;
+use crate::model::HypAdConfig;
+use crate::model::weights::{TensorFile, to_bytes};
+
+/// Key in the header of the file.
+const KEY: &str = "hypad";
+/// Raised when the meaning of the file changes.
+const VERSION: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct Description {
+    version: u32,
+    config: HypAdConfig,
+    student_map: MapNormalisation,
+    autoencoder_map: MapNormalisation,
+    threshold: f32,
+}
+
+pub fn save<B: Backend>(detector: &Detector<B>, path: &Path) -> Result<()> {
+    let description = Description {
+        version: VERSION,
+        config: detector.config.clone(),
+        student_map: detector.student_map,
+        autoencoder_map: detector.autoencoder_map,
+        threshold: detector.threshold,
+    };
+    let json = serde_json::to_string(&description).map_err(|e| Error::Format {
+        path: path.to_path_buf(),
+        reason: format!("the detector cannot be described: {e}"),
+    })?;
+    let metadata = HashMap::from([(KEY.to_string(), json)]);
+    files::write_whole(path, &to_bytes(&detector.model, metadata)?)
+}
+
+pub fn load<B: Backend>(path: &Path, device: &B::Device) -> Result<Detector<B>> {
+    let format = |reason: String| Error::Format {
+        path: path.to_path_buf(),
+        reason,
+    };
+    let file = TensorFile::read(path)?;
+    let Some(json) = file.metadata.get(KEY) else {
+        let reason = "weights, but no trained detector: the header has no \"hypad\" entry";
+        return Err(format(reason.into()));
+    };
+    let version = serde_json::from_str::<serde_json::Value>(json)
+        .ok()
+        .and_then(|value| value.get("version").and_then(|v| v.as_u64()));
+    if version != Some(VERSION.into()) {
+        let found = version.map_or("none".into(), |v| v.to_string());
+        return Err(format(format!(
+            "model file version {found}; this version of hypad reads {VERSION}"
+        )));
+    }
+    let description: Description = serde_json::from_str(json)
+        .map_err(|e| format(format!("its description cannot be read: {e}")))?;
+    let model = file.fill(description.config.init(device)?, str::to_string)?;
+    let mut detector = Detector::new(model, description.config, device)?;
+    detector.student_map = description.student_map;
+    detector.autoencoder_map = description.autoencoder_map;
+    detector.threshold = description.threshold;
+    Ok(detector)
+}

@@ -1,0 +1,162 @@
+//! The autoencoder that sees the whole image through a bottleneck of one 64-vector and predicts
+//! the teacher's features. EfficientAD, Table 8.
+
+use burn::module::Module;
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::{Dropout, DropoutConfig, PaddingConfig2d};
+use burn::tensor::module::interpolate;
+use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
+use burn::tensor::{Tensor, activation::relu, backend::Backend};
+
+use crate::error::{Error, Result};
+
+/// Configuration of an [`Autoencoder`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AutoencoderConfig {
+    /// Height and width of the input.
+    pub input: [usize; 2],
+    /// Height and width of the output: those of the teacher's.
+    pub output: [usize; 2],
+    /// Channels of the output.
+    pub channels: usize,
+    /// Probability of dropping an element after each decoder block, in training.
+    pub dropout: f64,
+}
+
+/// The kernel of the bottleneck for inputs of 256 pixels and more.
+const BOTTLENECK: usize = 8;
+
+impl AutoencoderConfig {
+    /// The published network for an input and an output size.
+    pub fn new(input: [usize; 2], output: [usize; 2], channels: usize) -> Self {
+        Self {
+            input,
+            output,
+            channels,
+            dropout: 0.2,
+        }
+    }
+
+    /// The smallest input along an axis: the decoder starts at size/64 − 1 pixels.
+    pub const MINIMUM: usize = 128;
+
+    /// The network, with Burn's default initialisation.
+    ///
+    /// The bottleneck's kernel is 8 × 8; for inputs below 256 pixels, whose encoding is smaller
+    /// than that, it covers the encoding.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Setting`] for an input below [`MINIMUM`](Self::MINIMUM).
+    pub fn init<B: Backend>(&self, device: &B::Device) -> Result<Autoencoder<B>> {
+        if self.input.iter().any(|size| *size < Self::MINIMUM) {
+            return Err(Error::Setting {
+                name: "image size",
+                value: format!("{} x {}", self.input[0], self.input[1]),
+                rule: "at least 128 x 128 for the autoencoder",
+            });
+        }
+        let conv = |channels, kernel, stride, padding| {
+            Conv2dConfig::new(channels, kernel)
+                .with_stride([stride, stride])
+                .with_padding(PaddingConfig2d::Explicit(
+                    padding, padding, padding, padding,
+                ))
+                .init(device)
+        };
+        let encoder = [[3, 32], [32, 32], [32, 64], [64, 64], [64, 64]]
+            .map(|channels| conv(channels, [4, 4], 2, 1))
+            .into();
+        let decoder = (0..6).map(|_| conv([64, 64], [4, 4], 1, 2)).collect();
+        Ok(Autoencoder {
+            encoder,
+            bottleneck: conv([64, 64], self.input.map(|s| (s / 32).min(BOTTLENECK)), 1, 0),
+            decoder,
+            last: conv([64, 64], [3, 3], 1, 1),
+            head: conv([64, self.channels], [3, 3], 1, 1),
+            dropout: DropoutConfig::new(self.dropout).init(),
+            sizes: self.decoder_sizes(),
+            output: self.output,
+        })
+    }
+
+    /// The size to which each decoder block resizes its input: 3, 8, 15, 32, 63, 127 for 256.
+    fn decoder_sizes(&self) -> Vec<[usize; 2]> {
+        [(64, 1), (32, 0), (16, 1), (8, 0), (4, 1), (2, 1)]
+            .map(|(divisor, less)| self.input.map(|size| size / divisor - less))
+            .into()
+    }
+}
+
+/// A convolutional autoencoder. Made by [`AutoencoderConfig::init`].
+#[derive(Module, Debug)]
+pub struct Autoencoder<B: Backend> {
+    encoder: Vec<Conv2d<B>>,
+    bottleneck: Conv2d<B>,
+    decoder: Vec<Conv2d<B>>,
+    last: Conv2d<B>,
+    head: Conv2d<B>,
+    dropout: Dropout,
+    sizes: Vec<[usize; 2]>,
+    output: [usize; 2],
+}
+
+impl<B: Backend> Autoencoder<B> {
+    /// Predicts the teacher's features. Dropout acts on autodiff backends only.
+    ///
+    /// # Shapes
+    ///
+    /// - image: `[batch, 3, height, width]`, of the configured input size
+    /// - output: `[batch, channels, h, w]`, of the configured output size
+    pub fn forward(&self, image: Tensor<B, 4>) -> Tensor<B, 4> {
+        let mut x = image;
+        for conv in &self.encoder {
+            x = relu(conv.forward(x));
+        }
+        x = self.bottleneck.forward(x);
+        for (conv, size) in self.decoder.iter().zip(&self.sizes) {
+            x = self.dropout.forward(relu(conv.forward(resize(x, *size))));
+        }
+        let x = relu(self.last.forward(resize(x, self.output)));
+        self.head.forward(x)
+    }
+}
+
+/// Bilinear, half-pixel centres.
+fn resize<B: Backend>(x: Tensor<B, 4>, size: [usize; 2]) -> Tensor<B, 4> {
+    let options = InterpolateOptions::new(InterpolateMode::Bilinear).with_align_corners(false);
+    interpolate(x, size, options)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::backend::Flex;
+
+    #[test]
+    fn has_the_published_size() {
+        let config = AutoencoderConfig::new([256, 256], [56, 56], 384);
+        assert_eq!(
+            config.decoder_sizes(),
+            [[3; 2], [8; 2], [15; 2], [32; 2], [63; 2], [127; 2]]
+        );
+        let autoencoder: Autoencoder<Flex> = config.init(&Default::default()).unwrap();
+        assert_eq!(autoencoder.num_params(), 1_096_320);
+    }
+
+    #[test]
+    fn follows_the_size_of_its_input() {
+        let device = Default::default();
+        for input in [[128, 128], [130, 190], [256, 320]] {
+            let config = AutoencoderConfig::new(input, [24, 31], 5);
+            let autoencoder: Autoencoder<Flex> = config.init(&device).unwrap();
+            let output = autoencoder.forward(Tensor::zeros([1, 3, input[0], input[1]], &device));
+            assert_eq!(output.dims(), [1, 5, 24, 31]);
+        }
+        let small = AutoencoderConfig::new([127, 256], [24, 31], 5);
+        assert!(matches!(
+            small.init::<Flex>(&device),
+            Err(Error::Setting { .. })
+        ));
+    }
+}

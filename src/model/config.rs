@@ -1,0 +1,270 @@
+//! What a HypAD model is made of. Every number of the method is a field here.
+
+use serde::{Deserialize, Serialize};
+
+use super::pdn::{PdnConfig, PdnSize};
+use crate::error::{Error, Result};
+use crate::geometry::PoincareBall;
+
+/// How the channel vector of a location is reduced before it enters the ball.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Projection {
+    /// Not at all.
+    None,
+    /// Averages over `channels / n` neighbouring channels, down to n. HypAD, section 3.2 names
+    /// "a pooling layer"; axis and width are not published.
+    ChannelPooling(usize),
+}
+
+/// The factor on the features before the clip.
+///
+/// The teacher's features are normalised to variance 1 per channel, so a vector of n channels has
+/// a root-mean-square norm of √n, 19.6 for 384, far outside a clip radius of 2.3.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FeatureScale {
+    /// The literal reading of the paper: the clip then binds everywhere, and only directions count.
+    None,
+    /// Scales so that normalised features of n channels have this root-mean-square norm:
+    /// r/√n. `RmsNorm(1.0)` is 1/√n.
+    RmsNorm(f64),
+    /// A plain number.
+    Factor(f64),
+}
+
+impl FeatureScale {
+    /// The factor for features of `channels` channels.
+    pub fn factor(self, channels: usize) -> f64 {
+        match self {
+            FeatureScale::None => 1.0,
+            FeatureScale::RmsNorm(norm) => norm / (channels as f64).sqrt(),
+            FeatureScale::Factor(factor) => factor,
+        }
+    }
+}
+
+/// How two feature maps are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Distance {
+    /// The geodesic distance of each location, not squared. HypAD, Eq. 6.
+    Geodesic,
+    /// d²/(4n) of each location, which at c = 0 is the mean squared difference of n channels.
+    SquaredGeodesic,
+    /// The squared difference of each channel of each location. EfficientAD; needs c = 0.
+    SquaredDifference,
+}
+
+/// Configuration of a [`HypAd`](super::HypAd) model.
+///
+/// [`HypAdConfig::small`] is the default. The arms of an ablation are plain values:
+///
+/// ```
+/// use hypad::HypAdConfig;
+///
+/// let h = HypAdConfig::small();                                   // HypAD, c = 0.01
+/// let e1 = HypAdConfig { curvature: 0.0, ..HypAdConfig::small() }; // the same without curvature
+/// let e0 = HypAdConfig::efficient_ad();                           // EfficientAD
+/// # assert!(h.validate().is_ok() && e1.validate().is_ok() && e0.validate().is_ok());
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HypAdConfig {
+    /// Which patch description network teacher and student are.
+    pub network: PdnSize,
+    /// Zero padding in them. The published results are without.
+    pub padding: bool,
+    /// Height and width to which images are resized: 256 × 256.
+    pub image_size: [usize; 2],
+    /// Channels of the teacher: 384.
+    pub channels: usize,
+    /// Dropout of the autoencoder: 0.2.
+    pub dropout: f64,
+    /// Reduction of the channels: 384 → 128.
+    pub projection: Projection,
+    /// Factor before the clip: root-mean-square norm 2.3.
+    pub scale: FeatureScale,
+    /// Largest norm of a vector that enters the ball, 2.3; longer ones are shortened to it.
+    pub clip: Option<f64>,
+    /// The curvature is −c; c = 0.01. 0 is the Euclidean limit.
+    pub curvature: f64,
+    /// How embeddings are compared, in training and in the map.
+    pub distance: Distance,
+    /// The student learns from the deviations at or above this quantile of an image: 0.99 of
+    /// locations for geodesic distances, 0.999 of elements for EfficientAD.
+    pub hard_quantile: f64,
+}
+
+impl HypAdConfig {
+    /// HypAD with PDN-S and c = 0.01.
+    pub fn small() -> Self {
+        Self {
+            network: PdnSize::Small,
+            padding: false,
+            image_size: [256, 256],
+            channels: 384,
+            dropout: 0.2,
+            projection: Projection::ChannelPooling(128),
+            scale: FeatureScale::RmsNorm(2.3),
+            clip: Some(2.3),
+            curvature: 0.01,
+            distance: Distance::Geodesic,
+            hard_quantile: 0.99,
+        }
+    }
+
+    /// HypAD with PDN-M.
+    pub fn medium() -> Self {
+        Self {
+            network: PdnSize::Medium,
+            ..Self::small()
+        }
+    }
+
+    /// EfficientAD-S: Euclidean, squared, mined element by element.
+    pub fn efficient_ad() -> Self {
+        Self {
+            projection: Projection::None,
+            scale: FeatureScale::None,
+            clip: None,
+            curvature: 0.0,
+            distance: Distance::SquaredDifference,
+            hard_quantile: 0.999,
+            ..Self::small()
+        }
+    }
+
+    /// Checks every field.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Curvature`] or [`Error::Setting`] for the first field out of its range.
+    pub fn validate(&self) -> Result<()> {
+        PoincareBall::new(self.curvature)?;
+        let setting = |name, value: String, rule| Err(Error::Setting { name, value, rule });
+        let positive = |value: f64| value.is_finite() && value > 0.0;
+        if let Projection::ChannelPooling(n) = self.projection
+            && (n == 0 || !self.channels.is_multiple_of(n))
+        {
+            let value = n.to_string();
+            return setting("projection", value, "a divisor of the number of channels");
+        }
+        if !positive(self.scale.factor(self.channels.max(1))) {
+            return setting("scale", format!("{:?}", self.scale), "finite and above 0");
+        }
+        if let Some(clip) = self.clip
+            && !positive(clip)
+        {
+            return setting("clip", clip.to_string(), "finite and above 0");
+        }
+        if self.distance == Distance::SquaredDifference && self.curvature != 0.0 {
+            let value = self.curvature.to_string();
+            return setting(
+                "curvature",
+                value,
+                "0 with the Euclidean squared difference",
+            );
+        }
+        if !(0.0..1.0).contains(&self.hard_quantile) {
+            let value = self.hard_quantile.to_string();
+            return setting("hard quantile", value, "at least 0 and below 1");
+        }
+        if !(0.0..1.0).contains(&self.dropout) {
+            return setting(
+                "dropout",
+                self.dropout.to_string(),
+                "at least 0 and below 1",
+            );
+        }
+        if self.channels == 0 {
+            return setting("channels", "0".into(), "at least 1");
+        }
+        self.output_size().map(|_| ())
+    }
+
+    /// Height and width of the feature maps: 56 × 56, or 64 × 64 with padding.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Setting`] for images that are too small for the networks.
+    pub fn output_size(&self) -> Result<[usize; 2]> {
+        let pdn = self.teacher();
+        match self.image_size.map(|size| pdn.output_size(size)) {
+            [Some(height), Some(width)] => Ok([height, width]),
+            _ => Err(Error::Setting {
+                name: "image size",
+                value: format!("{} x {}", self.image_size[0], self.image_size[1]),
+                rule: "at least 33 x 33 for the networks",
+            }),
+        }
+    }
+
+    pub(super) fn teacher(&self) -> PdnConfig {
+        PdnConfig {
+            size: self.network,
+            channels: self.channels,
+            padding: self.padding,
+        }
+    }
+}
+
+impl Default for HypAdConfig {
+    fn default() -> Self {
+        Self::small()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rejects_what_makes_no_sense() {
+        let wrong = [
+            HypAdConfig {
+                curvature: -1.0,
+                ..HypAdConfig::small()
+            },
+            HypAdConfig {
+                clip: Some(0.0),
+                ..HypAdConfig::small()
+            },
+            HypAdConfig {
+                projection: Projection::ChannelPooling(100),
+                ..HypAdConfig::small()
+            },
+            HypAdConfig {
+                scale: FeatureScale::Factor(f64::NAN),
+                ..HypAdConfig::small()
+            },
+            HypAdConfig {
+                hard_quantile: 1.0,
+                ..HypAdConfig::small()
+            },
+            HypAdConfig {
+                image_size: [16, 256],
+                ..HypAdConfig::small()
+            },
+            HypAdConfig {
+                curvature: 0.01,
+                ..HypAdConfig::efficient_ad()
+            },
+        ];
+        for config in wrong {
+            assert!(config.validate().is_err(), "{config:?}");
+        }
+    }
+
+    #[test]
+    fn survives_json() {
+        for config in [
+            HypAdConfig::small(),
+            HypAdConfig::medium(),
+            HypAdConfig::efficient_ad(),
+        ] {
+            let json = serde_json::to_string(&config).unwrap();
+            assert_eq!(serde_json::from_str::<HypAdConfig>(&json).unwrap(), config);
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! The patch description network: a shallow network whose every output describes a 33 × 33 patch.
+//! Batzner, Heckler, König, *EfficientAD*, WACV 2024, Tables 6 and 7.
+
+use burn::module::Module;
+use burn::nn::PaddingConfig2d;
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::tensor::module::{avg_pool2d, conv2d};
+use burn::tensor::ops::{ConvOptions, PaddedConvOptions};
+use burn::tensor::{Tensor, activation::relu, backend::Backend};
+use serde::{Deserialize, Serialize};
+
+/// Which of the two published networks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PdnSize {
+    /// PDN-S: four convolutions; 2,694,144 parameters with 384 outputs.
+    Small,
+    /// PDN-M: six convolutions; 8,026,624 parameters with 384 outputs.
+    Medium,
+}
+
+/// One convolution of a network: kernel, channels, padding of the padded form, pooling after it.
+struct Layer {
+    kernel: usize,
+    channels: usize,
+    padding: usize,
+    pool: bool,
+}
+
+impl PdnSize {
+    /// The layers before the last; the last two sizes depend on the output channels.
+    fn layers(self, channels: usize) -> Vec<Layer> {
+        let layer = |kernel, channels, padding, pool| Layer {
+            kernel,
+            channels,
+            padding,
+            pool,
+        };
+        match self {
+            PdnSize::Small => vec![
+                layer(4, 128, 3, true),
+                layer(4, 256, 3, true),
+                layer(3, 256, 1, false),
+                layer(4, channels, 0, false),
+            ],
+            PdnSize::Medium => vec![
+                layer(4, 256, 3, true),
+                layer(4, 512, 3, true),
+                layer(1, 512, 0, false),
+                layer(3, 512, 1, false),
+                layer(4, channels, 0, false),
+                layer(1, channels, 0, false),
+            ],
+        }
+    }
+}
+
+/// Configuration of a [`Pdn`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PdnConfig {
+    /// Which network.
+    pub size: PdnSize,
+    /// Channels of the output: 384 for a teacher, 768 for a student.
+    pub channels: usize,
+    /// Zero padding in convolutions and pools: 64 × 64 instead of 56 × 56 outputs for 256 × 256
+    /// inputs. The weights are the same in both forms.
+    pub padding: bool,
+}
+
+/// Kernel, stride and padding of the pools.
+const POOL: (usize, usize, usize) = (2, 2, 1);
+
+impl PdnConfig {
+    /// An unpadded network.
+    pub fn new(size: PdnSize, channels: usize) -> Self {
+        Self {
+            size,
+            channels,
+            padding: false,
+        }
+    }
+
+    /// The network with Burn's (and PyTorch's) default initialisation: uniform, ±1/√fan-in.
+    pub fn init<B: Backend>(&self, device: &B::Device) -> Pdn<B> {
+        let mut inputs = 3;
+        let mut convs = Vec::new();
+        let mut pools = Vec::new();
+        for layer in self.size.layers(self.channels) {
+            let padding = if self.padding { layer.padding } else { 0 };
+            let conv = Conv2dConfig::new([inputs, layer.channels], [layer.kernel; 2])
+                .with_padding(PaddingConfig2d::Explicit(
+                    padding, padding, padding, padding,
+                ))
+                .init(device);
+            convs.push(conv);
+            pools.push(layer.pool);
+            inputs = layer.channels;
+        }
+        Pdn {
+            convs,
+            pools,
+            padding: self.padding,
+        }
+    }
+
+    /// Size of the output for an input of `size` pixels along one axis; `None` if it is too small.
+    pub fn output_size(&self, size: usize) -> Option<usize> {
+        let (pool_kernel, pool_stride, pool_padding) = POOL;
+        let mut size = size;
+        for layer in self.size.layers(self.channels) {
+            let padding = if self.padding { layer.padding } else { 0 };
+            size = (size + 2 * padding + 1).checked_sub(layer.kernel)?;
+            if layer.pool {
+                let padding = if self.padding { pool_padding } else { 0 };
+                size = (size + 2 * padding).checked_sub(pool_kernel)? / pool_stride + 1;
+            }
+        }
+        (size > 0).then_some(size)
+    }
+}
+
+/// A patch description network. Made by [`PdnConfig::init`].
+#[derive(Module, Debug)]
+pub struct Pdn<B: Backend> {
+    pub(super) convs: Vec<Conv2d<B>>,
+    pools: Vec<bool>,
+    padding: bool,
+}
+
+impl<B: Backend> Pdn<B> {
+    /// Describes every patch.
+    ///
+    /// # Shapes
+    ///
+    /// - image: `[batch, 3, height, width]`
+    /// - output: `[batch, channels, h, w]`, see [`PdnConfig::output_size`]
+    pub fn forward(&self, image: Tensor<B, 4>) -> Tensor<B, 4> {
+        let channels = self.channels();
+        self.forward_channels(image, 0, channels)
+    }
+
+    /// The output channels `from..to` alone, without computing the others where the last layer
+    /// allows it (in PDN-S it is most of the work).
+    ///
+    /// # Shapes
+    ///
+    /// - image: `[batch, 3, height, width]`
+    /// - output: `[batch, to − from, h, w]`
+    pub fn forward_channels(&self, image: Tensor<B, 4>, from: usize, to: usize) -> Tensor<B, 4> {
+        let last = self.convs.len() - 1;
+        let mut x = image;
+        for (conv, pool) in self.convs[..last].iter().zip(&self.pools) {
+            x = relu(conv.forward(x));
+            if *pool {
+                let (kernel, stride, padding) = POOL;
+                let padding = if self.padding { padding } else { 0 };
+                x = avg_pool2d(x, [kernel; 2], [stride; 2], [padding; 2], true, false);
+            }
+        }
+        let conv = &self.convs[last];
+        if (from, to) == (0, self.channels()) {
+            return conv.forward(x);
+        }
+        // Every network ends in an unpadded convolution of stride 1.
+        let weight = conv.weight.val().narrow(0, from, to - from);
+        let bias = conv
+            .bias
+            .as_ref()
+            .map(|b| b.val().narrow(0, from, to - from));
+        let options = ConvOptions::new([1, 1], [0, 0], [1, 1], 1);
+        conv2d(x, weight, bias, PaddedConvOptions::from(options))
+    }
+
+    /// Number of output channels.
+    pub fn channels(&self) -> usize {
+        let last = self.convs.last().expect("a network has layers");
+        last.weight.dims()[0]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::backend::Flex;
+
+    #[test]
+    fn parameter_counts_are_the_published_ones() {
+        let device = Default::default();
+        let count = |size, channels| {
+            let pdn: Pdn<Flex> = PdnConfig::new(size, channels).init(&device);
+            pdn.num_params()
+        };
+        assert_eq!(count(PdnSize::Small, 384), 2_694_144);
+        assert_eq!(count(PdnSize::Small, 768), 4_267_392);
+        assert_eq!(count(PdnSize::Medium, 384), 8_026_624);
+        assert_eq!(count(PdnSize::Medium, 768), 11_615_488);
+    }
+
+    #[test]
+    fn output_sizes_are_those_of_the_network() {
+        let device = Default::default();
+        for (size, padding) in [
+            (PdnSize::Small, false),
+            (PdnSize::Small, true),
+            (PdnSize::Medium, false),
+            (PdnSize::Medium, true),
+        ] {
+            let config = PdnConfig {
+                size,
+                channels: 2,
+                padding,
+            };
+            let expected = if padding { 64 } else { 56 };
+            assert_eq!(config.output_size(256), Some(expected));
+            let pdn: Pdn<Flex> = config.init(&device);
+            let [_, _, h, w] = pdn.forward(Tensor::zeros([1, 3, 40, 51], &device)).dims();
+            assert_eq!(config.output_size(40), Some(h));
+            assert_eq!(config.output_size(51), Some(w));
+        }
+        assert_eq!(PdnConfig::new(PdnSize::Small, 384).output_size(33), Some(1));
+        assert_eq!(PdnConfig::new(PdnSize::Small, 384).output_size(3), None);
+    }
+
+    #[test]
+    fn channels_alone_equal_the_whole_output() {
+        let device = Default::default();
+        let pdn: Pdn<Flex> = PdnConfig::new(PdnSize::Small, 6).init(&device);
+        let image = Tensor::random([1, 3, 48, 48], burn::tensor::Distribution::Default, &device);
+        let whole = pdn.forward(image.clone()).narrow(1, 2, 3);
+        let part = pdn.forward_channels(image, 2, 5);
+        part.into_data()
+            .assert_approx_eq::<f32>(&whole.into_data(), burn::tensor::Tolerance::absolute(1e-6));
+    }
+}

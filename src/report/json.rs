@@ -1,0 +1,67 @@
+//! The report of a run as JSON.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::evaluation::Evaluation;
+use crate::error::{Error, Result};
+use crate::files::write_whole;
+use crate::model::HypAdConfig;
+use crate::training::TrainConfig;
+
+/// What was run on which category, and what came out. Undefined metrics are `null`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// The category.
+    pub category: String,
+    /// Seed of the run.
+    pub seed: u64,
+    /// Training steps.
+    pub steps: usize,
+    /// c of the curvature −c.
+    pub curvature: f64,
+    /// Clip radius; `null` for none.
+    pub clip: Option<f64>,
+    /// Name of the backend.
+    pub device: String,
+    /// `image`, `pixel` and `aupro`.
+    #[serde(flatten)]
+    pub evaluation: Evaluation,
+    /// The threshold of the predicted masks.
+    pub threshold: f32,
+    /// Where the time went.
+    pub seconds: Seconds,
+    /// The whole configuration of the model.
+    pub model: HypAdConfig,
+    /// The whole recipe.
+    pub training: TrainConfig,
+}
+
+/// Wall-clock seconds.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Seconds {
+    /// Training, reading the images included.
+    pub train: f64,
+    /// Testing all images, metrics included.
+    pub evaluate: f64,
+    /// One prediction, on average.
+    pub per_image: f64,
+}
+
+impl Report {
+    /// Writes the report, indented; whole or not at all.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] naming the file.
+    pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        let mut json = serde_json::to_vec_pretty(self).map_err(|e| Error::Format {
+            path: path.to_path_buf(),
+            reason: e.to_string(),
+        })?;
+        json.push(b'\n');
+        write_whole(path, &json)
+    }
+}

@@ -1,0 +1,92 @@
+//! Pictures: image | ground truth | predicted mask | anomaly map | overlay, as in HypAD, Figs. 5, 6.
+
+use image::{Rgb, RgbImage, imageops};
+
+use crate::detect::Detection;
+
+/// Pixels between the panels.
+const GAP: u32 = 4;
+/// How much of the map shows through in the overlay.
+const OVERLAY: f32 = 0.5;
+
+/// The five panels side by side.
+///
+/// The colours of map and overlay run from `low` (dark blue) to `high` (dark red); give the same
+/// two values for all images of a category, so that colours can be compared. An image whose size
+/// is not the detection's is resized.
+pub fn panel(
+    image: &RgbImage,
+    truth: &[bool],
+    found: &Detection,
+    (low, high): (f32, f32),
+) -> RgbImage {
+    let (width, height) = (found.width as u32, found.height as u32);
+    let image = if image.dimensions() == (width, height) {
+        image.clone()
+    } else {
+        imageops::resize(image, width, height, imageops::FilterType::Triangle)
+    };
+    let pixel_of = |x: u32, y: u32| y as usize * found.width + x as usize;
+    let binary = |mask: &[bool]| {
+        RgbImage::from_fn(width, height, |x, y| {
+            let inside = mask.get(pixel_of(x, y)).copied().unwrap_or_default();
+            Rgb([if inside { 255 } else { 0 }; 3])
+        })
+    };
+    let span = if high > low { high - low } else { 1.0 };
+    let map = RgbImage::from_fn(width, height, |x, y| {
+        let value = found.map.get(pixel_of(x, y)).copied().unwrap_or(low);
+        colour((value - low) / span)
+    });
+    let overlay = RgbImage::from_fn(width, height, |x, y| {
+        let (below, above) = (image.get_pixel(x, y).0, map.get_pixel(x, y).0);
+        let mix = |i: usize| {
+            (f32::from(below[i]) * (1.0 - OVERLAY) + f32::from(above[i]) * OVERLAY).round() as u8
+        };
+        Rgb([mix(0), mix(1), mix(2)])
+    });
+
+    let panels = [image, binary(truth), binary(&found.mask), map, overlay];
+    let total = 5 * width + 4 * GAP;
+    let mut picture = RgbImage::from_pixel(total, height, Rgb([255; 3]));
+    for (index, panel) in panels.iter().enumerate() {
+        let left = index as u32 * (width + GAP);
+        imageops::replace(&mut picture, panel, left.into(), 0);
+    }
+    picture
+}
+
+/// Dark blue, blue, cyan, yellow, red, dark red for 0 to 1.
+fn colour(value: f32) -> Rgb<u8> {
+    let value = if value.is_nan() {
+        0.0
+    } else {
+        value.clamp(0.0, 1.0)
+    };
+    let ramp = |centre: f32| (1.5 - (4.0 * value - centre).abs()).clamp(0.0, 1.0);
+    Rgb([ramp(3.0), ramp(2.0), ramp(1.0)].map(|v| (255.0 * v).round() as u8))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn panels_stand_in_order() {
+        let found = Detection {
+            score: 1.0,
+            map: vec![0.0, 1.0],
+            mask: vec![false, true],
+            width: 2,
+            height: 1,
+        };
+        let image = RgbImage::from_pixel(2, 1, Rgb([10, 20, 30]));
+        let picture = panel(&image, &[true, false], &found, (0.0, 1.0));
+        assert_eq!(picture.dimensions(), (2 * 5 + 4 * GAP, 1));
+        assert_eq!(picture.get_pixel(0, 0).0, [10, 20, 30]);
+        assert_eq!(picture.get_pixel(2 + GAP, 0).0, [255; 3]);
+        assert_eq!(picture.get_pixel(2 * (2 + GAP), 0).0, [0; 3]);
+        assert_eq!(picture.get_pixel(3 * (2 + GAP), 0).0, [0, 0, 128]);
+        assert_eq!(picture.get_pixel(3 * (2 + GAP) + 1, 0).0, [128, 0, 0]);
+    }
+}

@@ -1,0 +1,349 @@
+//! The training loop.
+
+use burn::backend::Autodiff;
+use burn::module::AutodiffModule;
+use burn::optim::decay::WeightDecayConfig;
+use burn::optim::{AdamConfig, GradientsParams, Optimizer};
+use burn::tensor::{Tensor, TensorData, backend::Backend};
+use image::RgbImage;
+use indicatif::{ProgressBar, ProgressStyle};
+use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng, rngs::StdRng};
+use std::path::Path;
+
+use super::config::TrainConfig;
+use super::loss::{Batch, student_loss};
+use crate::data::{ImageSet, augment, image::to_tensor, image::unit};
+use crate::detect::{Detector, MapNormalisation};
+use crate::error::{Error, Result};
+use crate::metrics::quantile;
+use crate::model::{Embedding, HypAdConfig, Pdn, PdnSize, Student, Teacher, weights};
+
+/// Trains a HypAD model on normal images.
+///
+/// `B` is a plain backend; the gradients are taken on `Autodiff<B>` inside.
+pub struct Trainer<B: Backend> {
+    config: HypAdConfig,
+    train: TrainConfig,
+    teacher: Option<Pdn<B>>,
+    penalty: Option<ImageSet>,
+}
+
+/// What training leaves: a detector and the course of the loss.
+#[derive(Debug)]
+pub struct Trained<B: Backend> {
+    /// The detector, ready to use.
+    pub detector: Detector<B>,
+    /// The loss of every step.
+    pub losses: Vec<f32>,
+}
+
+impl<B: Backend> Trained<B> {
+    /// Writes the detector to one file; see [`Detector::save`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Detector::save`].
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        self.detector.save(path)
+    }
+}
+
+impl<B: Backend> Trainer<B> {
+    /// A trainer with the crate's own teacher (PDN-S only) and no penalty images.
+    pub fn new(config: HypAdConfig, train: TrainConfig) -> Self {
+        Self {
+            config,
+            train,
+            teacher: None,
+            penalty: None,
+        }
+    }
+
+    /// Uses this teacher instead.
+    pub fn with_teacher(self, teacher: Pdn<B>) -> Self {
+        Self {
+            teacher: Some(teacher),
+            ..self
+        }
+    }
+
+    /// In every step the student also sees one of these images, of anything but the category, and
+    /// is punished for imitating the teacher there. EfficientAD uses ImageNet.
+    pub fn with_penalty(self, images: ImageSet) -> Self {
+        Self {
+            penalty: Some(images),
+            ..self
+        }
+    }
+
+    /// Trains on the normal images of a category.
+    ///
+    /// The same seed gives the same model, on the same machine and backend, as long as nothing
+    /// else in the process draws from the backend's random numbers.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Setting`] for a configuration out of range or a training set of fewer than two
+    /// images, the errors of reading images, and [`Error::NanScore`] if training diverges.
+    pub fn fit(self, images: &ImageSet, device: &B::Device) -> Result<Trained<B>> {
+        self.config.validate()?;
+        self.train.validate()?;
+        if images.len() < 2 {
+            return Err(Error::Setting {
+                name: "training images",
+                value: images.len().to_string(),
+                rule: "at least 2, since a part of them is held out",
+            });
+        }
+        let size = self.config.image_size;
+        let mut rng = StdRng::seed_from_u64(self.train.seed);
+        let mut order: Vec<usize> = (0..images.len()).collect();
+        order.shuffle(&mut rng);
+        let held_out = (self.train.validation * images.len() as f64).ceil() as usize;
+        let (train, validation) = order.split_at(images.len() - held_out.min(images.len() - 1));
+        let load = |part: &[usize]| -> Result<Vec<RgbImage>> {
+            let bar = self.bar(part.len(), "reading {pos}/{len} images");
+            bar.wrap_iter(part.iter())
+                .map(|index| images.load(*index, size))
+                .collect()
+        };
+        let (train, validation) = (load(train)?, load(validation)?);
+
+        // The reading and writing of weights draws no random numbers; from here the order counts.
+        Autodiff::<B>::seed(device, self.train.seed);
+        let embedding = Embedding::new(&self.config)?;
+        let model = self.config.init::<Autodiff<B>>(device)?;
+        let teacher = match &self.teacher {
+            Some(teacher) => teacher.clone(),
+            None if self.config.network == PdnSize::Small => weights::pretrained_small(device)?,
+            None => {
+                return Err(Error::Setting {
+                    name: "teacher",
+                    value: "none".into(),
+                    rule: "given, since the crate brings one for PDN-S only",
+                });
+            }
+        };
+        if teacher.channels() != self.config.channels {
+            return Err(Error::Setting {
+                name: "teacher channels",
+                value: teacher.channels().to_string(),
+                rule: "the number of channels of the configuration",
+            });
+        }
+        let teacher = self.normalise(Teacher::new(teacher, device), &train, device);
+        let (student, losses) = self.run(
+            model.student,
+            &teacher,
+            &embedding,
+            &train,
+            device,
+            &mut rng,
+        )?;
+
+        let model = crate::model::HypAd {
+            teacher,
+            student: student.valid(),
+        };
+        let detector = self.calibrate(model, &validation, device)?;
+        Ok(Trained { detector, losses })
+    }
+
+    /// Sets the mean and standard deviation of each channel over all images and locations.
+    fn normalise(
+        &self,
+        teacher: Teacher<B>,
+        images: &[RgbImage],
+        device: &B::Device,
+    ) -> Teacher<B> {
+        let bar = self.bar(images.len(), "normalising the teacher {pos}/{len}");
+        let mut total = Moments::new(self.config.channels);
+        for image in bar.wrap_iter(images.iter()) {
+            let features = teacher.forward(to_tensor(&unit(image), self.config.image_size, device));
+            let [_, channels, h, w] = features.dims();
+            let features = features.reshape([channels, h * w]);
+            let mean = features.clone().mean_dim(1);
+            let squares = (features - mean.clone()).square().sum_dim(1);
+            total.add(h * w, &mean.into_data(), &squares.into_data());
+        }
+        let tensor = |values: Vec<f32>| Tensor::from_data(TensorData::from(&values[..]), device);
+        let (mean, std) = (total.mean(), total.std());
+        teacher.normalised(tensor(mean), tensor(std))
+    }
+
+    /// The steps.
+    fn run(
+        &self,
+        mut student: Student<Autodiff<B>>,
+        teacher: &Teacher<B>,
+        embedding: &Embedding,
+        images: &[RgbImage],
+        device: &B::Device,
+        rng: &mut StdRng,
+    ) -> Result<(Student<Autodiff<B>>, Vec<f32>)> {
+        let mut optimiser = AdamConfig::new()
+            .with_epsilon(1e-8)
+            .with_weight_decay(Some(WeightDecayConfig::new(self.train.weight_decay)))
+            .init();
+        let size = self.config.image_size;
+        let bar = self.bar(
+            self.train.steps,
+            "{bar:30} step {pos}/{len}, {msg}, {eta} left",
+        );
+        let mut losses = Vec::with_capacity(self.train.steps);
+        let mut order = Vec::new();
+        for step in 0..self.train.steps {
+            if order.is_empty() {
+                order = (0..images.len()).collect();
+                order.shuffle(rng);
+            }
+            let pixels = unit(&images[order.pop().unwrap_or_default()]);
+            let mut changed = pixels.clone();
+            augment::jitter(&mut changed, self.train.jitter, rng);
+            let image = to_tensor::<B>(&pixels, size, device);
+            let jittered = to_tensor::<B>(&changed, size, device);
+            let penalty = self
+                .penalty_image(rng)?
+                .map(|p| to_tensor::<B>(&p, size, device));
+
+            let constant = |t: Tensor<B, 4>| Tensor::<Autodiff<B>, 4>::from_inner(t);
+            let batch = Batch {
+                teacher: constant(teacher.forward(image.clone())),
+                teacher_jittered: constant(teacher.forward(jittered.clone())),
+                image: constant(image),
+                jittered: constant(jittered),
+                penalty: penalty.map(constant),
+            };
+            let loss = student_loss(&student, embedding, self.config.hard_quantile, batch)?;
+            let grads = GradientsParams::from_grads(loss.backward(), &student);
+            student = optimiser.step(self.train.learning_rate_at(step), student, grads);
+
+            let loss: f32 = loss.into_data().iter::<f32>().next().unwrap_or(f32::NAN);
+            losses.push(loss);
+            bar.set_message(format!("loss {loss:.4}"));
+            bar.inc(1);
+        }
+        bar.finish_and_clear();
+        Ok((student, losses))
+    }
+
+    /// A random penalty image: twice the input size, perhaps grey, its centre cut out.
+    fn penalty_image(&self, rng: &mut StdRng) -> Result<Option<Vec<f32>>> {
+        let Some(images) = &self.penalty else {
+            return Ok(None);
+        };
+        if images.is_empty() {
+            return Ok(None);
+        }
+        let [height, width] = self.config.image_size;
+        let large = images.load(rng.random_range(0..images.len()), [2 * height, 2 * width])?;
+        let (left, top) = (width as u32 / 2, height as u32 / 2);
+        let crop = image::imageops::crop_imm(&large, left, top, width as u32, height as u32);
+        let mut pixels = unit(&crop.to_image());
+        if rng.random_bool(self.train.penalty_grey) {
+            augment::greyscale(&mut pixels);
+        }
+        Ok(Some(pixels))
+    }
+
+    /// Takes the map quantiles and the threshold from the held-out images.
+    fn calibrate(
+        &self,
+        model: crate::model::HypAd<B>,
+        images: &[RgbImage],
+        device: &B::Device,
+    ) -> Result<Detector<B>> {
+        let mut detector = Detector::new(model, self.config.clone(), device)?;
+        let bar = self.bar(images.len(), "calibrating {pos}/{len}");
+        let (mut student, mut autoencoder) = (Vec::new(), Vec::new());
+        for image in bar.wrap_iter(images.iter()) {
+            let maps = detector.raw_maps(image)?;
+            student.extend(maps.student);
+            autoencoder.extend(maps.autoencoder);
+        }
+        let quantiles = self.train.map_quantiles;
+        detector.student_map = MapNormalisation::fit(&student, quantiles)?;
+        detector.autoencoder_map = MapNormalisation::fit(&autoencoder, quantiles)?;
+        let combined: Vec<f32> = detector.combine(&student, &autoencoder);
+        detector.threshold = quantile(&combined, self.train.threshold_quantile)? as f32;
+        Ok(detector)
+    }
+
+    fn bar(&self, length: usize, template: &str) -> ProgressBar {
+        if !self.train.progress {
+            return ProgressBar::hidden();
+        }
+        let style = ProgressStyle::with_template(template).unwrap_or(ProgressStyle::default_bar());
+        ProgressBar::new(length as u64).with_style(style)
+    }
+}
+
+/// Mean and sum of squared deviations of each channel, merged image by image in f64 (Chan, Golub,
+/// LeVeque, 1979): the result of two passes over all images, in one.
+struct Moments {
+    count: f64,
+    mean: Vec<f64>,
+    squares: Vec<f64>,
+}
+
+impl Moments {
+    fn new(channels: usize) -> Self {
+        Self {
+            count: 0.0,
+            mean: vec![0.0; channels],
+            squares: vec![0.0; channels],
+        }
+    }
+
+    /// Adds `count` values a channel, given by their mean and sum of squared deviations from it.
+    fn add(&mut self, count: usize, mean: &TensorData, squares: &TensorData) {
+        let count = count as f64;
+        let total = self.count + count;
+        let added = mean.iter::<f64>().zip(squares.iter::<f64>());
+        for ((m, s), (mean, squares)) in self.mean.iter_mut().zip(&mut self.squares).zip(added) {
+            let difference = mean - *m;
+            *m += difference * count / total;
+            *s += squares + difference * difference * self.count * count / total;
+        }
+        self.count = total;
+    }
+
+    fn mean(&self) -> Vec<f32> {
+        self.mean.iter().map(|m| *m as f32).collect()
+    }
+
+    /// Population standard deviation. A channel that never changes says nothing; 1 leaves it at 0.
+    fn std(&self) -> Vec<f32> {
+        let std = |s: &f64| (s / self.count).sqrt() as f32;
+        let std = self.squares.iter().map(std);
+        std.map(|s| if s > 0.0 { s } else { 1.0 }).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_of_parts_are_those_of_the_whole() {
+        let values = [3.0_f64, -1.0, 4.0, 1.5, 9.0, 2.6, -5.0];
+        let moments = |v: &[f64]| {
+            let mean = v.iter().sum::<f64>() / v.len() as f64;
+            (mean, v.iter().map(|x| (x - mean).powi(2)).sum::<f64>())
+        };
+        let mut total = Moments::new(1);
+        for part in [&values[..2], &values[2..6], &values[6..]] {
+            let (mean, squares) = moments(part);
+            total.add(
+                part.len(),
+                &TensorData::from([mean]),
+                &TensorData::from([squares]),
+            );
+        }
+        let (mean, squares) = moments(&values);
+        assert!((total.mean[0] - mean).abs() < 1e-12);
+        assert!((total.squares[0] - squares).abs() < 1e-12);
+        assert!((total.std()[0] - (squares / 7.0).sqrt() as f32).abs() < 1e-6);
+    }
+}
