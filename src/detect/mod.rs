@@ -4,5 +4,6 @@ mod detector;
 mod model_file;
 mod normalisation;
 
+pub(crate) use detector::RawMaps;
 pub use detector::{Detection, Detector};
 pub use normalisation::MapNormalisation;

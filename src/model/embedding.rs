@@ -130,7 +130,7 @@ mod tests {
         let short = long.clone() * 0.01;
         let norms = embedding.tangent(long).square().sum_dim(1).sqrt();
         let expected = norms.ones_like() * 2.3;
-        let tolerance = Tolerance::<f32>::absolute(1e-6);
+        let tolerance = Tolerance::<f32>::relative(2e-6);
         norms
             .into_data()
             .assert_approx_eq(&expected.into_data(), tolerance);

@@ -6,8 +6,9 @@ use crate::detect::Detection;
 
 /// Pixels between the panels.
 const GAP: u32 = 4;
-/// How much of the map shows through in the overlay.
-const OVERLAY: f32 = 0.5;
+/// How much of the map's colour covers the image where the map is highest; where it is lowest the
+/// image is seen as it is.
+const OVERLAY: f32 = 0.7;
 
 /// The five panels side by side.
 ///
@@ -34,16 +35,16 @@ pub fn panel(
         })
     };
     let span = if high > low { high - low } else { 1.0 };
-    let map = RgbImage::from_fn(width, height, |x, y| {
-        let value = found.map.get(pixel_of(x, y)).copied().unwrap_or(low);
-        colour((value - low) / span)
-    });
+    let level = |x, y| match found.map.get(pixel_of(x, y)) {
+        Some(value) if value.is_finite() => ((value - low) / span).clamp(0.0, 1.0),
+        _ => 0.0,
+    };
+    let map = RgbImage::from_fn(width, height, |x, y| colour(level(x, y)));
     let overlay = RgbImage::from_fn(width, height, |x, y| {
+        let cover = OVERLAY * level(x, y);
         let (below, above) = (image.get_pixel(x, y).0, map.get_pixel(x, y).0);
-        let mix = |i: usize| {
-            (f32::from(below[i]) * (1.0 - OVERLAY) + f32::from(above[i]) * OVERLAY).round() as u8
-        };
-        Rgb([mix(0), mix(1), mix(2)])
+        let mix = |i: usize| f32::from(below[i]) * (1.0 - cover) + f32::from(above[i]) * cover;
+        Rgb([mix(0), mix(1), mix(2)].map(|v| v.round() as u8))
     });
 
     let panels = [image, binary(truth), binary(&found.mask), map, overlay];
@@ -58,11 +59,6 @@ pub fn panel(
 
 /// Dark blue, blue, cyan, yellow, red, dark red for 0 to 1.
 fn colour(value: f32) -> Rgb<u8> {
-    let value = if value.is_nan() {
-        0.0
-    } else {
-        value.clamp(0.0, 1.0)
-    };
     let ramp = |centre: f32| (1.5 - (4.0 * value - centre).abs()).clamp(0.0, 1.0);
     Rgb([ramp(3.0), ramp(2.0), ramp(1.0)].map(|v| (255.0 * v).round() as u8))
 }

@@ -27,8 +27,9 @@ pub struct TrainConfig {
     pub penalty_grey: f64,
     /// Quantiles of the validation maps that become 0 and 0.1: 0.9 and 0.995.
     pub map_quantiles: [f64; 2],
-    /// The threshold of the predicted mask: this quantile of the validation maps, 0.999.
-    pub threshold_quantile: f64,
+    /// The threshold of the predicted mask: this many standard deviations above the mean score of
+    /// the validation images, 3. Needs no defect to be chosen.
+    pub threshold_sigmas: f64,
     /// Seed of the split, the order, the initial weights, dropout and augmentation.
     pub seed: u64,
     /// Draws a progress bar on the standard error if that is a terminal.
@@ -47,7 +48,7 @@ impl Default for TrainConfig {
             jitter: 0.2,
             penalty_grey: 0.3,
             map_quantiles: [0.9, 0.995],
-            threshold_quantile: 0.999,
+            threshold_sigmas: 3.0,
             seed: 42,
             progress: true,
         }
@@ -120,10 +121,10 @@ impl TrainConfig {
                 "between 0 and 1, the first below the second",
             ),
             (
-                part(self.threshold_quantile),
-                "threshold quantile",
-                self.threshold_quantile.to_string(),
-                "between 0 and 1",
+                at_least_0(self.threshold_sigmas),
+                "threshold sigmas",
+                self.threshold_sigmas.to_string(),
+                "finite and at least 0",
             ),
         ];
         match checks.into_iter().find(|(fine, ..)| !fine) {

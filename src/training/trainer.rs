@@ -14,9 +14,8 @@ use std::path::Path;
 use super::config::TrainConfig;
 use super::loss::{Batch, student_loss};
 use crate::data::{ImageSet, augment, image::to_tensor, image::unit};
-use crate::detect::{Detector, MapNormalisation};
+use crate::detect::{Detector, MapNormalisation, RawMaps};
 use crate::error::{Error, Result};
-use crate::metrics::quantile;
 use crate::model::{Embedding, HypAdConfig, Pdn, PdnSize, Student, Teacher, weights};
 
 /// Trains a HypAD model on normal images.
@@ -256,17 +255,26 @@ impl<B: Backend> Trainer<B> {
     ) -> Result<Detector<B>> {
         let mut detector = Detector::new(model, self.config.clone(), device)?;
         let bar = self.bar(images.len(), "calibrating {pos}/{len}");
-        let (mut student, mut autoencoder) = (Vec::new(), Vec::new());
-        for image in bar.wrap_iter(images.iter()) {
-            let maps = detector.raw_maps(image)?;
-            student.extend(maps.student);
-            autoencoder.extend(maps.autoencoder);
-        }
+        let maps = bar
+            .wrap_iter(images.iter())
+            .map(|image| detector.raw_maps(image));
+        let maps = maps.collect::<Result<Vec<_>>>()?;
+        let pool = |of: fn(&RawMaps) -> &Vec<f32>| maps.iter().flat_map(of).copied().collect();
+        let (student, autoencoder): (Vec<f32>, Vec<f32>) =
+            (pool(|m| &m.student), pool(|m| &m.autoencoder));
         let quantiles = self.train.map_quantiles;
         detector.student_map = MapNormalisation::fit(&student, quantiles)?;
         detector.autoencoder_map = MapNormalisation::fit(&autoencoder, quantiles)?;
-        let combined: Vec<f32> = detector.combine(&student, &autoencoder);
-        detector.threshold = quantile(&combined, self.train.threshold_quantile)? as f32;
+
+        let score = |maps: &RawMaps| {
+            let map = detector.combine(&maps.student, &maps.autoencoder);
+            f64::from(map.into_iter().fold(f32::NEG_INFINITY, f32::max))
+        };
+        let scores: Vec<f64> = maps.iter().map(score).collect();
+        let count = scores.len() as f64;
+        let mean = scores.iter().sum::<f64>() / count;
+        let variance = scores.iter().map(|s| (s - mean).powi(2)).sum::<f64>() / count;
+        detector.threshold = (mean + self.train.threshold_sigmas * variance.sqrt()) as f32;
         Ok(detector)
     }
 
