@@ -36,3 +36,8 @@ pub use error::{Error, Result};
 pub use model::HypAdConfig;
 #[cfg(feature = "anomaly")]
 pub use training::{TrainConfig, Trained, Trainer};
+
+/// The programs in the README compile and run as they stand.
+#[cfg(all(doctest, feature = "anomaly"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -4,11 +4,13 @@
 //! dropped. Resizing is antialiased bilinear (a triangle filter of the size of the reduction, half
 //! pixel centres), Pillow's `BILINEAR`.
 
+use std::fs::File;
+use std::io::BufReader;
 use std::path::Path;
 
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer, images};
-use image::{DynamicImage, ImageReader, RgbImage};
+use image::{DynamicImage, ImageError, ImageReader, RgbImage};
 
 use crate::error::{Error, Result};
 use crate::files::io_error;
@@ -25,13 +27,31 @@ pub const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];
 /// [`Error::Io`] or [`Error::Format`], naming the file.
 pub fn open(path: impl AsRef<Path>) -> Result<DynamicImage> {
     let path = path.as_ref();
-    let format = |reason: String| Error::Format {
-        path: path.to_path_buf(),
-        reason: format!("not a readable PNG, JPEG, BMP or TIFF image: {reason}"),
-    };
+    reader(path)?.decode().map_err(|e| unreadable(path, e))
+}
+
+/// Width and height of an image file, without decoding its pixels.
+///
+/// # Errors
+///
+/// As [`open`].
+pub fn size(path: impl AsRef<Path>) -> Result<(u32, u32)> {
+    let path = path.as_ref();
+    reader(path)?
+        .into_dimensions()
+        .map_err(|e| unreadable(path, e))
+}
+
+fn reader(path: &Path) -> Result<ImageReader<BufReader<File>>> {
     let reader = ImageReader::open(path).map_err(io_error(path))?;
-    let reader = reader.with_guessed_format().map_err(io_error(path))?;
-    reader.decode().map_err(|e| format(e.to_string()))
+    reader.with_guessed_format().map_err(io_error(path))
+}
+
+fn unreadable(path: &Path, error: ImageError) -> Error {
+    Error::Format {
+        path: path.to_path_buf(),
+        reason: format!("not a readable PNG, JPEG, BMP or TIFF image: {error}"),
+    }
 }
 
 /// Resizes to height × width, antialiased bilinear. An image of that size is returned as it is.
@@ -73,7 +93,7 @@ pub fn unit(image: &RgbImage) -> Vec<f32> {
 ///
 /// # Shapes
 ///
-/// - pixels: height × width × 3 values in [0, 1], see [`unit`]
+/// - pixels: height × width × 3 values in [0, 1], see [`unit()`]
 /// - output: `[1, 3, height, width]`, ImageNet-normalised
 pub fn to_tensor<B: Backend>(
     pixels: &[f32],

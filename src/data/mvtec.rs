@@ -77,7 +77,7 @@ pub struct MvtecCategory {
 }
 
 impl MvtecCategory {
-    /// Reads the layout of `<root>/<name>`; no image is decoded yet.
+    /// Reads the layout of `<root>/<name>`; of the images only the sizes.
     ///
     /// Images and masks are paired by name: `test/<defect>/000.png` with
     /// `ground_truth/<defect>/000_mask.png`.
@@ -85,7 +85,7 @@ impl MvtecCategory {
     /// # Errors
     ///
     /// [`Error::Io`] for a folder that is not there, and [`Error::Dataset`] with every image that
-    /// has no mask, every mask that has no image, and every folder without images.
+    /// has no mask, every mask that has no image or not its size, and every folder without images.
     pub fn load(root: impl AsRef<Path>, name: &str) -> Result<Self> {
         let root = root.as_ref();
         let folder = root.join(name);
@@ -121,10 +121,22 @@ impl MvtecCategory {
                 }
             };
             for path in images {
+                let expected = image::size(&path)?;
                 let mask = (defect != GOOD).then(|| find_mask(&path, &masks)).flatten();
                 match &mask {
                     Some(mask) => {
                         masks.remove(mask);
+                        let found = image::size(mask)?;
+                        if found != expected {
+                            problems.push(format!(
+                                "ground_truth/{defect}/{} is {} x {}, its image {} x {}",
+                                name_of(mask),
+                                found.0,
+                                found.1,
+                                expected.0,
+                                expected.1
+                            ));
+                        }
                     }
                     None if defect == GOOD => {}
                     None => problems.push(format!(

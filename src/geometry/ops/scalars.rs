@@ -99,8 +99,8 @@ mod tests {
     #[test]
     fn even_functions_match_their_definition() {
         type Even = fn(Tensor<B, 1>) -> Tensor<B, 1>;
-        type Derivative = fn(f64) -> f64;
-        let cases: [(Even, fn(f64) -> f64, Derivative, f64); 4] = [
+        type Scalar = fn(f64) -> f64;
+        let cases: [(Even, Scalar, Scalar, f64); 4] = [
             (tanhc, f64::tanh, |t| 1.0 - t.tanh().powi(2), -1.0 / 3.0),
             (artanhc, f64::atanh, |t| 1.0 / (1.0 - t * t), 1.0 / 3.0),
             (arsinhc, f64::asinh, |t| 1.0 / t.hypot(1.0), -1.0 / 6.0),
