@@ -109,7 +109,7 @@ impl<B: Backend> Trainer<B> {
         };
         let (train, validation) = (load(train)?, load(validation)?);
 
-        // The reading and writing of weights draws no random numbers; from here the order counts.
+        // From here on the order in which the backend's random numbers are drawn counts.
         Autodiff::<B>::seed(device, self.train.seed);
         let embedding = Embedding::new(&self.config)?;
         let model = self.config.init::<Autodiff<B>>(device)?;
