@@ -178,6 +178,12 @@ fn training_refuses_what_it_cannot_do() {
             .to_string()
             .contains("64 x 64")
     );
+    let padded = hypad::HypAdConfig {
+        padding: true,
+        ..small()
+    };
+    let padded = fit(padded, TrainConfig::default(), 4).to_string();
+    assert!(padded.contains("teacher padding"), "{padded}");
     let medium = fit(hypad::HypAdConfig::medium(), TrainConfig::default(), 4);
     assert!(medium.to_string().contains("teacher"), "{medium}");
 }

@@ -171,6 +171,11 @@ impl<B: Backend> Pdn<B> {
         conv2d(x, weight, bias, PaddedConvOptions::from(options))
     }
 
+    /// Whether this is the padded form.
+    pub fn is_padded(&self) -> bool {
+        self.padding
+    }
+
     /// Number of output channels.
     pub fn channels(&self) -> usize {
         let last = self.convs.last().expect("a network has layers");

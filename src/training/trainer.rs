@@ -131,6 +131,13 @@ impl<B: Backend> Trainer<B> {
                 rule: "the number of channels of the configuration",
             });
         }
+        if teacher.is_padded() != self.config.padding {
+            return Err(Error::Setting {
+                name: "teacher padding",
+                value: teacher.is_padded().to_string(),
+                rule: "that of the configuration (the crate's own teacher is unpadded)",
+            });
+        }
         let teacher = self.normalise(Teacher::new(teacher, device), &train, device);
         let (student, losses) = self.run(
             model.student,
