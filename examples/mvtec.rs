@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use burn::tensor::backend::Backend;
 use clap::{Parser, ValueEnum};
 use hypad::data::{ImageSet, MvtecCategory};
-use hypad::model::{FeatureScale, PdnConfig, PdnSize, weights::load_pdn};
+use hypad::model::{FeatureScale, Margin, PdnConfig, PdnSize, weights::load_pdn};
 use hypad::{Error, HypAdConfig, Result, TrainConfig};
 
 /// Train HypAD on the normal images of a category, detect and localise the defects of its test
@@ -50,6 +50,13 @@ struct Args {
     /// PDN-S or PDN-M
     #[arg(long, default_value = "small")]
     size: Size,
+    /// What the map holds in the margin that the networks cannot see
+    #[arg(long, default_value = "no-distance")]
+    margin: MarginFlag,
+    /// Test this trained model (a model.safetensors) instead of training one; the flags of model
+    /// and recipe do not apply
+    #[arg(long)]
+    model: Option<PathBuf>,
     /// Teacher weights: safetensors in PyTorch Sequential naming [default: the crate's own PDN-S]
     #[arg(long)]
     teacher: Option<PathBuf>,
@@ -77,6 +84,14 @@ enum Size {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
+enum MarginFlag {
+    /// The value of a place where all networks agree
+    NoDistance,
+    /// 0, as in EfficientAD
+    Zero,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
 enum Device {
     Auto,
     Flex,
@@ -85,7 +100,11 @@ enum Device {
 }
 
 impl Args {
-    fn model(&self) -> Result<HypAdConfig> {
+    fn config(&self) -> Result<HypAdConfig> {
+        let margin = match self.margin {
+            MarginFlag::NoDistance => Margin::NoDistance,
+            MarginFlag::Zero => Margin::Zero,
+        };
         let network = match self.size {
             Size::Small => PdnSize::Small,
             Size::Medium => PdnSize::Medium,
@@ -93,10 +112,12 @@ impl Args {
         let config = match self.method {
             Method::Efficientad => HypAdConfig {
                 network,
+                margin,
                 ..HypAdConfig::efficient_ad()
             },
             Method::Hypad => HypAdConfig {
                 network,
+                margin,
                 curvature: self.curvature,
                 clip: match self.clip.as_str() {
                     "none" => None,
@@ -118,7 +139,7 @@ impl Args {
         Ok(config)
     }
 
-    fn train(&self) -> Result<TrainConfig> {
+    fn recipe(&self) -> Result<TrainConfig> {
         let config = TrainConfig {
             steps: self.steps,
             seed: self.seed,
@@ -168,7 +189,7 @@ fn run(args: &Args) -> Result<()> {
 
 fn run_on<B: Backend>(args: &Args) -> Result<()> {
     let device = B::Device::default();
-    let (model, train) = (args.model()?, args.train()?);
+    let source = source::<B>(args, &device)?;
     let categories = match args.category.as_str() {
         "all" => MvtecCategory::names(&args.data)?,
         name => vec![name.to_string()],
@@ -184,34 +205,48 @@ fn run_on<B: Backend>(args: &Args) -> Result<()> {
         .iter()
         .map(|name| MvtecCategory::load(&args.data, name))
         .collect::<Result<Vec<_>>>()?;
-    let teacher = match &args.teacher {
-        Some(path) => {
-            let config = PdnConfig::new(model.network, model.channels);
-            Some(load_pdn::<B>(path, config, &device)?)
-        }
-        None => None,
-    };
-    let penalty = args.penalty.as_ref().map(ImageSet::folder).transpose()?;
 
-    common::print_heading();
     let mut reports = Vec::new();
     for category in &categories {
         let run = common::Run {
-            model: model.clone(),
-            train: train.clone(),
-            teacher: teacher.clone(),
-            penalty: penalty.clone(),
+            source: source.clone(),
             pictures: args.pictures.unwrap_or(usize::MAX),
             out: match args.category.as_str() {
                 "all" => args.out.join(&category.name),
                 _ => args.out.clone(),
             },
         };
-        reports.push(run.go(category, &device)?);
+        let report = run.go(category, &device)?;
+        if reports.is_empty() {
+            common::print_heading();
+        }
+        common::print_row(&report.category, &report.evaluation);
+        reports.push(report);
     }
     if reports.len() > 1 {
         common::print_means(&reports);
     }
     println!("results are in {}", args.out.display());
     Ok(())
+}
+
+fn source<B: Backend>(args: &Args, device: &B::Device) -> Result<common::Source<B>> {
+    if let Some(path) = &args.model {
+        return Ok(common::Source::File(path.clone()));
+    }
+    let (model, recipe) = (args.config()?, args.recipe()?);
+    let teacher = match &args.teacher {
+        Some(path) => {
+            let config = PdnConfig::new(model.network, model.channels);
+            Some(load_pdn::<B>(path, config, device)?)
+        }
+        None => None,
+    };
+    let penalty = args.penalty.as_ref().map(ImageSet::folder).transpose()?;
+    Ok(common::Source::Training {
+        model,
+        recipe,
+        teacher,
+        penalty,
+    })
 }

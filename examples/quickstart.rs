@@ -40,25 +40,28 @@ fn run() -> Result<()> {
         category.train.len()
     );
     let run = common::Run::<Flex> {
-        model: HypAdConfig {
-            image_size: [SIZE as usize; 2],
-            ..HypAdConfig::small()
+        source: common::Source::Training {
+            model: HypAdConfig {
+                image_size: [SIZE as usize; 2],
+                ..HypAdConfig::small()
+            },
+            recipe: TrainConfig {
+                steps: STEPS,
+                seed: SEED,
+                ..TrainConfig::default()
+            },
+            teacher: None,
+            penalty: None,
         },
-        train: TrainConfig {
-            steps: STEPS,
-            seed: SEED,
-            ..TrainConfig::default()
-        },
-        teacher: None,
-        penalty: None,
         pictures: usize::MAX,
         out: out.clone(),
     };
-    common::print_heading();
     let report = run.go(&category, &Default::default())?;
+    common::print_heading();
+    common::print_row(&report.category, &report.evaluation);
     println!(
         "trained in {:.0} s, {:.2} s an image; report, model and pictures are in {}",
-        report.seconds.train,
+        report.seconds.train.unwrap_or_default(),
         report.seconds.per_image,
         out.display()
     );

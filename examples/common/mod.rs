@@ -9,15 +9,28 @@ use hypad::data::{ImageSet, MvtecCategory, image::open};
 use hypad::files::write_whole;
 use hypad::model::Pdn;
 use hypad::report::{Evaluation, Evaluator, Report, Seconds, panel};
-use hypad::{Error, HypAdConfig, Result, TrainConfig, Trainer};
+use hypad::{Detector, Error, HypAdConfig, Result, TrainConfig, Trainer};
 use indicatif::{ProgressBar, ProgressStyle};
+
+/// How a run comes by its detector.
+#[derive(Clone)]
+#[allow(clippy::large_enum_variant)] // there is one of it
+pub enum Source<B: Backend> {
+    /// A model file.
+    #[allow(dead_code)] // not every example tests without training
+    File(PathBuf),
+    /// Training on the category.
+    Training {
+        model: HypAdConfig,
+        recipe: TrainConfig,
+        teacher: Option<Pdn<B>>,
+        penalty: Option<ImageSet>,
+    },
+}
 
 /// One run.
 pub struct Run<B: Backend> {
-    pub model: HypAdConfig,
-    pub train: TrainConfig,
-    pub teacher: Option<Pdn<B>>,
-    pub penalty: Option<ImageSet>,
+    pub source: Source<B>,
     /// Pictures are written of the first this many test images.
     pub pictures: usize,
     /// Where `report.json`, `model.safetensors` and `pictures/` go.
@@ -25,20 +38,30 @@ pub struct Run<B: Backend> {
 }
 
 impl<B: Backend> Run<B> {
-    /// Trains, tests, writes everything and prints the metrics.
+    /// Trains or loads, tests and writes everything.
     pub fn go(self, category: &MvtecCategory, device: &B::Device) -> Result<Report> {
         let started = Instant::now();
-        let mut trainer = Trainer::<B>::new(self.model.clone(), self.train.clone());
-        if let Some(teacher) = self.teacher {
-            trainer = trainer.with_teacher(teacher);
-        }
-        if let Some(penalty) = self.penalty {
-            trainer = trainer.with_penalty(penalty);
-        }
-        let trained = trainer.fit(&category.train, device)?;
-        let train = started.elapsed().as_secs_f64();
-        let detector = trained.detector;
-        detector.save(self.out.join("model.safetensors"))?;
+        let (detector, recipe) = match self.source {
+            Source::File(path) => (Detector::load(path, device)?, None),
+            Source::Training {
+                model,
+                recipe,
+                teacher,
+                penalty,
+            } => {
+                let mut trainer = Trainer::<B>::new(model, recipe.clone());
+                if let Some(teacher) = teacher {
+                    trainer = trainer.with_teacher(teacher);
+                }
+                if let Some(penalty) = penalty {
+                    trainer = trainer.with_penalty(penalty);
+                }
+                let trained = trainer.fit(&category.train, device)?;
+                trained.save(self.out.join("model.safetensors"))?;
+                (trained.detector, Some(recipe))
+            }
+        };
+        let train = recipe.as_ref().map(|_| started.elapsed().as_secs_f64());
 
         let started = Instant::now();
         let mut predicting = 0.0;
@@ -70,10 +93,10 @@ impl<B: Backend> Run<B> {
         }
         let report = Report {
             category: category.name.clone(),
-            seed: self.train.seed,
-            steps: self.train.steps,
-            curvature: self.model.curvature,
-            clip: self.model.clip,
+            seed: recipe.as_ref().map(|recipe| recipe.seed),
+            steps: recipe.as_ref().map(|recipe| recipe.steps),
+            curvature: detector.config().curvature,
+            clip: detector.config().clip,
             device: B::name(device),
             evaluation,
             threshold: detector.threshold,
@@ -82,16 +105,15 @@ impl<B: Backend> Run<B> {
                 evaluate: started.elapsed().as_secs_f64(),
                 per_image: predicting / category.test.len() as f64,
             },
-            model: self.model,
-            training: self.train,
+            model: detector.config().clone(),
+            training: recipe,
         };
         report.write(self.out.join("report.json"))?;
-        print_row(&report.category, &evaluation);
         Ok(report)
     }
 }
 
-/// The heading of the lines that [`Run::go`] prints.
+/// The heading of the lines of [`print_row`].
 pub fn print_heading() {
     println!(
         "{:<12} {:>11} {:>11} {:>11} {:>11} {:>10} {:>9} {:>9}",

@@ -11,7 +11,7 @@ use super::model_file;
 use super::normalisation::MapNormalisation;
 use crate::data::image::{resize, to_tensor, unit};
 use crate::error::Result;
-use crate::model::{Embedding, HypAd, HypAdConfig};
+use crate::model::{Embedding, HypAd, HypAdConfig, Margin};
 
 /// What was found in an image.
 #[derive(Clone, Debug, PartialEq)]
@@ -153,12 +153,16 @@ impl<B: Backend> Detector<B> {
             .collect()
     }
 
-    /// Sets the map into its place in the image: margin of 0, then bilinear, half-pixel centres.
+    /// Sets the map into its place in the image: the margin, then bilinear, half-pixel centres.
     fn to_image_size(&self, map: Vec<f32>, height: usize, width: usize) -> Result<Vec<f32>> {
         let [h, w] = self.config.output_size()?;
         let map = Tensor::<B, 4>::from_data(TensorData::new(map, [1, 1, h, w]), &self.device);
         let margin = if self.config.padding { 0 } else { MAP_MARGIN };
-        let map = map.pad((margin, margin, margin, margin), 0.0);
+        let unseen = match self.config.margin {
+            Margin::NoDistance => self.combine(&[0.0], &[0.0])[0],
+            Margin::Zero => 0.0,
+        };
+        let map = map.pad((margin, margin, margin, margin), unseen);
         let options = InterpolateOptions::new(InterpolateMode::Bilinear).with_align_corners(false);
         let map = interpolate(map, [height, width], options);
         Ok(map.into_data().iter::<f32>().collect())

@@ -56,6 +56,18 @@ pub enum Distance {
     SquaredDifference,
 }
 
+/// What the map holds where an unpadded network cannot see: the outermost 16 pixels of 256.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Margin {
+    /// The value of a place where all networks agree: what was not seen is never anomalous.
+    #[default]
+    NoDistance,
+    /// 0, as in EfficientAD. This is the upper decile of normal maps, so the margin ranks above
+    /// most of every normal image, and its pixels tie.
+    Zero,
+}
+
 /// Configuration of a [`HypAd`](super::HypAd) model.
 ///
 /// [`HypAdConfig::small`] is the default. The arms of an ablation are plain values:
@@ -75,6 +87,9 @@ pub struct HypAdConfig {
     pub network: PdnSize,
     /// Zero padding in them. The published results are without.
     pub padding: bool,
+    /// The margin of the map without padding.
+    #[serde(default)]
+    pub margin: Margin,
     /// Height and width to which images are resized: 256 × 256.
     pub image_size: [usize; 2],
     /// Channels of the teacher: 384.
@@ -102,6 +117,7 @@ impl HypAdConfig {
         Self {
             network: PdnSize::Small,
             padding: false,
+            margin: Margin::default(),
             image_size: [256, 256],
             channels: 384,
             dropout: 0.2,

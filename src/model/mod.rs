@@ -11,7 +11,7 @@ mod pdn;
 pub mod weights;
 
 pub use autoencoder::{Autoencoder, AutoencoderConfig};
-pub use config::{Distance, FeatureScale, HypAdConfig, Projection};
+pub use config::{Distance, FeatureScale, HypAdConfig, Margin, Projection};
 pub use embedding::Embedding;
 pub use hypad::{Features, HypAd, Student, Teacher};
 pub use pdn::{Pdn, PdnConfig, PdnSize};

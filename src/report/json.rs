@@ -15,10 +15,10 @@ use crate::training::TrainConfig;
 pub struct Report {
     /// The category.
     pub category: String,
-    /// Seed of the run.
-    pub seed: u64,
-    /// Training steps.
-    pub steps: usize,
+    /// Seed of the training; `null` where a model was tested that was trained elsewhere.
+    pub seed: Option<u64>,
+    /// Its steps.
+    pub steps: Option<usize>,
     /// c of the curvature −c.
     pub curvature: f64,
     /// Clip radius; `null` for none.
@@ -35,14 +35,14 @@ pub struct Report {
     /// The whole configuration of the model.
     pub model: HypAdConfig,
     /// The whole recipe.
-    pub training: TrainConfig,
+    pub training: Option<TrainConfig>,
 }
 
 /// Wall-clock seconds.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Seconds {
-    /// Training, reading the images included.
-    pub train: f64,
+    /// Training, reading the images included; `null` without.
+    pub train: Option<f64>,
     /// Testing all images, metrics included.
     pub evaluate: f64,
     /// One prediction, on average.
