@@ -5,9 +5,9 @@ mod common;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use burn::tensor::backend::Backend;
 use clap::{Parser, ValueEnum};
 use hypad::data::{ImageSet, MvtecCategory};
+use hypad::geometry::HyperbolicBackend;
 use hypad::model::{FeatureScale, Margin, PdnConfig, PdnSize, weights::load_pdn};
 use hypad::{Error, HypAdConfig, Result, TrainConfig};
 
@@ -187,7 +187,7 @@ fn run(args: &Args) -> Result<()> {
     }
 }
 
-fn run_on<B: Backend>(args: &Args) -> Result<()> {
+fn run_on<B: HyperbolicBackend>(args: &Args) -> Result<()> {
     let device = B::Device::default();
     let source = source::<B>(args, &device)?;
     let categories = match args.category.as_str() {
@@ -230,7 +230,7 @@ fn run_on<B: Backend>(args: &Args) -> Result<()> {
     Ok(())
 }
 
-fn source<B: Backend>(args: &Args, device: &B::Device) -> Result<common::Source<B>> {
+fn source<B: HyperbolicBackend>(args: &Args, device: &B::Device) -> Result<common::Source<B>> {
     if let Some(path) = &args.model {
         return Ok(common::Source::File(path.clone()));
     }

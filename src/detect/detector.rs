@@ -4,13 +4,14 @@ use std::path::Path;
 
 use burn::tensor::module::interpolate;
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
-use burn::tensor::{Tensor, TensorData, backend::Backend};
+use burn::tensor::{Tensor, TensorData};
 use image::{DynamicImage, RgbImage};
 
 use super::model_file;
 use super::normalisation::MapNormalisation;
 use crate::data::image::{resize, to_tensor, unit};
 use crate::error::Result;
+use crate::geometry::HyperbolicBackend;
 use crate::model::{Embedding, HypAd, HypAdConfig, Margin};
 
 /// What was found in an image.
@@ -45,7 +46,7 @@ pub struct Detection {
 /// # }
 /// ```
 #[derive(Clone, Debug)]
-pub struct Detector<B: Backend> {
+pub struct Detector<B: HyperbolicBackend> {
     pub(super) model: HypAd<B>,
     pub(super) config: HypAdConfig,
     embedding: Embedding,
@@ -67,7 +68,7 @@ pub(crate) struct RawMaps {
 /// By how much an unpadded network's map is smaller than a quarter of the image, on each side.
 const MAP_MARGIN: usize = 4;
 
-impl<B: Backend> Detector<B> {
+impl<B: HyperbolicBackend> Detector<B> {
     /// A detector that does not normalise its maps yet.
     ///
     /// # Errors

@@ -4,12 +4,12 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use burn::tensor::backend::Backend;
 use serde::{Deserialize, Serialize};
 
 use super::{detector::Detector, normalisation::MapNormalisation};
 use crate::error::{Error, Result};
 use crate::files;
+use crate::geometry::HyperbolicBackend;
 use crate::model::HypAdConfig;
 use crate::model::weights::{TensorFile, to_bytes};
 
@@ -27,7 +27,7 @@ struct Description {
     threshold: f32,
 }
 
-pub fn save<B: Backend>(detector: &Detector<B>, path: &Path) -> Result<()> {
+pub fn save<B: HyperbolicBackend>(detector: &Detector<B>, path: &Path) -> Result<()> {
     let description = Description {
         version: VERSION,
         config: detector.config.clone(),
@@ -43,7 +43,7 @@ pub fn save<B: Backend>(detector: &Detector<B>, path: &Path) -> Result<()> {
     files::write_whole(path, &to_bytes(&detector.model, metadata)?)
 }
 
-pub fn load<B: Backend>(path: &Path, device: &B::Device) -> Result<Detector<B>> {
+pub fn load<B: HyperbolicBackend>(path: &Path, device: &B::Device) -> Result<Detector<B>> {
     let format = |reason: String| Error::Format {
         path: path.to_path_buf(),
         reason,

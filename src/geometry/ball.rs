@@ -1,8 +1,9 @@
 //! The handle that holds the curvature and the coordinate axis. The mathematics is in `ops`.
 
-use burn::tensor::{Tensor, backend::Backend};
+use burn::tensor::Tensor;
 
-use super::ops::{distance, exp_log, mobius};
+use super::ops::backend::{HyperbolicBackend, PairOp, PointOp};
+use super::ops::{pair, point};
 use crate::error::{Error, Result};
 
 /// The Poincaré ball of curvature −c, with c‖x‖² < 1.
@@ -69,6 +70,11 @@ impl PoincareBall {
         self.axis.unwrap_or(D - 1)
     }
 
+    /// 1 − c‖x‖² = 2/λₓ.
+    fn rim_gap<B: HyperbolicBackend, const D: usize>(&self, x: Tensor<B, D>) -> Tensor<B, D> {
+        point(PointOp::RimGap, x, self.axis::<D>(), self.c)
+    }
+
     /// Möbius addition x ⊕ y.
     ///
     /// x ⊕ y = ((1 + 2c⟨x,y⟩ + c‖y‖²) x + (1 − c‖x‖²) y) / (1 + 2c⟨x,y⟩ + c²‖x‖²‖y‖²),
@@ -78,12 +84,28 @@ impl PoincareBall {
     ///
     /// - x, y: `[..., n]`, broadcast
     /// - output: `[..., n]`
-    pub fn mobius_add<B: Backend, const D: usize>(
+    pub fn mobius_add<B: HyperbolicBackend, const D: usize>(
         &self,
         x: Tensor<B, D>,
         y: Tensor<B, D>,
     ) -> Tensor<B, D> {
-        mobius::mobius_add(x, y, self.c, self.axis::<D>())
+        pair(PairOp::MobiusAdd, x, y, self.axis::<D>(), self.c)
+    }
+
+    /// Möbius scalar multiplication r ⊗ x = tanh(r artanh(√c‖x‖)) x / (√c‖x‖).
+    ///
+    /// The same as exp₀(r log₀(x)); r x at c = 0. Ganea et al., Eq. 5.
+    ///
+    /// # Shapes
+    ///
+    /// - x: `[..., n]`, a point
+    /// - output: `[..., n]`, a point
+    pub fn mobius_scalar_mul<B: HyperbolicBackend, const D: usize>(
+        &self,
+        r: f64,
+        x: Tensor<B, D>,
+    ) -> Tensor<B, D> {
+        point(PointOp::ScalarMul(r), x, self.axis::<D>(), self.c)
     }
 
     /// Exponential map at the origin: exp₀(v) = tanh(√c‖v‖) v / (√c‖v‖).
@@ -94,8 +116,8 @@ impl PoincareBall {
     ///
     /// - v: `[..., n]`, a tangent vector at the origin
     /// - output: `[..., n]`, a point of the ball
-    pub fn expmap0<B: Backend, const D: usize>(&self, v: Tensor<B, D>) -> Tensor<B, D> {
-        exp_log::expmap0(v, self.c, self.axis::<D>())
+    pub fn expmap0<B: HyperbolicBackend, const D: usize>(&self, v: Tensor<B, D>) -> Tensor<B, D> {
+        point(PointOp::Expmap0, v, self.axis::<D>(), self.c)
     }
 
     /// Logarithmic map at the origin: log₀(y) = artanh(√c‖y‖) y / (√c‖y‖).
@@ -107,8 +129,8 @@ impl PoincareBall {
     ///
     /// - y: `[..., n]`, a point of the ball
     /// - output: `[..., n]`, a tangent vector at the origin
-    pub fn logmap0<B: Backend, const D: usize>(&self, y: Tensor<B, D>) -> Tensor<B, D> {
-        exp_log::logmap0(y, self.c, self.axis::<D>())
+    pub fn logmap0<B: HyperbolicBackend, const D: usize>(&self, y: Tensor<B, D>) -> Tensor<B, D> {
+        point(PointOp::Logmap0, y, self.axis::<D>(), self.c)
     }
 
     /// Exponential map: expₓ(v) = x ⊕ (tanh(√c λₓ‖v‖/2) v / (√c‖v‖)).
@@ -120,12 +142,13 @@ impl PoincareBall {
     ///
     /// - x: `[..., n]`, a point; v: `[..., n]`, a tangent vector at x; broadcast
     /// - output: `[..., n]`, a point of the ball
-    pub fn expmap<B: Backend, const D: usize>(
+    pub fn expmap<B: HyperbolicBackend, const D: usize>(
         &self,
         x: Tensor<B, D>,
         v: Tensor<B, D>,
     ) -> Tensor<B, D> {
-        exp_log::expmap(x, v, self.c, self.axis::<D>())
+        let gap = self.rim_gap(x.clone());
+        self.mobius_add(x, self.expmap0(v / gap))
     }
 
     /// Logarithmic map: logₓ(y) = 2/(√c λₓ) artanh(√c‖w‖) w/‖w‖ with w = −x ⊕ y.
@@ -136,12 +159,13 @@ impl PoincareBall {
     ///
     /// - x, y: `[..., n]`, points, broadcast
     /// - output: `[..., n]`, a tangent vector at x
-    pub fn logmap<B: Backend, const D: usize>(
+    pub fn logmap<B: HyperbolicBackend, const D: usize>(
         &self,
         x: Tensor<B, D>,
         y: Tensor<B, D>,
     ) -> Tensor<B, D> {
-        exp_log::logmap(x, y, self.c, self.axis::<D>())
+        let gap = self.rim_gap(x.clone());
+        self.logmap0(self.mobius_add(x.neg(), y)) * gap
     }
 
     /// Geodesic distance: d(x, y) = 2/√c · arsinh(√c‖x − y‖ / √((1 − c‖x‖²)(1 − c‖y‖²))).
@@ -154,12 +178,12 @@ impl PoincareBall {
     ///
     /// - x, y: `[..., n]`, points, broadcast
     /// - output: `[..., 1]`; the coordinate axis stays, with size 1, as in Burn's `sum_dim`
-    pub fn dist<B: Backend, const D: usize>(
+    pub fn dist<B: HyperbolicBackend, const D: usize>(
         &self,
         x: Tensor<B, D>,
         y: Tensor<B, D>,
     ) -> Tensor<B, D> {
-        distance::dist(x, y, self.c, self.axis::<D>())
+        pair(PairOp::Dist, x, y, self.axis::<D>(), self.c)
     }
 
     /// d(exp₀(u), exp₀(v)) straight from the tangent vectors, without visiting the ball.
@@ -170,19 +194,21 @@ impl PoincareBall {
     ///
     /// S² = shc(sr)² r² + shc(2s‖u‖) shc(2s‖v‖) (‖u − v‖² − r²),   d = 2/s · arsinh(s S).
     ///
-    /// At u = v the value and the gradient are 0; at c = 0 the value is 2‖u − v‖. Only vectors
-    /// that lie on one ray with √c‖u‖ ≳ 3 are ill-conditioned: ‖u − v‖² − r² is then rounding.
+    /// At u = v the value and the gradient are 0; at c = 0 the value is 2‖u − v‖. For vectors that
+    /// lie on nearly one ray ‖u − v‖² − r² would be rounding, which sinh blows up far out: the
+    /// kernels then take it from the differences of coordinates; backends without kernels lose
+    /// digits from √c‖u‖ ≳ 3 on.
     ///
     /// # Shapes
     ///
     /// - u, v: `[..., n]`, tangent vectors at the origin, broadcast
     /// - output: `[..., 1]`
-    pub fn dist_expmap0<B: Backend, const D: usize>(
+    pub fn dist_expmap0<B: HyperbolicBackend, const D: usize>(
         &self,
         u: Tensor<B, D>,
         v: Tensor<B, D>,
     ) -> Tensor<B, D> {
-        distance::dist_expmap0(u, v, self.c, self.axis::<D>())
+        pair(PairOp::DistExpmap0, u, v, self.axis::<D>(), self.c)
     }
 }
 

@@ -1,10 +1,10 @@
 //! The exponential-map module: from feature maps to distances in the ball.
 
-use burn::tensor::{Tensor, backend::Backend};
+use burn::tensor::Tensor;
 
 use super::config::{Distance, HypAdConfig, Projection};
 use crate::error::Result;
-use crate::geometry::PoincareBall;
+use crate::geometry::{HyperbolicBackend, PoincareBall};
 
 /// Projects, scales and clips feature vectors and compares them in the Poincaré ball.
 ///
@@ -45,7 +45,7 @@ impl Embedding {
     ///
     /// - features: `[batch, channels, h, w]`
     /// - output: `[batch, n, h, w]`, n the width of the projection
-    pub fn tangent<B: Backend>(&self, features: Tensor<B, 4>) -> Tensor<B, 4> {
+    pub fn tangent<B: HyperbolicBackend>(&self, features: Tensor<B, 4>) -> Tensor<B, 4> {
         let mut p = features;
         if let Projection::ChannelPooling(n) = self.projection {
             let [batch, channels, h, w] = p.dims();
@@ -72,7 +72,7 @@ impl Embedding {
     /// # Shapes
     ///
     /// As `tangent`.
-    pub fn embed<B: Backend>(&self, features: Tensor<B, 4>) -> Tensor<B, 4> {
+    pub fn embed<B: HyperbolicBackend>(&self, features: Tensor<B, 4>) -> Tensor<B, 4> {
         self.ball.expmap0(self.tangent(features))
     }
 
@@ -82,7 +82,11 @@ impl Embedding {
     ///
     /// - a, b: `[batch, channels, h, w]`
     /// - output: `[batch, 1, h, w]`, or `[batch, n, h, w]` for [`Distance::SquaredDifference`]
-    pub fn deviation<B: Backend>(&self, a: Tensor<B, 4>, b: Tensor<B, 4>) -> Tensor<B, 4> {
+    pub fn deviation<B: HyperbolicBackend>(
+        &self,
+        a: Tensor<B, 4>,
+        b: Tensor<B, 4>,
+    ) -> Tensor<B, 4> {
         let (a, b) = (self.tangent(a), self.tangent(b));
         let channels = a.dims()[CHANNELS] as f64;
         match self.distance {
@@ -98,7 +102,7 @@ impl Embedding {
     ///
     /// - a, b: `[batch, channels, h, w]`
     /// - output: `[batch, 1, h, w]`
-    pub fn map<B: Backend>(&self, a: Tensor<B, 4>, b: Tensor<B, 4>) -> Tensor<B, 4> {
+    pub fn map<B: HyperbolicBackend>(&self, a: Tensor<B, 4>, b: Tensor<B, 4>) -> Tensor<B, 4> {
         self.deviation(a, b).mean_dim(CHANNELS)
     }
 }

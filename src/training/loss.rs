@@ -4,6 +4,7 @@
 use burn::tensor::{Tensor, backend::Backend};
 
 use crate::error::Result;
+use crate::geometry::HyperbolicBackend;
 use crate::metrics::quantile;
 use crate::model::{Embedding, Student};
 
@@ -57,7 +58,7 @@ pub struct Batch<B: Backend> {
 /// # Errors
 ///
 /// As [`hard_mean`].
-pub fn student_loss<B: Backend>(
+pub fn student_loss<B: HyperbolicBackend>(
     student: &Student<B>,
     embedding: &Embedding,
     hard_quantile: f64,

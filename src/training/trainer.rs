@@ -16,12 +16,13 @@ use super::loss::{Batch, student_loss};
 use crate::data::{ImageSet, augment, image::to_tensor, image::unit};
 use crate::detect::{Detector, MapNormalisation, RawMaps};
 use crate::error::{Error, Result};
+use crate::geometry::HyperbolicBackend;
 use crate::model::{Embedding, HypAdConfig, Pdn, PdnSize, Student, Teacher, weights};
 
 /// Trains a HypAD model on normal images.
 ///
 /// `B` is a plain backend; the gradients are taken on `Autodiff<B>` inside.
-pub struct Trainer<B: Backend> {
+pub struct Trainer<B: HyperbolicBackend> {
     config: HypAdConfig,
     train: TrainConfig,
     teacher: Option<Pdn<B>>,
@@ -30,14 +31,14 @@ pub struct Trainer<B: Backend> {
 
 /// What training leaves: a detector and the course of the loss.
 #[derive(Debug)]
-pub struct Trained<B: Backend> {
+pub struct Trained<B: HyperbolicBackend> {
     /// The detector, ready to use.
     pub detector: Detector<B>,
     /// The loss of every step.
     pub losses: Vec<f32>,
 }
 
-impl<B: Backend> Trained<B> {
+impl<B: HyperbolicBackend> Trained<B> {
     /// Writes the detector to one file; see [`Detector::save`].
     ///
     /// # Errors
@@ -48,7 +49,7 @@ impl<B: Backend> Trained<B> {
     }
 }
 
-impl<B: Backend> Trainer<B> {
+impl<B: HyperbolicBackend> Trainer<B> {
     /// A trainer with the crate's own teacher (PDN-S only) and no penalty images.
     pub fn new(config: HypAdConfig, train: TrainConfig) -> Self {
         Self {

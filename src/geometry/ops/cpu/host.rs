@@ -1,0 +1,185 @@
+//! Flex and NdArray: their tensors as slices, and the operations on them.
+
+use burn::tensor::ops::FloatTensor;
+use burn::tensor::{DType, Element, Shape, TensorData, TensorMetadata, bf16, f16};
+
+use super::kernels;
+use super::vectors::Vectors;
+use crate::geometry::ops::backend::{HyperbolicBackend, PairOp, PointOp};
+
+/// A tensor in the memory of the CPU.
+trait HostTensor: TensorMetadata {
+    /// The same tensor, row by row without gaps.
+    fn contiguous(self) -> Self;
+    /// The elements of a contiguous tensor of this type.
+    fn elements<T: Element + bytemuck::Pod>(&self) -> &[T];
+    fn from_elements<T: Element>(elements: Vec<T>, shape: Shape) -> Self;
+}
+
+#[cfg(feature = "flex")]
+impl HostTensor for burn_flex::FlexTensor {
+    fn contiguous(self) -> Self {
+        self.to_contiguous()
+    }
+
+    fn elements<T: Element + bytemuck::Pod>(&self) -> &[T] {
+        self.as_slice().unwrap_or_default()
+    }
+
+    fn from_elements<T: Element>(elements: Vec<T>, shape: Shape) -> Self {
+        Self::from_data(TensorData::new(elements, shape))
+    }
+}
+
+#[cfg(feature = "ndarray")]
+impl HostTensor for burn_ndarray::NdArrayTensor {
+    fn contiguous(self) -> Self {
+        use burn_ndarray::NdArrayTensor::{F32, F64};
+        match self {
+            F32(storage) => match storage.into_shared() {
+                array if array.is_standard_layout() => array.into(),
+                array => array.as_standard_layout().into_owned().into_shared().into(),
+            },
+            F64(storage) => match storage.into_shared() {
+                array if array.is_standard_layout() => array.into(),
+                array => array.as_standard_layout().into_owned().into_shared().into(),
+            },
+            other => other,
+        }
+    }
+
+    fn elements<T: Element + bytemuck::Pod>(&self) -> &[T] {
+        use burn_ndarray::NdArrayTensor::{F32, F64};
+        match self {
+            F32(storage) => storage.view().to_slice().map(bytemuck::cast_slice),
+            F64(storage) => storage.view().to_slice().map(bytemuck::cast_slice),
+            _ => None,
+        }
+        .unwrap_or_default()
+    }
+
+    fn from_elements<T: Element>(elements: Vec<T>, shape: Shape) -> Self {
+        Self::from_data(TensorData::new(elements, shape))
+    }
+}
+
+/// Evaluates an expression with `T` the element type of a tensor.
+macro_rules! with_element {
+    ($tensor:expr, $body:expr) => {
+        match $tensor.dtype() {
+            DType::F64 => {
+                type T = f64;
+                $body
+            }
+            DType::F16 => {
+                type T = f16;
+                $body
+            }
+            DType::BF16 => {
+                type T = bf16;
+                $body
+            }
+            _ => {
+                type T = f32;
+                $body
+            }
+        }
+    };
+}
+
+fn point<H: HostTensor>(op: PointOp, x: H, axis: usize, c: f64) -> H {
+    let x = x.contiguous();
+    let mut shape = x.shape();
+    let vectors = Vectors::new(&shape, axis);
+    if op == PointOp::RimGap {
+        shape[axis] = 1;
+    }
+    with_element!(x, {
+        H::from_elements(kernels::point::<T>(op, vectors, x.elements(), c), shape)
+    })
+}
+
+fn point_backward<H: HostTensor>(op: PointOp, x: H, grad: H, axis: usize, c: f64) -> H {
+    let (x, grad) = (x.contiguous(), grad.contiguous());
+    let vectors = Vectors::new(&x.shape(), axis);
+    with_element!(x, {
+        let of_x = kernels::point_backward::<T>(op, vectors, x.elements(), grad.elements(), c);
+        H::from_elements(of_x, x.shape())
+    })
+}
+
+fn pair<H: HostTensor>(op: PairOp, x: H, y: H, axis: usize, c: f64) -> H {
+    let (x, y) = (x.contiguous(), y.contiguous());
+    let mut shape = x.shape();
+    let vectors = Vectors::new(&shape, axis);
+    if op != PairOp::MobiusAdd {
+        shape[axis] = 1;
+    }
+    with_element!(x, {
+        let out = kernels::pair::<T>(op, vectors, x.elements(), y.elements(), c);
+        H::from_elements(out, shape)
+    })
+}
+
+fn pair_backward<H: HostTensor>(op: PairOp, x: H, y: H, grad: H, axis: usize, c: f64) -> [H; 2] {
+    let (x, y, grad) = (x.contiguous(), y.contiguous(), grad.contiguous());
+    let vectors = Vectors::new(&x.shape(), axis);
+    with_element!(x, {
+        let inputs = [x.elements(), y.elements()];
+        kernels::pair_backward::<T>(op, vectors, inputs, grad.elements(), c)
+            .map(|of_input| H::from_elements(of_input, x.shape()))
+    })
+}
+
+macro_rules! with_kernels {
+    ($backend:ty) => {
+        impl HyperbolicBackend for $backend {
+            fn point_op(
+                op: PointOp,
+                x: FloatTensor<Self>,
+                axis: usize,
+                c: f64,
+            ) -> FloatTensor<Self> {
+                point(op, x, axis, c)
+            }
+
+            fn point_op_backward(
+                op: PointOp,
+                x: FloatTensor<Self>,
+                grad: FloatTensor<Self>,
+                axis: usize,
+                c: f64,
+            ) -> FloatTensor<Self> {
+                point_backward(op, x, grad, axis, c)
+            }
+
+            fn pair_op(
+                op: PairOp,
+                x: FloatTensor<Self>,
+                y: FloatTensor<Self>,
+                axis: usize,
+                c: f64,
+            ) -> FloatTensor<Self> {
+                pair(op, x, y, axis, c)
+            }
+
+            fn pair_op_backward(
+                op: PairOp,
+                x: FloatTensor<Self>,
+                y: FloatTensor<Self>,
+                grad: FloatTensor<Self>,
+                axis: usize,
+                c: f64,
+            ) -> [FloatTensor<Self>; 2] {
+                pair_backward(op, x, y, grad, axis, c)
+            }
+        }
+    };
+}
+
+#[cfg(feature = "flex")]
+with_kernels!(burn::backend::Flex);
+#[cfg(feature = "ndarray")]
+with_kernels!(burn::backend::NdArray<f32>);
+#[cfg(feature = "ndarray")]
+with_kernels!(burn::backend::NdArray<f64>);

@@ -1,0 +1,5 @@
+//! Kernels for the backends whose tensors lie in the memory of the CPU.
+
+mod host;
+mod kernels;
+mod vectors;

@@ -1,0 +1,286 @@
+//! Loops over the vectors of a tensor: sums over the coordinates of each, and what is written from
+//! them. All cores for large tensors, SIMD as the compiler finds it for the machine at hand.
+//!
+//! A tensor is seen as `[outer, n, inner]` with the coordinates on the middle axis. Arithmetic is
+//! in f64 whatever the element type is: the sums of f32 coordinates then carry all their digits.
+
+use burn::tensor::{Element, Shape};
+use num_traits::AsPrimitive;
+use rayon::prelude::*;
+
+/// An element type of the kernels.
+pub trait Real: Element + bytemuck::Pod + AsPrimitive<f64> {
+    /// The gap 1 − c‖x‖² below which a point cannot be told from the rim.
+    const LEAST_GAP: f64;
+    fn of(value: f64) -> Self;
+}
+
+macro_rules! real {
+    ($($type:ty, $least:expr;)*) => {
+        $(impl Real for $type {
+            const LEAST_GAP: f64 = $least;
+            #[inline(always)]
+            fn of(value: f64) -> Self {
+                value.as_()
+            }
+        })*
+    };
+}
+
+real! {
+    f64, f64::EPSILON;
+    f32, f32::EPSILON as f64;
+    burn::tensor::f16, f32::EPSILON as f64;
+    burn::tensor::bf16, f32::EPSILON as f64;
+}
+
+/// How the coordinates of vectors lie in memory.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Vectors {
+    pub outer: usize,
+    pub n: usize,
+    pub inner: usize,
+}
+
+impl Vectors {
+    /// The vectors of a contiguous tensor with the coordinates on `axis`.
+    pub fn new(shape: &Shape, axis: usize) -> Self {
+        Self {
+            outer: shape[..axis].iter().product(),
+            n: shape[axis],
+            inner: shape[axis + 1..].iter().product(),
+        }
+    }
+
+    /// How many vectors there are.
+    pub fn count(&self) -> usize {
+        self.outer * self.inner
+    }
+
+    /// The coordinates of a vector.
+    pub fn coordinates<'a, T: Real>(
+        &self,
+        data: &'a [T],
+        vector: usize,
+    ) -> impl Iterator<Item = f64> + use<'a, T> {
+        let start = vector / self.inner * self.n * self.inner + vector % self.inner;
+        let line = data.get(start..).unwrap_or_default();
+        line.iter()
+            .step_by(self.inner)
+            .take(self.n)
+            .map(|v| v.as_())
+    }
+}
+
+/// Fewer elements than this are not worth another thread.
+const PER_TASK: usize = 1 << 15;
+/// Partial sums of a row, added up at the end: independent chains for the processor.
+const LANES: usize = 16;
+/// Neighbouring vectors that are summed together where coordinates are strided.
+const BLOCK: usize = 64;
+
+/// One number for each vector, from sums over its coordinates.
+///
+/// `terms` gives the summands of a coordinate, `finish` the number from a vector's index and sums.
+pub fn reduce<T: Real, const I: usize, const S: usize>(
+    vectors: Vectors,
+    inputs: [&[T]; I],
+    terms: impl Fn([f64; I]) -> [f64; S] + Sync,
+    finish: impl Fn(usize, [f64; S]) -> f64 + Sync,
+) -> Vec<T> {
+    let mut out = vec![T::of(0.0); vectors.count()];
+    let per_task = (PER_TASK / vectors.n.max(1)).clamp(1, out.len().max(1));
+    let work = |(task, out): (usize, &mut [T])| {
+        pulp::Arch::new().dispatch(|| {
+            let first = task * per_task;
+            each_sum(vectors, first, out.len(), inputs, &terms, |vector, sums| {
+                out[vector - first] = T::of(finish(vector, sums));
+            });
+        });
+    };
+    if out.len() <= per_task {
+        work((0, &mut out));
+    } else {
+        out.par_chunks_mut(per_task).enumerate().for_each(work);
+    }
+    out
+}
+
+/// A number for each coordinate of each vector, `O` times, from the coordinates and from factors of
+/// the vector.
+///
+/// `factors` gives them from a vector's index and sums, `write` the numbers from the coordinates.
+pub fn map<T: Real, const I: usize, const S: usize, const F: usize, const O: usize>(
+    vectors: Vectors,
+    inputs: [&[T]; I],
+    terms: impl Fn([f64; I]) -> [f64; S] + Sync,
+    factors: impl Fn(usize, [f64; S]) -> [f64; F] + Sync,
+    write: impl Fn([f64; I], [f64; F]) -> [f64; O] + Sync,
+) -> [Vec<T>; O] {
+    let size = vectors.count() * vectors.n;
+    let mut outs: [Vec<T>; O] = std::array::from_fn(|_| vec![T::of(0.0); size]);
+    if size == 0 {
+        return outs;
+    }
+    if vectors.inner == 1 {
+        let rows = (PER_TASK / vectors.n).max(1);
+        let work = |task: usize, mut outs: [&mut [T]; O]| {
+            pulp::Arch::new().dispatch(|| {
+                let first = task * rows;
+                let count = outs[0].len() / vectors.n;
+                each_sum(vectors, first, count, inputs, &terms, |vector, sums| {
+                    let from = vector * vectors.n..(vector + 1) * vectors.n;
+                    let to = (vector - first) * vectors.n..(vector - first + 1) * vectors.n;
+                    let outs = outs.each_mut().map(|out| &mut out[to.clone()]);
+                    let factors = factors(vector, sums);
+                    let inputs = inputs.map(|input| &input[from.clone()]);
+                    write_line(inputs, outs, |_| factors, &write);
+                });
+            });
+        };
+        in_parallel(outs.each_mut(), rows * vectors.n, work);
+        return outs;
+    }
+    // Strided: first all factors, then line by line of neighbouring vectors.
+    let all: Vec<[f64; F]> = {
+        let mut all = vec![[0.0; F]; vectors.count()];
+        let per_task = (PER_TASK / vectors.n).max(BLOCK);
+        all.par_chunks_mut(per_task)
+            .enumerate()
+            .for_each(|(task, all)| {
+                pulp::Arch::new().dispatch(|| {
+                    let first = task * per_task;
+                    each_sum(vectors, first, all.len(), inputs, &terms, |vector, sums| {
+                        all[vector - first] = factors(vector, sums);
+                    });
+                });
+            });
+        all
+    };
+    let (n, inner) = (vectors.n, vectors.inner);
+    let lines = (PER_TASK / inner).max(1);
+    let work = |task: usize, mut outs: [&mut [T]; O]| {
+        pulp::Arch::new().dispatch(|| {
+            for index in 0..outs[0].len() / inner {
+                let line = task * lines + index;
+                let outs = outs
+                    .each_mut()
+                    .map(|out| &mut out[index * inner..][..inner]);
+                let inputs = inputs.map(|input| &input[line * inner..][..inner]);
+                let factors = &all[line / n * inner..][..inner];
+                write_line(inputs, outs, |position| factors[position], &write);
+            }
+        });
+    };
+    in_parallel(outs.each_mut(), lines * inner, work);
+    outs
+}
+
+/// Splits the outputs alike into pieces of `size` elements and works on them in parallel.
+fn in_parallel<T: Real, const O: usize>(
+    outs: [&mut Vec<T>; O],
+    size: usize,
+    work: impl Fn(usize, [&mut [T]; O]) + Sync,
+) {
+    if outs[0].len() <= size {
+        return work(0, outs.map(|out| &mut out[..]));
+    }
+    let count = outs[0].len().div_ceil(size);
+    let mut pieces: Vec<Vec<&mut [T]>> = (0..count).map(|_| Vec::with_capacity(O)).collect();
+    for out in outs {
+        for (piece, chunk) in pieces.iter_mut().zip(out.chunks_mut(size)) {
+            piece.push(chunk);
+        }
+    }
+    pieces
+        .into_par_iter()
+        .enumerate()
+        .for_each(|(task, piece)| {
+            if let Ok(outs) = <[&mut [T]; O]>::try_from(piece) {
+                work(task, outs);
+            }
+        });
+}
+
+/// The sums of vectors `first..first + count`, in order.
+#[inline(always)]
+fn each_sum<T: Real, const I: usize, const S: usize>(
+    vectors: Vectors,
+    first: usize,
+    count: usize,
+    inputs: [&[T]; I],
+    terms: impl Fn([f64; I]) -> [f64; S],
+    mut each: impl FnMut(usize, [f64; S]),
+) {
+    let (n, inner) = (vectors.n, vectors.inner);
+    if inner == 1 {
+        for vector in first..first + count {
+            let rows = inputs.map(|input| &input[vector * n..(vector + 1) * n]);
+            each(vector, row_sums(rows, &terms));
+        }
+        return;
+    }
+    let mut vector = first;
+    while vector < first + count {
+        let position = vector % inner;
+        let block = BLOCK.min(inner - position).min(first + count - vector);
+        let mut sums = [[0.0; BLOCK]; S];
+        for coordinate in 0..n {
+            let start = (vector / inner * n + coordinate) * inner + position;
+            let lines = inputs.map(|input| &input[start..start + block]);
+            for at in 0..block {
+                let terms = terms(lines.map(|line| line[at].as_()));
+                for s in 0..S {
+                    sums[s][at] += terms[s];
+                }
+            }
+        }
+        for at in 0..block {
+            each(vector + at, sums.each_ref().map(|sums| sums[at]));
+        }
+        vector += block;
+    }
+}
+
+#[inline(always)]
+fn row_sums<T: Real, const I: usize, const S: usize>(
+    rows: [&[T]; I],
+    terms: impl Fn([f64; I]) -> [f64; S],
+) -> [f64; S] {
+    let n = rows[0].len();
+    let mut lanes = [[0.0; LANES]; S];
+    for start in (0..n / LANES * LANES).step_by(LANES) {
+        let lines = rows.map(|row| &row[start..start + LANES]);
+        for lane in 0..LANES {
+            let terms = terms(lines.map(|line| line[lane].as_()));
+            for s in 0..S {
+                lanes[s][lane] += terms[s];
+            }
+        }
+    }
+    let mut sums = lanes.map(|lanes| lanes.iter().sum());
+    for at in n / LANES * LANES..n {
+        let terms = terms(rows.map(|row| row[at].as_()));
+        for s in 0..S {
+            sums[s] += terms[s];
+        }
+    }
+    sums
+}
+
+#[inline(always)]
+fn write_line<T: Real, const I: usize, const F: usize, const O: usize>(
+    inputs: [&[T]; I],
+    mut outs: [&mut [T]; O],
+    factors: impl Fn(usize) -> [f64; F],
+    write: impl Fn([f64; I], [f64; F]) -> [f64; O],
+) {
+    let n = inputs[0].len();
+    let inputs = inputs.map(|input| &input[..n]);
+    for at in 0..n {
+        let values = write(inputs.map(|input| input[at].as_()), factors(at));
+        for (out, value) in outs.iter_mut().zip(values) {
+            out[at] = T::of(value);
+        }
+    }
+}

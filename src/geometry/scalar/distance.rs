@@ -1,0 +1,167 @@
+//! Geodesic distances as functions of a few sums over the coordinates.
+
+use num_traits::Float;
+
+use super::even::{arsinhc, constant, decayed, log_sinhc_slope};
+
+/// Derivatives of a distance that depends on x and y through ‖x‖², ‖y‖² and ‖x − y‖².
+///
+/// ∂d/∂x = 2 `by_x` x + 2 `by_difference` (x − y), and ∂d/∂y with the sign turned.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Slopes<T> {
+    pub by_x: T,
+    pub by_y: T,
+    pub by_difference: T,
+}
+
+impl<T: Float> Slopes<T> {
+    /// At x = y the distance has no gradient; it is defined as 0.
+    fn zero() -> Self {
+        Self {
+            by_x: T::zero(),
+            by_y: T::zero(),
+            by_difference: T::zero(),
+        }
+    }
+}
+
+/// Sums of a pair of points of the ball.
+#[derive(Clone, Copy, Debug)]
+pub struct BallPair<T> {
+    /// 1 − c‖x‖² and 1 − c‖y‖².
+    pub gaps: [T; 2],
+    /// ‖x − y‖².
+    pub difference: T,
+}
+
+impl<T: Float> BallPair<T> {
+    /// d = 2 √q arsinh(√(cq))/√(cq) with q = ‖x − y‖²/((1 − c‖x‖²)(1 − c‖y‖²)).
+    #[inline]
+    pub fn distance(&self, c: T) -> T {
+        let q = self.difference / (self.gaps[0] * self.gaps[1]);
+        constant::<T>(2.0) * q.sqrt() * arsinhc(c * q).value
+    }
+
+    /// Its derivatives, from ∂d/∂q = 1/(√q √(1 + cq)).
+    #[inline]
+    pub fn slopes(&self, c: T) -> Slopes<T> {
+        if self.difference <= T::zero() {
+            return Slopes::zero();
+        }
+        let [a, b] = self.gaps;
+        let q = self.difference / (a * b);
+        let (root, stretch) = (q.sqrt(), (T::one() + c * q).sqrt());
+        let by_q_times_q = root / stretch;
+        Slopes {
+            by_x: c * by_q_times_q / a,
+            by_y: c * by_q_times_q / b,
+            by_difference: by_q_times_q / self.difference,
+        }
+    }
+}
+
+/// Sums of a pair of tangent vectors at the origin.
+#[derive(Clone, Copy, Debug)]
+pub struct TangentPair<T> {
+    /// ‖u‖ and ‖v‖.
+    pub norms: [T; 2],
+    /// ‖u‖ − ‖v‖, as ⟨u − v, u + v⟩/(‖u‖ + ‖v‖).
+    pub radial: T,
+    /// ‖u − v‖² − (‖u‖ − ‖v‖)².
+    pub tangential: T,
+}
+
+/// S² = R + W and its exponent: R and W are scaled by e^(−2m), m = √c(‖u‖ + ‖v‖), so that nothing
+/// overflows however far out the vectors point.
+struct Scaled<T> {
+    /// ((sinh(√c r)/√c) e^(−m))².
+    radial: T,
+    /// sinh(2√c‖u‖) sinh(2√c‖v‖)/(4c‖u‖‖v‖) e^(−2m).
+    weight: T,
+    /// `weight` (‖u − v‖² − r²).
+    tangential: T,
+    exponent: T,
+}
+
+impl<T: Float> TangentPair<T> {
+    #[inline]
+    fn scaled(&self, c: T) -> Scaled<T> {
+        let s = c.sqrt();
+        let [u, v] = self.norms;
+        let exponent = s * (u + v);
+        let r = self.radial.abs();
+        let four = constant::<T>(4.0);
+        let root = r * (s * r - exponent).min(T::zero()).exp() * decayed((s + s) * r);
+        let weight = decayed(four * s * u) * decayed(four * s * v);
+        Scaled {
+            radial: root * root,
+            weight,
+            tangential: weight * self.tangential.max(T::zero()),
+            exponent,
+        }
+    }
+
+    /// d = 2/√c arsinh(√c S), with
+    /// S² = (sinh(√c r)/√c)² + shc(2√c‖u‖) shc(2√c‖v‖) (‖u − v‖² − r²).
+    #[inline]
+    pub fn distance(&self, c: T) -> T {
+        let scaled = self.scaled(c);
+        let sum = scaled.radial + scaled.tangential;
+        let two = constant::<T>(2.0);
+        // The square of e^30 fits into an f32.
+        if scaled.exponent < constant(30.0) {
+            let root = sum.sqrt() * scaled.exponent.exp();
+            return two * root * arsinhc(c * root * root).value;
+        }
+        if sum <= T::zero() {
+            return T::zero();
+        }
+        let s = c.sqrt();
+        // arsinh(e^L), which is L + ln 2 to all digits from 20 on.
+        let log = scaled.exponent + (s * sum.sqrt()).ln();
+        let angle = if log < constant(20.0) {
+            log.exp().asinh()
+        } else {
+            log + constant(std::f64::consts::LN_2)
+        };
+        two * angle / s
+    }
+
+    /// Its derivatives; `by_x` is by ‖u‖² at a fixed ‖u − v‖².
+    #[inline]
+    pub fn slopes(&self, c: T) -> Slopes<T> {
+        let scaled = self.scaled(c);
+        let sum = scaled.radial + scaled.tangential;
+        if sum <= T::zero() {
+            return Slopes::zero();
+        }
+        let two = constant::<T>(2.0);
+        let four = constant::<T>(4.0);
+        let shrink = (-two * scaled.exponent).exp();
+        // ∂d/∂S² = 1/(S √(1 + cS²)); what it multiplies is scaled by e^(−2m), and so is this.
+        let by_square = (sum * (shrink + c * sum)).sqrt().recip();
+        let r = self.radial;
+        let rr = r * r;
+        let kappa = log_sinhc_slope(c * rr);
+        let by_radial = if r == T::zero() {
+            T::zero()
+        } else {
+            two * scaled.radial / r * (T::one() + two * c * rr * kappa)
+        };
+        let along = by_radial - two * r * scaled.weight;
+        let [u, v] = self.norms;
+        let kappas = [u, v].map(|norm| log_sinhc_slope(four * c * norm * norm));
+        let by_norm = |along: T, norm: T, kappa: T| {
+            if norm == T::zero() {
+                return T::zero();
+            }
+            let bend = constant::<T>(8.0) * c * norm * kappa * scaled.tangential;
+            by_square * (along + bend) / (two * norm)
+        };
+        Slopes {
+            by_x: by_norm(along, u, kappas[0]),
+            by_y: by_norm(-along, v, kappas[1]),
+            by_difference: by_square * scaled.weight,
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! Quotients f(√z)/√z of odd functions: smooth in z through 0, which √z is not.
+//!
+//! With z = c‖x‖² they make every formula of the ball smooth at the origin and at c = 0.
+
+use num_traits::Float;
+
+/// A function of z at a point.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Even<T> {
+    /// Its value.
+    pub value: T,
+    /// Its derivative in z.
+    pub slope: T,
+}
+
+/// Below this z the power series are used: nine terms leave out less than 1e-18, and above it the
+/// quotients that cancel near 0 keep all but two digits.
+const SERIES_BELOW: f64 = 1e-2;
+
+/// A constant of the formulas in the type of the caller.
+pub(super) fn constant<T: Float>(value: f64) -> T {
+    T::from(value).unwrap_or_else(T::nan)
+}
+
+fn series<T: Float, const N: usize>(z: T, terms: [f64; N]) -> Even<T> {
+    let (mut value, mut slope) = (T::zero(), T::zero());
+    for term in terms.into_iter().rev() {
+        slope = slope * z + value;
+        value = value * z + constant(term);
+    }
+    Even { value, slope }
+}
+
+/// The quotient of f(t), t = √z, whose derivative in t is `derivative`.
+fn quotient<T: Float>(z: T, t: T, f: T, derivative: T) -> Even<T> {
+    let value = f / t;
+    let slope = (derivative - value) / (z + z);
+    Even { value, slope }
+}
+
+/// tanh(√z)/√z for z ≥ 0.
+pub fn tanhc<T: Float>(z: T) -> Even<T> {
+    if z < constant(SERIES_BELOW) {
+        let terms = [
+            1.0,
+            -1.0 / 3.0,
+            2.0 / 15.0,
+            -17.0 / 315.0,
+            62.0 / 2835.0,
+            -1382.0 / 155_925.0,
+            21_844.0 / 6_081_075.0,
+            -929_569.0 / 638_512_875.0,
+            6_404_582.0 / 10_854_718_875.0,
+        ];
+        return series(z, terms);
+    }
+    let t = z.sqrt();
+    // 1 − tanh² without its cancellation.
+    let decay = (-(t + t)).exp();
+    let sum = T::one() + decay;
+    let derivative = constant::<T>(4.0) * decay / (sum * sum);
+    quotient(z, t, t.tanh(), derivative)
+}
+
+/// artanh(√z)/√z for 0 ≤ z < 1, given 1 − z with all its digits.
+pub fn artanhc<T: Float>(z: T, gap: T) -> Even<T> {
+    if z < constant(SERIES_BELOW) {
+        return series(
+            z,
+            std::array::from_fn::<f64, 9, _>(|k| 1.0 / (2.0 * k as f64 + 1.0)),
+        );
+    }
+    let t = z.sqrt();
+    let half = constant::<T>(0.5);
+    // ½ ln((1 + t)/(1 − t)) = ln(1 + t) − ½ ln(1 − t²).
+    quotient(z, t, t.ln_1p() - half * gap.ln(), gap.recip())
+}
+
+/// arsinh(√z)/√z for z ≥ 0.
+pub fn arsinhc<T: Float>(z: T) -> Even<T> {
+    if z < constant(SERIES_BELOW) {
+        let terms = [
+            1.0,
+            -1.0 / 6.0,
+            3.0 / 40.0,
+            -5.0 / 112.0,
+            35.0 / 1152.0,
+            -63.0 / 2816.0,
+            231.0 / 13_312.0,
+            -143.0 / 10_240.0,
+            6435.0 / 557_056.0,
+        ];
+        return series(z, terms);
+    }
+    let t = z.sqrt();
+    let root = (T::one() + z).sqrt();
+    // t + z/(1 + √(1 + z)) is t + √(1 + z) − 1 without its cancellation.
+    quotient(z, t, (t + z / (T::one() + root)).ln_1p(), root.recip())
+}
+
+/// (√z coth(√z) − 1)/(2z) for z ≥ 0: the derivative in z of ln(sinh(√z)/√z).
+pub fn log_sinhc_slope<T: Float>(z: T) -> T {
+    if z < constant(0.1) {
+        let terms = [
+            1.0 / 6.0,
+            -1.0 / 90.0,
+            1.0 / 945.0,
+            -1.0 / 9450.0,
+            1.0 / 93_555.0,
+            -691.0 / 638_512_875.0,
+            2.0 / 18_243_225.0,
+            -3617.0 / 325_641_566_250.0,
+        ];
+        return series(z, terms).value;
+    }
+    let t = z.sqrt();
+    let decay = (-(t + t)).exp();
+    let coth = (T::one() + decay) / (T::one() - decay);
+    (t * coth - T::one()) / (z + z)
+}
+
+/// tanh(r artanh(√z))/√z for 0 ≤ z < 1, given 1 − z with all its digits.
+pub fn scaled_tanhc<T: Float>(r: T, z: T, gap: T) -> Even<T> {
+    let rr = r * r;
+    if z * rr.max(T::one()) < constant(1e-5) {
+        let linear = r * (T::one() - rr) / constant(3.0);
+        let square = r * (constant::<T>(0.2) - rr / constant(3.0) + rr * rr * constant(2.0 / 15.0));
+        return Even {
+            value: r + z * (linear + z * square),
+            slope: linear + (z + z) * square,
+        };
+    }
+    let t = z.sqrt();
+    let angle = r * artanhc(z, gap).value * t;
+    let decay = (-(angle + angle).abs()).exp();
+    let sum = T::one() + decay;
+    let sech_squared = constant::<T>(4.0) * decay / (sum * sum);
+    quotient(z, t, angle.tanh(), r * sech_squared / gap)
+}
+
+/// (1 − e^(−t))/t for t ≥ 0.
+pub fn decayed<T: Float>(t: T) -> T {
+    if t == T::zero() {
+        T::one()
+    } else {
+        -(-t).exp_m1() / t
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Both branches agree with the plain quotient, and slopes with central differences.
+    #[test]
+    fn match_their_definitions() {
+        type Function = fn(f64) -> Even<f64>;
+        type Definition = fn(f64) -> f64;
+        let sinhc_slope: Function = |z| Even {
+            value: ((z.sqrt().sinh() / z.sqrt()).ln()),
+            slope: log_sinhc_slope(z),
+        };
+        let cases: [(Function, Definition); 6] = [
+            (tanhc, |t| t.tanh() / t),
+            (|z| artanhc(z, 1.0 - z), |t| t.atanh() / t),
+            (arsinhc, |t| t.asinh() / t),
+            (
+                |z| scaled_tanhc(0.7, z, 1.0 - z),
+                |t| (0.7 * t.atanh()).tanh() / t,
+            ),
+            (
+                |z| scaled_tanhc(-3.0, z, 1.0 - z),
+                |t| (-3.0 * t.atanh()).tanh() / t,
+            ),
+            (sinhc_slope, |t| (t.sinh() / t).ln()),
+        ];
+        for (function, definition) in cases {
+            for z in [2e-6_f64, 9.9e-6, 1.1e-5, 9e-3, 1.1e-2, 0.09, 0.11, 0.5, 0.9] {
+                let at = function(z);
+                let expected = definition(z.sqrt());
+                approx::assert_relative_eq!(
+                    at.value,
+                    expected,
+                    max_relative = 4e-15,
+                    epsilon = 1e-16
+                );
+                let h = 1e-4 * z;
+                let slope = (definition((z + h).sqrt()) - definition((z - h).sqrt())) / (2.0 * h);
+                // The quotient of differences is rounded by ε/h.
+                let rounding = 4e-16 * expected.abs().max(1e-3) / h;
+                approx::assert_relative_eq!(
+                    at.slope,
+                    slope,
+                    max_relative = 1e-6,
+                    epsilon = rounding
+                );
+            }
+        }
+        assert_eq!(
+            tanhc(0.0),
+            Even {
+                value: 1.0,
+                slope: -1.0 / 3.0
+            }
+        );
+        assert_eq!(decayed(0.0_f64), 1.0);
+        assert_eq!(decayed(1e-300_f64), 1.0);
+    }
+}

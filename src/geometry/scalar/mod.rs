@@ -1,0 +1,240 @@
+//! The formulas of the ball on slices of any float type: no tensor, no allocation.
+//!
+//! The tensor operations compute with the functions of this folder; the slice functions below are
+//! the whole of an operation on one point, useful by themselves. Slices of a pair must be equally
+//! long; of longer ones the rest is ignored. Conventions as in [`geometry`](crate::geometry).
+//!
+//! ```
+//! use hypad::geometry::scalar;
+//!
+//! let (x, y) = ([0.3, -0.2], [-0.1, 0.5]);
+//! let mut sum = [0.0; 2];
+//! scalar::mobius_add(&x, &y, 0.7, &mut sum);
+//! let d: f64 = scalar::dist(&x, &y, 0.7);
+//! assert!((d - scalar::dist(&[0.0; 2], &{
+//!     let mut gap = [0.0; 2];
+//!     scalar::mobius_add(&x.map(|v| -v), &y, 0.7, &mut gap);
+//!     gap
+//! }, 0.7)).abs() < 1e-14);
+//! ```
+
+use num_traits::Float;
+
+// Gradients are for the kernels of the CPU backends.
+#[cfg_attr(not(any(feature = "flex", feature = "ndarray")), allow(dead_code))]
+pub(crate) mod addition;
+#[cfg_attr(not(any(feature = "flex", feature = "ndarray")), allow(dead_code))]
+pub(crate) mod distance;
+pub(crate) mod even;
+#[cfg_attr(not(any(feature = "flex", feature = "ndarray")), allow(dead_code))]
+pub(crate) mod radial;
+pub(crate) mod rim;
+
+use addition::AddPair;
+use distance::{BallPair, TangentPair};
+use radial::Radial;
+
+/// ⟨x, y⟩.
+pub fn inner<T: Float>(x: &[T], y: &[T]) -> T {
+    let products = x.iter().zip(y).map(|(x, y)| *x * *y);
+    products.fold(T::zero(), |sum, product| sum + product)
+}
+
+/// 1 − c‖x‖², exact near the rim, and the machine epsilon at the rim and beyond.
+pub fn rim_gap<T: Float>(x: &[T], c: T) -> T {
+    rim::gap(inner(x, x), c, T::epsilon(), x.iter().copied())
+}
+
+/// The conformal factor λₓ = 2/(1 − c‖x‖²).
+pub fn lambda_x<T: Float>(x: &[T], c: T) -> T {
+    (T::one() + T::one()) / rim_gap(x, c)
+}
+
+/// Möbius addition: `out` = x ⊕ y.
+pub fn mobius_add<T: Float>(x: &[T], y: &[T], c: T, out: &mut [T]) {
+    let pair = AddPair {
+        gaps: [rim_gap(x, c), rim_gap(y, c)],
+        sum: sum(x, y, |x, y| (x + y) * (x + y)),
+    };
+    let [of_sum, of_x] = pair.factors(c);
+    for ((out, x), y) in out.iter_mut().zip(x).zip(y) {
+        *out = of_sum * (*x + *y) + of_x * *x;
+    }
+}
+
+/// Möbius scalar multiplication: `out` = r ⊗ x = exp₀(r log₀(x)).
+pub fn mobius_scalar_mul<T: Float>(r: f64, x: &[T], c: T, out: &mut [T]) {
+    radial_map(Radial::Scale(r), x, c, out);
+}
+
+/// Exponential map at the origin: `out` = exp₀(v).
+pub fn expmap0<T: Float>(v: &[T], c: T, out: &mut [T]) {
+    radial_map(Radial::Exp, v, c, out);
+}
+
+/// Logarithmic map at the origin: `out` = log₀(y).
+pub fn logmap0<T: Float>(y: &[T], c: T, out: &mut [T]) {
+    radial_map(Radial::Log, y, c, out);
+}
+
+/// Geodesic distance d(x, y).
+pub fn dist<T: Float>(x: &[T], y: &[T], c: T) -> T {
+    let pair = BallPair {
+        gaps: [rim_gap(x, c), rim_gap(y, c)],
+        difference: sum(x, y, |x, y| (x - y) * (x - y)),
+    };
+    pair.distance(c)
+}
+
+/// d(exp₀(u), exp₀(v)) from the tangent vectors.
+pub fn dist_expmap0<T: Float>(u: &[T], v: &[T], c: T) -> T {
+    let sums = [
+        inner(u, u),
+        inner(v, v),
+        sum(u, v, |u, v| (u - v) * (u - v)),
+        sum(u, v, |u, v| (u - v) * (u + v)),
+    ];
+    tangent_pair(sums, || u.iter().copied().zip(v.iter().copied())).distance(c)
+}
+
+fn sum<T: Float>(x: &[T], y: &[T], term: impl Fn(T, T) -> T) -> T {
+    let terms = x.iter().zip(y).map(|(x, y)| term(*x, *y));
+    terms.fold(T::zero(), |sum, term| sum + term)
+}
+
+fn radial_map<T: Float>(map: Radial, x: &[T], c: T, out: &mut [T]) {
+    let factor = map.at(inner(x, x), rim_gap(x, c), c).value;
+    for (out, x) in out.iter_mut().zip(x) {
+        *out = factor * *x;
+    }
+}
+
+/// A pair from ‖u‖², ‖v‖², ‖u − v‖² and ⟨u − v, u + v⟩; the coordinates are read again only where
+/// ‖u − v‖² − (‖u‖ − ‖v‖)² would be mostly rounding: for vectors on nearly one ray.
+#[inline]
+pub(crate) fn tangent_pair<T: Float, I: Iterator<Item = (T, T)>>(
+    [uu, vv, gap, across]: [T; 4],
+    coordinates: impl Fn() -> I,
+) -> TangentPair<T> {
+    let (u, v) = (uu.sqrt(), vv.sqrt());
+    let reach = u + v;
+    let radial = if reach > T::zero() {
+        across / reach
+    } else {
+        T::zero()
+    };
+    let plain = gap - radial * radial;
+    let tangential = if plain < gap * even::constant(0.0625) && u > T::zero() && v > T::zero() {
+        // (‖u‖/‖v‖) ‖(u − v) − r u/‖u‖‖² is the same with a difference of vectors in place of one
+        // of squares.
+        let along = radial / u;
+        let rest = coordinates().map(|(u, v)| (u - v) - along * u);
+        rest.fold(T::zero(), |sum, rest| sum + rest * rest) * (u / v)
+    } else {
+        plain
+    };
+    TangentPair {
+        norms: [u, v],
+        radial,
+        tangential,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+
+    fn list(value: &Value) -> Vec<f64> {
+        match value {
+            Value::Array(values) => values.iter().filter_map(Value::as_f64).collect(),
+            value => value.as_f64().into_iter().collect(),
+        }
+    }
+
+    /// The largest difference relative to the largest expected number.
+    fn error(ours: &[f64], expected: &[f64]) -> f64 {
+        let size = expected.iter().fold(1e-300_f64, |m, v| m.max(v.abs()));
+        let differences = ours.iter().zip(expected).map(|(a, b)| (a - b).abs());
+        differences.fold(0.0, f64::max) / size
+    }
+
+    /// 2 (by_x x + by_difference (x − y)).
+    fn gradient(by_x: f64, by_difference: f64, x: &[f64], y: &[f64]) -> Vec<f64> {
+        let terms = x.iter().zip(y);
+        terms
+            .map(|(x, y)| 2.0 * (by_x * x + by_difference * (x - y)))
+            .collect()
+    }
+
+    /// Values and gradients in f64 against cases computed at 60 digits.
+    #[test]
+    fn cases_at_sixty_digits() {
+        let text = match std::env::var("HYPAD_CASES") {
+            Ok(path) => std::fs::read_to_string(path).unwrap(),
+            Err(_) => include_str!("../../../tests/cases/ball.json").to_string(),
+        };
+        let cases: Vec<Value> = serde_json::from_str(&text).unwrap();
+        let mut worst = std::collections::BTreeMap::<String, f64>::new();
+        let mut checked = 0;
+        for case in &cases {
+            let get = |name: &str| list(&case[name]);
+            let c = case["c"].as_f64().unwrap();
+            let name = case["op"].as_str().unwrap();
+            let (x, y, u, v) = (get("x"), get("y"), get("u"), get("v"));
+            let mut out = vec![0.0; x.len().max(y.len()).max(v.len())];
+            let mut note = |what: &str, ours: &[f64], expected: &[f64], limit: f64| {
+                let e = error(ours, expected);
+                assert!(e <= limit, "{what}: {e:.1e} > {limit:.0e} for {case}");
+                let worst = worst.entry(what.to_string()).or_default();
+                *worst = worst.max(e);
+            };
+            match name {
+                "mobius_add" => mobius_add(&x, &y, c, &mut out),
+                "expmap0" => expmap0(&v, c, &mut out),
+                "logmap0" => logmap0(&y, c, &mut out),
+                "mobius_scalar_mul" => {
+                    mobius_scalar_mul(case["r"].as_f64().unwrap(), &x, c, &mut out);
+                }
+                "dist" => {
+                    out = vec![dist(&x, &y, c)];
+                    let slopes = BallPair {
+                        gaps: [rim_gap(&x, c), rim_gap(&y, c)],
+                        difference: sum(&x, &y, |x, y| (x - y) * (x - y)),
+                    }
+                    .slopes(c);
+                    let by = slopes.by_difference;
+                    if case.get("grad_x").is_some() {
+                        let ours = gradient(slopes.by_x, by, &x, &y);
+                        note("dist by x", &ours, &get("grad_x"), 4e-15);
+                        let ours = gradient(slopes.by_y, by, &y, &x);
+                        note("dist by y", &ours, &get("grad_y"), 4e-15);
+                    }
+                }
+                "dist_expmap0" => {
+                    out = vec![dist_expmap0(&u, &v, c)];
+                    let sums = [
+                        inner(&u, &u),
+                        inner(&v, &v),
+                        sum(&u, &v, |u, v| (u - v) * (u - v)),
+                        sum(&u, &v, |u, v| (u - v) * (u + v)),
+                    ];
+                    let pair = tangent_pair(sums, || u.iter().copied().zip(v.iter().copied()));
+                    let slopes = pair.slopes(c);
+                    let by = slopes.by_difference;
+                    if case.get("grad_u").is_some() {
+                        let ours = gradient(slopes.by_x, by, &u, &v);
+                        note("dist_expmap0 by u", &ours, &get("grad_u"), 1e-12);
+                        let ours = gradient(slopes.by_y, by, &v, &u);
+                        note("dist_expmap0 by v", &ours, &get("grad_v"), 1e-12);
+                    }
+                }
+                _ => continue,
+            }
+            note(name, &out, &get("out"), 1e-13);
+            checked += 1;
+        }
+        assert!(checked > 800);
+        println!("{worst:?}");
+    }
+}

@@ -1,0 +1,59 @@
+//! 1 − c‖x‖² with all its digits.
+
+use num_traits::Float;
+
+use super::even::constant;
+
+/// From this c‖x‖² on the plain sum has lost more than three bits of 1 − c‖x‖².
+const NEAR: f64 = 0.875;
+
+/// 1 − c‖x‖² from ‖x‖², or, near the rim, from the coordinates by [`exact`].
+///
+/// Not below `least`: what a float type cannot tell from the rim is held at a gap of that size.
+pub(crate) fn gap<T: Float>(norm_squared: T, c: T, least: T, x: impl Iterator<Item = T>) -> T {
+    let z = c * norm_squared;
+    let gap = T::one() - z;
+    let gap = if z > constant(NEAR) && gap > -constant::<T>(NEAR) {
+        exact(c, x)
+    } else {
+        gap
+    };
+    gap.max(least)
+}
+
+/// 1 − c‖x‖² by a compensated sum: every product with its rounding error, both added up.
+fn exact<T: Float>(c: T, x: impl Iterator<Item = T>) -> T {
+    let (mut high, mut low) = (T::zero(), T::zero());
+    for x in x {
+        let square = x * x;
+        let square_error = x.mul_add(x, -square);
+        let sum = high + square;
+        let part = sum - high;
+        let sum_error = (high - (sum - part)) + (square - part);
+        high = sum;
+        low = low + sum_error + square_error;
+    }
+    let z = c * high;
+    let z_error = c.mul_add(high, -z) + c * low;
+    (T::one() - z) - z_error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_its_digits_at_the_rim() {
+        // 1 − (1 − 2⁻³⁰)² = 2⁻²⁹ − 2⁻⁶⁰, in a direction where no square is exact.
+        let x = 1.0 - (-30.0_f64).exp2();
+        let (cos, sin) = (0.28_f64 * x, 0.96 * x);
+        let plain = 1.0 - (cos * cos + sin * sin);
+        let ours = gap(cos * cos + sin * sin, 1.0, 0.0, [cos, sin].into_iter());
+        // The reference in integers: cos and sin are multiples of 2⁻⁵⁶.
+        let scale = 56.0_f64.exp2();
+        let (i, j) = ((cos * scale) as i128, (sin * scale) as i128);
+        let expected = ((1_i128 << 112) - i * i - j * j) as f64 / scale / scale;
+        approx::assert_relative_eq!(ours, expected, max_relative = 1e-15);
+        assert!((plain - expected).abs() > 1e-9 * expected);
+    }
+}
