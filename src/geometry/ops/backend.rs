@@ -120,3 +120,70 @@ fn vectors<B: Backend>(tensor: FloatTensor<B>, axis: usize) -> Tensor<B, 3> {
 
 #[cfg(feature = "cuda")]
 impl HyperbolicBackend for burn::backend::Cuda {}
+
+#[cfg(all(test, feature = "flex"))]
+mod tests {
+    use super::*;
+    use burn::backend::Flex;
+    use burn::tensor::{Bool, DType, Distribution};
+
+    type T = Tensor<Flex, 3>;
+
+    fn assert_equal(ours: FloatTensor<Flex>, kernel: FloatTensor<Flex>, what: &str) {
+        let [ours, kernel] = [ours, kernel].map(|t| T::from_primitive(TensorPrimitive::Float(t)));
+        assert_eq!(ours.dims(), kernel.dims(), "{what}");
+        let scale = kernel.clone().abs().add_scalar(1.0);
+        let close: Tensor<Flex, 3, Bool> = ((ours - kernel).abs() / scale).lower_elem(1e-12);
+        assert!(close.all().into_scalar(), "{what}");
+    }
+
+    /// What a backend without kernels computes is what the kernels of Flex compute.
+    #[test]
+    fn defaults_agree_with_kernels() {
+        let device = Default::default();
+        for c in [0.0, 1e-9, 0.3, 2.5] {
+            for axis in 0..3 {
+                let random = |shape: [usize; 3]| {
+                    let uniform = Distribution::Uniform(-0.2, 0.2);
+                    let tensor = T::random(shape, uniform, &device).cast(DType::F64);
+                    tensor.into_primitive().tensor()
+                };
+                let shape = [4, 5, 6];
+                let (x, y) = (random(shape), random(shape));
+                let mut one = shape;
+                one[axis] = 1;
+                for op in [
+                    PointOp::Expmap0,
+                    PointOp::Logmap0,
+                    PointOp::ScalarMul(-1.7),
+                    PointOp::RimGap,
+                ] {
+                    let what = format!("{op:?}, c = {c}, axis {axis}");
+                    let f = |[x]: [_; 1]| primitive::point(op, x, c);
+                    let ours = by_vectors::<Flex, 1>([x.clone()], axis, f);
+                    assert_equal(ours, Flex::point_op(op, x.clone(), axis, c), &what);
+                    let g = random(if op == PointOp::RimGap { one } else { shape });
+                    let f = |[x]: [_; 1]| primitive::point(op, x, c);
+                    let [ours] = gradients::<Flex, 1>([x.clone()], g.clone(), axis, f);
+                    let kernel = Flex::point_op_backward(op, x.clone(), g, axis, c);
+                    assert_equal(ours, kernel, &what);
+                }
+                for op in [PairOp::MobiusAdd, PairOp::Dist, PairOp::DistExpmap0] {
+                    let what = format!("{op:?}, c = {c}, axis {axis}");
+                    let f = |[x, y]: [_; 2]| primitive::pair(op, x, y, c);
+                    let ours = by_vectors::<Flex, 2>([x.clone(), y.clone()], axis, f);
+                    let kernel = Flex::pair_op(op, x.clone(), y.clone(), axis, c);
+                    assert_equal(ours, kernel, &what);
+                    let g = random(if op == PairOp::MobiusAdd { shape } else { one });
+                    let f = |[x, y]: [_; 2]| primitive::pair(op, x, y, c);
+                    let inputs = [x.clone(), y.clone()];
+                    let [a, b] = gradients::<Flex, 2>(inputs, g.clone(), axis, f);
+                    let [x, y] = [x.clone(), y.clone()];
+                    let [kernel_a, kernel_b] = Flex::pair_op_backward(op, x, y, g, axis, c);
+                    assert_equal(a, kernel_a, &what);
+                    assert_equal(b, kernel_b, &what);
+                }
+            }
+        }
+    }
+}

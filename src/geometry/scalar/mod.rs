@@ -167,7 +167,8 @@ mod tests {
             .collect()
     }
 
-    /// Values and gradients in f64 against cases computed at 60 digits.
+    /// Values and gradients in f64 against cases computed at 60 digits; `HYPAD_CASES` names another
+    /// file of them. With `--nocapture` the worst errors are shown.
     #[test]
     fn cases_at_sixty_digits() {
         let text = match std::env::var("HYPAD_CASES") {

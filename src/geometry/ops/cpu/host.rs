@@ -109,6 +109,7 @@ fn point_backward<H: HostTensor>(op: PointOp, x: H, grad: H, axis: usize, c: f64
 }
 
 fn pair<H: HostTensor>(op: PairOp, x: H, y: H, axis: usize, c: f64) -> H {
+    assert_eq!(x.dtype(), y.dtype(), "the tensors of a pair have one type");
     let (x, y) = (x.contiguous(), y.contiguous());
     let mut shape = x.shape();
     let vectors = Vectors::new(&shape, axis);

@@ -6,15 +6,10 @@ use super::scalars::{arsinhc, inner, norm_squared, rim_gap, safe_sqrt, sinhc};
 
 /// The arsinh form. With δ = x − y, α = 1 − c‖x‖², β = 1 − c‖y‖² and z = c‖δ‖²/(αβ):
 /// d = 2‖δ‖/√(αβ) · arsinh(√z)/√z, whose last factor is smooth in c and tends to 1.
-pub fn dist<B: Backend, const D: usize>(
-    x: Tensor<B, D>,
-    y: Tensor<B, D>,
-    c: f64,
-    axis: usize,
-) -> Tensor<B, D> {
-    let alpha = rim_gap(norm_squared(x.clone(), axis), c);
-    let beta = rim_gap(norm_squared(y.clone(), axis), c);
-    let stretched = norm_squared(x - y, axis) / (alpha * beta);
+pub fn dist<B: Backend>(x: Tensor<B, 3>, y: Tensor<B, 3>, c: f64) -> Tensor<B, 3> {
+    let alpha = rim_gap(norm_squared(x.clone()), c);
+    let beta = rim_gap(norm_squared(y.clone()), c);
+    let stretched = norm_squared(x - y) / (alpha * beta);
     let z = stretched.clone().mul_scalar(c);
     safe_sqrt(stretched).mul_scalar(2.0) * arsinhc(z)
 }
@@ -23,23 +18,18 @@ pub fn dist<B: Backend, const D: usize>(
 ///
 /// All of it but four sums along the axis works on one number per point, so that the selection
 /// between the plain and the far evaluation costs next to nothing.
-pub fn dist_expmap0<B: Backend, const D: usize>(
-    u: Tensor<B, D>,
-    v: Tensor<B, D>,
-    c: f64,
-    axis: usize,
-) -> Tensor<B, D> {
+pub fn dist_expmap0<B: Backend>(u: Tensor<B, 3>, v: Tensor<B, 3>, c: f64) -> Tensor<B, 3> {
     let difference = u.clone() - v.clone();
-    let gap = norm_squared(difference.clone(), axis);
+    let gap = norm_squared(difference.clone());
     if c == 0.0 {
         return safe_sqrt(gap).mul_scalar(2.0);
     }
-    let norm_u = safe_sqrt(norm_squared(u.clone(), axis));
-    let norm_v = safe_sqrt(norm_squared(v.clone(), axis));
+    let norm_u = safe_sqrt(norm_squared(u.clone()));
+    let norm_v = safe_sqrt(norm_squared(v.clone()));
     // ‖u‖ − ‖v‖ without its cancellation.
     let reach = norm_u.clone() + norm_v.clone();
     let origin = reach.clone().equal_elem(0.0);
-    let radial = inner(difference, u + v, axis) / reach.clone().mask_fill(origin, 1.0);
+    let radial = inner(difference, u + v) / reach.clone().mask_fill(origin, 1.0);
     let pair = Pair {
         norm_u,
         norm_v,
@@ -65,15 +55,15 @@ const FAR: f64 = 40.0;
 
 /// What the tangent form needs of a pair of vectors: ‖u‖, ‖v‖, ‖u‖ − ‖v‖, ‖u − v‖², ‖u‖ + ‖v‖.
 #[derive(Clone)]
-struct Pair<B: Backend, const D: usize> {
-    norm_u: Tensor<B, D>,
-    norm_v: Tensor<B, D>,
-    radial: Tensor<B, D>,
-    gap: Tensor<B, D>,
-    reach: Tensor<B, D>,
+struct Pair<B: Backend> {
+    norm_u: Tensor<B, 3>,
+    norm_v: Tensor<B, 3>,
+    radial: Tensor<B, 3>,
+    gap: Tensor<B, 3>,
+    reach: Tensor<B, 3>,
 }
 
-impl<B: Backend, const D: usize> Pair<B, D> {
+impl<B: Backend> Pair<B> {
     /// Scales pairs beyond `reach` back to it, so that an evaluation that is discarded for them
     /// stays finite in value and gradient; nearer pairs are unchanged.
     fn shrunk_to(self, reach: f64) -> Self {
@@ -89,13 +79,13 @@ impl<B: Backend, const D: usize> Pair<B, D> {
 
     /// ‖u − v‖² − (‖u‖ − ‖v‖)², not clamped: rounding may make it negative, but clamping it would
     /// cut off the gradient where u or v is 0.
-    fn tangential(&self) -> Tensor<B, D> {
+    fn tangential(&self) -> Tensor<B, 3> {
         self.gap.clone() - self.radial.clone().square()
     }
 
     /// d = 2 S · arsinh(√c S)/(√c S), from power series in c.
-    fn near(self, c: f64) -> Tensor<B, D> {
-        let shc = |t: Tensor<B, D>, factor: f64| sinhc(t.square().mul_scalar(factor * factor * c));
+    fn near(self, c: f64) -> Tensor<B, 3> {
+        let shc = |t: Tensor<B, 3>, factor: f64| sinhc(t.square().mul_scalar(factor * factor * c));
         let tangential = self.tangential() * shc(self.norm_u, 2.0) * shc(self.norm_v, 2.0);
         let radial = (shc(self.radial.clone(), 1.0) * self.radial).square();
         let s_squared = (radial + tangential).clamp_min(0.0);
@@ -105,7 +95,7 @@ impl<B: Backend, const D: usize> Pair<B, D> {
 
     /// The same with e^(√c·reach) taken out of every hyperbolic sine and added to its logarithm:
     /// d = 2/√c · arsinh(e^L) with L = √c·reach + ln(√c S e^(−√c·reach)).
-    fn far(self, c: f64) -> Tensor<B, D> {
+    fn far(self, c: f64) -> Tensor<B, 3> {
         let s = c.sqrt();
         // Below this arsinh(e^L) is evaluated as it stands, above it is L + ln 2 to all digits.
         const LINEAR_FROM: f64 = 20.0;
@@ -114,7 +104,7 @@ impl<B: Backend, const D: usize> Pair<B, D> {
         // Only pairs with a large reach are used; the others are moved away from 0/0.
         let exponent = self.reach.mul_scalar(s).clamp_min(FAR);
         // sinh(2t)/(2t) · e^(−2t) = (1 − e^(−4t))/(4t), and 1 at t = 0.
-        let scaled_shc = |norm: Tensor<B, D>| {
+        let scaled_shc = |norm: Tensor<B, 3>| {
             let z = norm.mul_scalar(4.0 * s).clamp_min(1e-6);
             (z.clone().neg().exp().neg().add_scalar(1.0)) / z
         };
@@ -140,9 +130,9 @@ mod tests {
 
     fn distance(u: [f32; 2], v: [f32; 2], c: f64) -> f32 {
         let device = Default::default();
-        let u = Tensor::<Flex, 2>::from_floats([u], &device);
-        let v = Tensor::<Flex, 2>::from_floats([v], &device);
-        dist_expmap0(u, v, c, 1).into_scalar()
+        let u = Tensor::<Flex, 3>::from_floats([u.map(|u| [u])], &device);
+        let v = Tensor::<Flex, 3>::from_floats([v.map(|v| [v])], &device);
+        dist_expmap0(u, v, c).into_scalar()
     }
 
     /// Opposite directions meet at the origin: d = 2(‖u‖ + ‖v‖) for every c, on both sides of the

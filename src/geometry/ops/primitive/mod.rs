@@ -15,24 +15,21 @@ use burn::tensor::{Tensor, backend::Backend};
 
 use super::backend::{PairOp, PointOp};
 
-/// The axis of the coordinates.
-const AXIS: usize = 1;
-
 /// An operation on `[outer, n, inner]`.
 pub fn point<B: Backend>(op: PointOp, x: Tensor<B, 3>, c: f64) -> Tensor<B, 3> {
     match op {
-        PointOp::Expmap0 => exp_log::expmap0(x, c, AXIS),
-        PointOp::Logmap0 => exp_log::logmap0(x, c, AXIS),
-        PointOp::ScalarMul(r) => exp_log::expmap0(exp_log::logmap0(x, c, AXIS) * r, c, AXIS),
-        PointOp::RimGap => scalars::rim_gap(scalars::norm_squared(x, AXIS), c),
+        PointOp::Expmap0 => exp_log::expmap0(x, c),
+        PointOp::Logmap0 => exp_log::logmap0(x, c),
+        PointOp::ScalarMul(r) => exp_log::expmap0(exp_log::logmap0(x, c) * r, c),
+        PointOp::RimGap => scalars::rim_gap(scalars::norm_squared(x), c),
     }
 }
 
 /// An operation on two tensors `[outer, n, inner]`.
 pub fn pair<B: Backend>(op: PairOp, x: Tensor<B, 3>, y: Tensor<B, 3>, c: f64) -> Tensor<B, 3> {
     match op {
-        PairOp::MobiusAdd => mobius::mobius_add(x, y, c, AXIS),
-        PairOp::Dist => distance::dist(x, y, c, AXIS),
-        PairOp::DistExpmap0 => distance::dist_expmap0(x, y, c, AXIS),
+        PairOp::MobiusAdd => mobius::mobius_add(x, y, c),
+        PairOp::Dist => distance::dist(x, y, c),
+        PairOp::DistExpmap0 => distance::dist_expmap0(x, y, c),
     }
 }

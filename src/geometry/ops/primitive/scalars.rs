@@ -3,18 +3,17 @@
 
 use burn::tensor::{DType, Tensor, backend::Backend};
 
-/// ⟨x, y⟩ along `axis`, which stays with size 1.
-pub fn inner<B: Backend, const D: usize>(
-    x: Tensor<B, D>,
-    y: Tensor<B, D>,
-    axis: usize,
-) -> Tensor<B, D> {
-    (x * y).sum_dim(axis)
+/// The axis of the coordinates in `[outer, n, inner]`.
+const AXIS: usize = 1;
+
+/// ⟨x, y⟩ along the coordinates, whose axis stays with size 1.
+pub fn inner<B: Backend>(x: Tensor<B, 3>, y: Tensor<B, 3>) -> Tensor<B, 3> {
+    (x * y).sum_dim(AXIS)
 }
 
-/// ‖x‖² along `axis`.
-pub fn norm_squared<B: Backend, const D: usize>(x: Tensor<B, D>, axis: usize) -> Tensor<B, D> {
-    inner(x.clone(), x, axis)
+/// ‖x‖².
+pub fn norm_squared<B: Backend>(x: Tensor<B, 3>) -> Tensor<B, 3> {
+    inner(x.clone(), x)
 }
 
 /// √z with derivative 0, not ∞, at z = 0. Rounding may have made z slightly negative.
