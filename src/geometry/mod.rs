@@ -29,8 +29,14 @@
 //! 1805.09112); Ungar, *A Gyrovector Space Approach to Hyperbolic Geometry*, 2009.
 
 mod ball;
+mod klein;
+mod lorentz;
+pub mod nn;
 mod ops;
 pub mod scalar;
 
 pub use ball::PoincareBall;
+pub use klein::Klein;
+pub use lorentz::Lorentz;
 pub use ops::backend::{HyperbolicBackend, PairOp, PointOp};
+pub use ops::curvature::Curvature;

@@ -7,8 +7,9 @@ use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::tensor::ops::FloatTensor;
+use burn::tensor::{FloatDType, TensorMetadata};
 
-use super::backend::{HyperbolicBackend, PairOp, PointOp};
+use super::backend::{HyperbolicBackend, PairOp, PointOp, value};
 
 #[derive(Debug)]
 struct PointBackward;
@@ -58,6 +59,61 @@ impl<B: HyperbolicBackend> Backward<B, 2> for PairBackward {
     }
 }
 
+/// What an operation was applied to, for its derivative by c.
+#[derive(Clone, Debug)]
+enum Applied<B: HyperbolicBackend> {
+    Point(PointOp, FloatTensor<B>),
+    Pair(PairOp, [FloatTensor<B>; 2]),
+}
+
+/// The identity on the output of an operation, which hands a gradient to the curvature on the way
+/// back: an operation at a learned curvature is the one at a number, followed by this.
+#[derive(Debug)]
+struct CurvatureBackward;
+
+impl<B: HyperbolicBackend> Backward<B, 2> for CurvatureBackward {
+    type State = (Applied<B>, usize, f64, FloatDType);
+
+    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let (applied, axis, c, dtype) = ops.state;
+        let grad = grads.consume::<B>(&ops.node);
+        let [output, curvature] = ops.parents;
+        if let Some(node) = output {
+            grads.register::<B>(node.id, grad.clone());
+        }
+        if let Some(node) = curvature {
+            let by_c = match applied {
+                Applied::Point(op, x) => B::point_op_by_c(op, x, grad, axis, c),
+                Applied::Pair(op, [x, y]) => B::pair_op_by_c(op, x, y, grad, axis, c),
+            };
+            grads.register::<B>(node.id, B::float_cast(by_c, dtype));
+        }
+    }
+}
+
+type Tensor<B, C> = FloatTensor<Autodiff<B, C>>;
+
+fn with_curvature<B: HyperbolicBackend, C: CheckpointStrategy>(
+    output: Tensor<B, C>,
+    curvature: Tensor<B, C>,
+    applied: Applied<B>,
+    axis: usize,
+    c: f64,
+) -> Tensor<B, C> {
+    let nodes = [output.node.clone(), curvature.node.clone()];
+    match CurvatureBackward
+        .prepare::<C>(nodes)
+        .compute_bound()
+        .stateful()
+    {
+        OpsKind::Tracked(prepared) => {
+            let dtype = curvature.primitive.dtype().into();
+            prepared.finish((applied, axis, c, dtype), output.primitive)
+        }
+        OpsKind::UnTracked(prepared) => prepared.finish(output.primitive),
+    }
+}
+
 impl<B: HyperbolicBackend, C: CheckpointStrategy> HyperbolicBackend for Autodiff<B, C> {
     fn point_op(op: PointOp, x: FloatTensor<Self>, axis: usize, c: f64) -> FloatTensor<Self> {
         let prepared = PointBackward.prepare::<C>([x.node.clone()]);
@@ -88,5 +144,28 @@ impl<B: HyperbolicBackend, C: CheckpointStrategy> HyperbolicBackend for Autodiff
                 prepared.finish(B::pair_op(op, x.primitive, y.primitive, axis, c))
             }
         }
+    }
+
+    fn point_op_learned(
+        op: PointOp,
+        x: FloatTensor<Self>,
+        axis: usize,
+        c: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let at = value::<B>(c.primitive.clone());
+        let applied = Applied::Point(op, x.primitive.clone());
+        with_curvature::<B, C>(Self::point_op(op, x, axis, at), c, applied, axis, at)
+    }
+
+    fn pair_op_learned(
+        op: PairOp,
+        x: FloatTensor<Self>,
+        y: FloatTensor<Self>,
+        axis: usize,
+        c: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let at = value::<B>(c.primitive.clone());
+        let applied = Applied::Pair(op, [x.primitive.clone(), y.primitive.clone()]);
+        with_curvature::<B, C>(Self::pair_op(op, x, y, axis, at), c, applied, axis, at)
     }
 }

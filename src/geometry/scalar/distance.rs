@@ -12,6 +12,7 @@ pub struct Slopes<T> {
     pub by_x: T,
     pub by_y: T,
     pub by_difference: T,
+    pub by_c: T,
 }
 
 impl<T: Float> Slopes<T> {
@@ -21,6 +22,7 @@ impl<T: Float> Slopes<T> {
             by_x: T::zero(),
             by_y: T::zero(),
             by_difference: T::zero(),
+            by_c: T::zero(),
         }
     }
 }
@@ -28,6 +30,8 @@ impl<T: Float> Slopes<T> {
 /// Sums of a pair of points of the ball.
 #[derive(Clone, Copy, Debug)]
 pub struct BallPair<T> {
+    /// ‖x‖² and ‖y‖².
+    pub squares: [T; 2],
     /// 1 − c‖x‖² and 1 − c‖y‖².
     pub gaps: [T; 2],
     /// ‖x − y‖².
@@ -49,13 +53,16 @@ impl<T: Float> BallPair<T> {
             return Slopes::zero();
         }
         let [a, b] = self.gaps;
+        let [xx, yy] = self.squares;
         let q = self.difference / (a * b);
         let (root, stretch) = (q.sqrt(), (T::one() + c * q).sqrt());
         let by_q_times_q = root / stretch;
+        let two = constant::<T>(2.0);
         Slopes {
             by_x: c * by_q_times_q / a,
             by_y: c * by_q_times_q / b,
             by_difference: by_q_times_q / self.difference,
+            by_c: by_q_times_q * (xx / a + yy / b) + two * root * q * arsinhc(c * q).slope,
         }
     }
 }
@@ -158,10 +165,23 @@ impl<T: Float> TangentPair<T> {
             let bend = constant::<T>(8.0) * c * norm * kappa * scaled.tangential;
             by_square * (along + bend) / (two * norm)
         };
+        let squares = four * (kappas[0] * u * u + kappas[1] * v * v);
+        let by_square_c =
+            by_square * (two * kappa * rr * scaled.radial + squares * scaled.tangential);
+        // What is left is c in 2/√c arsinh(√c S) at a fixed S.
+        let root = sum.sqrt();
+        let near = scaled.exponent < constant(30.0);
+        let explicit = if near && c * sum / shrink < constant(1e-2) {
+            let square = sum / shrink;
+            two * square * square.sqrt() * arsinhc(c * square).slope
+        } else {
+            (root / (shrink + c * sum).sqrt() - self.distance(c) / two) / c
+        };
         Slopes {
             by_x: by_norm(along, u, kappas[0]),
             by_y: by_norm(-along, v, kappas[1]),
             by_difference: by_square * scaled.weight,
+            by_c: by_square_c + explicit,
         }
     }
 }

@@ -30,7 +30,7 @@ pub(crate) mod even;
 pub(crate) mod radial;
 pub(crate) mod rim;
 
-use addition::AddPair;
+use addition::{AddPair, ExpPair};
 use distance::{BallPair, TangentPair};
 use radial::Radial;
 
@@ -52,14 +52,91 @@ pub fn lambda_x<T: Float>(x: &[T], c: T) -> T {
 
 /// Möbius addition: `out` = x ⊕ y.
 pub fn mobius_add<T: Float>(x: &[T], y: &[T], c: T, out: &mut [T]) {
-    let pair = AddPair {
-        gaps: [rim_gap(x, c), rim_gap(y, c)],
-        sum: sum(x, y, |x, y| (x + y) * (x + y)),
-    };
-    let [of_sum, of_x] = pair.factors(c);
+    let [of_sum, of_x] = add_pair(x, y, c).factors(c);
     for ((out, x), y) in out.iter_mut().zip(x).zip(y) {
         *out = of_sum * (*x + *y) + of_x * *x;
     }
+}
+
+/// Gyration: `out` = gyr[x, y] z, the rotation that Möbius addition is short of associativity.
+///
+/// z + 2c((β⟨σ,z⟩ + c‖σ‖²⟨y,z⟩) x + (α⟨y,z⟩ − ⟨σ,z⟩) σ)/(αβ + c‖σ‖²), with σ = x + y,
+/// α = 1 − c‖x‖² and β = 1 − c‖y‖²: the closed form of Ungar in terms that do not cancel for
+/// y ≈ −x.
+pub fn gyration<T: Float>(x: &[T], y: &[T], z: &[T], c: T, out: &mut [T]) {
+    let pair = add_pair(x, y, c);
+    let [a, b] = pair.gaps;
+    let of_y = inner(y, z);
+    let of_sum = inner(x, z) + of_y;
+    let bend = c * pair.sum;
+    let scale = (c + c) / (a * b + bend);
+    let by_x = scale * (b * of_sum + bend * of_y);
+    let by_sum = scale * (a * of_y - of_sum);
+    for (((out, x), y), z) in out.iter_mut().zip(x).zip(y).zip(z) {
+        *out = *z + by_x * *x + by_sum * (*x + *y);
+    }
+}
+
+/// Exponential map: `out` = expₓ(v).
+pub fn expmap<T: Float>(x: &[T], v: &[T], c: T, out: &mut [T]) {
+    let pair = ExpPair {
+        squares: [inner(x, x), inner(v, v)],
+        product: inner(x, v),
+        gap: rim_gap(x, c),
+        least: T::epsilon(),
+    };
+    let sum = exp_sum(&pair, c, || x.iter().copied().zip(v.iter().copied()));
+    let [of_sum, of_x] = pair.factors(sum, c);
+    for ((out, x), v) in out.iter_mut().zip(x).zip(v) {
+        *out = of_sum * (*x + *v) + of_x * *x;
+    }
+}
+
+/// Logarithmic map: `out` = logₓ(y).
+pub fn logmap<T: Float>(x: &[T], y: &[T], c: T, out: &mut [T]) {
+    let pair = AddPair {
+        sum: sum(x, y, |x, y| (y - x) * (y - x)),
+        ..add_pair(x, y, c)
+    };
+    let [of_sum, of_x] = pair.log_factors(c);
+    for ((out, x), y) in out.iter_mut().zip(x).zip(y) {
+        *out = of_sum * (*y - *x) - of_x * *x;
+    }
+}
+
+/// Parallel transport of v along the geodesic from x to y: `out` = λₓ/λᵧ gyr[y, −x] v.
+pub fn ptransp<T: Float>(x: &[T], y: &[T], v: &[T], c: T, out: &mut [T]) {
+    let pair = AddPair {
+        sum: sum(x, y, |x, y| (y - x) * (y - x)),
+        ..add_pair(y, x, c)
+    };
+    // gyr[y, −x] v as in `gyration`.
+    let [a, b] = pair.gaps;
+    let of_x = -inner(x, v);
+    let of_sum = inner(y, v) + of_x;
+    let bend = c * pair.sum;
+    let scale = (c + c) / (a * b + bend);
+    let by_y = scale * (b * of_sum + bend * of_x);
+    let by_sum = scale * (a * of_x - of_sum);
+    for (((out, x), y), v) in out.iter_mut().zip(x).zip(y).zip(v) {
+        *out = a / b * (*v + by_y * *y + by_sum * (*y - *x));
+    }
+}
+
+/// The point at time t of the geodesic from x (t = 0) to y (t = 1): `out` = expₓ(t logₓ(y)).
+///
+/// `scratch` holds a tangent vector on the way, and is as long as the points.
+pub fn geodesic<T: Float>(t: T, x: &[T], y: &[T], c: T, scratch: &mut [T], out: &mut [T]) {
+    logmap(x, y, c, scratch);
+    for v in scratch.iter_mut() {
+        *v = t * *v;
+    }
+    expmap(x, scratch, c, out);
+}
+
+/// Back into the ball: `out` = x, or on the radius (1 − `margin`)/√c if x lies beyond it.
+pub fn project<T: Float>(x: &[T], margin: f64, c: T, out: &mut [T]) {
+    radial_map(Radial::Project(margin), x, c, out);
 }
 
 /// Möbius scalar multiplication: `out` = r ⊗ x = exp₀(r log₀(x)).
@@ -79,9 +156,16 @@ pub fn logmap0<T: Float>(y: &[T], c: T, out: &mut [T]) {
 
 /// Geodesic distance d(x, y).
 pub fn dist<T: Float>(x: &[T], y: &[T], c: T) -> T {
+    ball_pair(x, y, c).distance(c)
+}
+
+/// Geodesic distance from the origin, d(0, x).
+pub fn dist0<T: Float>(x: &[T], c: T) -> T {
+    let square = inner(x, x);
     let pair = BallPair {
-        gaps: [rim_gap(x, c), rim_gap(y, c)],
-        difference: sum(x, y, |x, y| (x - y) * (x - y)),
+        squares: [T::zero(), square],
+        gaps: [T::one(), rim_gap(x, c)],
+        difference: square,
     };
     pair.distance(c)
 }
@@ -95,6 +179,22 @@ pub fn dist_expmap0<T: Float>(u: &[T], v: &[T], c: T) -> T {
         sum(u, v, |u, v| (u - v) * (u + v)),
     ];
     tangent_pair(sums, || u.iter().copied().zip(v.iter().copied())).distance(c)
+}
+
+fn add_pair<T: Float>(x: &[T], y: &[T], c: T) -> AddPair<T> {
+    AddPair {
+        squares: [inner(x, x), inner(y, y)],
+        gaps: [rim_gap(x, c), rim_gap(y, c)],
+        sum: sum(x, y, |x, y| (x + y) * (x + y)),
+    }
+}
+
+fn ball_pair<T: Float>(x: &[T], y: &[T], c: T) -> BallPair<T> {
+    BallPair {
+        squares: [inner(x, x), inner(y, y)],
+        gaps: [rim_gap(x, c), rim_gap(y, c)],
+        difference: sum(x, y, |x, y| (x - y) * (x - y)),
+    }
 }
 
 fn sum<T: Float>(x: &[T], y: &[T], term: impl Fn(T, T) -> T) -> T {
@@ -137,6 +237,24 @@ pub(crate) fn tangent_pair<T: Float, I: Iterator<Item = (T, T)>>(
         norms: [u, v],
         radial,
         tangential,
+    }
+}
+
+/// ‖x + w‖² of an exponential map; the coordinates are read again only where the expanded square
+/// would be mostly rounding, because the map ends near the origin.
+#[inline]
+pub(crate) fn exp_sum<T: Float, I: Iterator<Item = (T, T)>>(
+    pair: &ExpPair<T>,
+    c: T,
+    coordinates: impl Fn() -> I,
+) -> T {
+    let factor = pair.factor(c);
+    let plain = pair.sum(factor);
+    if plain < pair.squares[0] * even::constant(0.0625) {
+        let sums = coordinates().map(|(x, v)| x + factor * v);
+        sums.fold(T::zero(), |total, sum| total + sum * sum)
+    } else {
+        plain
     }
 }
 
@@ -194,16 +312,16 @@ mod tests {
                 "mobius_add" => mobius_add(&x, &y, c, &mut out),
                 "expmap0" => expmap0(&v, c, &mut out),
                 "logmap0" => logmap0(&y, c, &mut out),
+                "gyration" => gyration(&x, &y, &get("z"), c, &mut out),
+                "expmap" => expmap(&x, &v, c, &mut out),
+                "logmap" => logmap(&x, &y, c, &mut out),
+                "ptransp" => ptransp(&x, &y, &v, c, &mut out),
                 "mobius_scalar_mul" => {
                     mobius_scalar_mul(case["r"].as_f64().unwrap(), &x, c, &mut out);
                 }
                 "dist" => {
                     out = vec![dist(&x, &y, c)];
-                    let slopes = BallPair {
-                        gaps: [rim_gap(&x, c), rim_gap(&y, c)],
-                        difference: sum(&x, &y, |x, y| (x - y) * (x - y)),
-                    }
-                    .slopes(c);
+                    let slopes = ball_pair(&x, &y, c).slopes(c);
                     let by = slopes.by_difference;
                     if case.get("grad_x").is_some() {
                         let ours = gradient(slopes.by_x, by, &x, &y);
@@ -230,7 +348,7 @@ mod tests {
                         note("dist_expmap0 by v", &ours, &get("grad_v"), 1e-12);
                     }
                 }
-                _ => continue,
+                other => panic!("{other}"),
             }
             note(name, &out, &get("out"), 1e-13);
             checked += 1;

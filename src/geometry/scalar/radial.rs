@@ -2,7 +2,7 @@
 
 use num_traits::Float;
 
-use super::even::{artanhc, scaled_tanhc, tanhc};
+use super::even::{Even, artanhc, constant, scaled_tanhc, tanhc};
 
 /// Which map.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -13,14 +13,18 @@ pub enum Radial {
     Log,
     /// r ⊗ x: f = tanh(r artanh(√z))/√z.
     Scale(f64),
+    /// Back into the ball, with this part of its radius as margin: f = min(1, (1 − m)/√z).
+    Project(f64),
 }
 
-/// The factor f at a point, and its derivative.
+/// The factor f at a point, and its derivatives.
 #[derive(Clone, Copy, Debug)]
 pub struct Factor<T> {
     pub value: T,
     /// ∂f/∂‖x‖².
     pub by_norm: T,
+    /// ∂f/∂c.
+    pub by_c: T,
 }
 
 impl Radial {
@@ -30,20 +34,36 @@ impl Radial {
     pub fn at<T: Float>(self, norm_squared: T, gap: T, c: T) -> Factor<T> {
         let z = c * norm_squared;
         let inside = z.min(T::one() - gap);
-        let held = z >= T::one();
-        let even = match self {
+        let mut even = match self {
             Radial::Exp => tanhc(z),
             Radial::Log => artanhc(inside, gap),
-            Radial::Scale(r) => scaled_tanhc(T::from(r).unwrap_or_else(T::nan), inside, gap),
+            Radial::Scale(r) => scaled_tanhc(constant(r), inside, gap),
+            Radial::Project(margin) => project(z, constant(margin)),
         };
-        let slope = if held && self != Radial::Exp {
-            T::zero()
-        } else {
-            even.slope
-        };
+        if z >= T::one() && matches!(self, Radial::Log | Radial::Scale(_)) {
+            even.slope = T::zero();
+        }
         Factor {
             value: even.value,
-            by_norm: c * slope,
+            by_norm: c * even.slope,
+            by_c: norm_squared * even.slope,
         }
+    }
+}
+
+/// A point that is out by less than a quarter of the margin stays, so that rounding cannot move a
+/// projected point again.
+fn project<T: Float>(z: T, margin: T) -> Even<T> {
+    let limit = T::one() - constant::<T>(0.75) * margin;
+    if z <= limit * limit {
+        return Even {
+            value: T::one(),
+            slope: T::zero(),
+        };
+    }
+    let value = (T::one() - margin) / z.sqrt();
+    Even {
+        value,
+        slope: -value / (z + z),
     }
 }

@@ -3,8 +3,8 @@
 use burn::tensor::ops::FloatTensor;
 use burn::tensor::{DType, Element, Shape, TensorData, TensorMetadata, bf16, f16};
 
-use super::kernels;
-use super::vectors::Vectors;
+use super::vectors::{Real, Vectors};
+use super::{kernels, pairwise};
 use crate::geometry::ops::backend::{HyperbolicBackend, PairOp, PointOp};
 
 /// A tensor in the memory of the CPU.
@@ -108,28 +108,81 @@ fn point_backward<H: HostTensor>(op: PointOp, x: H, grad: H, axis: usize, c: f64
     })
 }
 
+fn point_by_c<H: HostTensor>(op: PointOp, x: H, grad: H, axis: usize, c: f64) -> H {
+    let (x, grad) = (x.contiguous(), grad.contiguous());
+    let vectors = Vectors::new(&x.shape(), axis);
+    with_element!(x, {
+        let by_c = kernels::point_by_c::<T>(op, vectors, x.elements(), grad.elements(), c);
+        H::from_elements(vec![T::of(by_c)], [1].into())
+    })
+}
+
 fn pair<H: HostTensor>(op: PairOp, x: H, y: H, axis: usize, c: f64) -> H {
-    assert_eq!(x.dtype(), y.dtype(), "the tensors of a pair have one type");
     let (x, y) = (x.contiguous(), y.contiguous());
-    let mut shape = x.shape();
+    let mut shape = expect_equal(op, &x, &y);
     let vectors = Vectors::new(&shape, axis);
-    if op != PairOp::MobiusAdd {
+    if op == PairOp::PairwiseDist {
+        shape[1] = y.shape()[0];
+    } else if op.is_distance() {
         shape[axis] = 1;
     }
     with_element!(x, {
-        let out = kernels::pair::<T>(op, vectors, x.elements(), y.elements(), c);
+        let (x, y) = (x.elements::<T>(), y.elements::<T>());
+        let out = match op {
+            PairOp::PairwiseDist => pairwise::distances(x, y, vectors.n, c),
+            _ => kernels::pair(op, vectors, x, y, c),
+        };
         H::from_elements(out, shape)
     })
 }
 
 fn pair_backward<H: HostTensor>(op: PairOp, x: H, y: H, grad: H, axis: usize, c: f64) -> [H; 2] {
     let (x, y, grad) = (x.contiguous(), y.contiguous(), grad.contiguous());
-    let vectors = Vectors::new(&x.shape(), axis);
+    let vectors = Vectors::new(&expect_equal(op, &x, &y), axis);
     with_element!(x, {
-        let inputs = [x.elements(), y.elements()];
-        kernels::pair_backward::<T>(op, vectors, inputs, grad.elements(), c)
-            .map(|of_input| H::from_elements(of_input, x.shape()))
+        let inputs = [x.elements::<T>(), y.elements::<T>()];
+        let [by_x, by_y] = match op {
+            PairOp::PairwiseDist => {
+                pairwise::gradients(inputs[0], inputs[1], vectors.n, grad.elements(), c)
+            }
+            _ => kernels::pair_backward(op, vectors, inputs, grad.elements(), c),
+        };
+        [
+            H::from_elements(by_x, x.shape()),
+            H::from_elements(by_y, y.shape()),
+        ]
     })
+}
+
+fn pair_by_c<H: HostTensor>(op: PairOp, x: H, y: H, grad: H, axis: usize, c: f64) -> H {
+    let (x, y, grad) = (x.contiguous(), y.contiguous(), grad.contiguous());
+    let vectors = Vectors::new(&expect_equal(op, &x, &y), axis);
+    with_element!(x, {
+        let inputs = [x.elements::<T>(), y.elements::<T>()];
+        let by_c = match op {
+            PairOp::PairwiseDist => {
+                pairwise::by_c(inputs[0], inputs[1], vectors.n, grad.elements(), c)
+            }
+            _ => kernels::pair_by_c(op, vectors, inputs, grad.elements(), c),
+        };
+        H::from_elements(vec![T::of(by_c)], [1].into())
+    })
+}
+
+/// The shape of the first tensor of a pair, whose types and shapes must agree as Burn's own
+/// operations demand.
+fn expect_equal<H: HostTensor>(op: PairOp, x: &H, y: &H) -> Shape {
+    assert_eq!(x.dtype(), y.dtype(), "the tensors of a pair have one type");
+    let (of_x, of_y) = (x.shape(), y.shape());
+    if op == PairOp::PairwiseDist {
+        assert_eq!(
+            of_x[1], of_y[1],
+            "points have the same number of coordinates"
+        );
+    } else {
+        assert_eq!(of_x, of_y, "the tensors of a pair broadcast to one shape");
+    }
+    of_x
 }
 
 macro_rules! with_kernels {
@@ -154,6 +207,16 @@ macro_rules! with_kernels {
                 point_backward(op, x, grad, axis, c)
             }
 
+            fn point_op_by_c(
+                op: PointOp,
+                x: FloatTensor<Self>,
+                grad: FloatTensor<Self>,
+                axis: usize,
+                c: f64,
+            ) -> FloatTensor<Self> {
+                point_by_c(op, x, grad, axis, c)
+            }
+
             fn pair_op(
                 op: PairOp,
                 x: FloatTensor<Self>,
@@ -173,6 +236,17 @@ macro_rules! with_kernels {
                 c: f64,
             ) -> [FloatTensor<Self>; 2] {
                 pair_backward(op, x, y, grad, axis, c)
+            }
+
+            fn pair_op_by_c(
+                op: PairOp,
+                x: FloatTensor<Self>,
+                y: FloatTensor<Self>,
+                grad: FloatTensor<Self>,
+                axis: usize,
+                c: f64,
+            ) -> FloatTensor<Self> {
+                pair_by_c(op, x, y, grad, axis, c)
             }
         }
     };

@@ -2,16 +2,17 @@
 
 use super::vectors::{Real, Vectors, map, reduce};
 use crate::geometry::ops::backend::{PairOp, PointOp};
-use crate::geometry::scalar::addition::AddPair;
+use crate::geometry::scalar::addition::{AddPair, ExpPair, SumGradient};
 use crate::geometry::scalar::distance::{BallPair, Slopes};
 use crate::geometry::scalar::radial::Radial;
-use crate::geometry::scalar::{rim, tangent_pair};
+use crate::geometry::scalar::{exp_sum, rim, tangent_pair};
 
 fn radial(op: PointOp) -> Option<Radial> {
     match op {
         PointOp::Expmap0 => Some(Radial::Exp),
         PointOp::Logmap0 => Some(Radial::Log),
         PointOp::ScalarMul(r) => Some(Radial::Scale(r)),
+        PointOp::Project(margin) => Some(Radial::Project(margin)),
         PointOp::RimGap => None,
     }
 }
@@ -64,23 +65,60 @@ pub fn point_backward<T: Real>(
     out
 }
 
+/// ⟨grad, ∂/∂c⟩ of an operation on points.
+pub fn point_by_c<T: Real>(op: PointOp, vectors: Vectors, x: &[T], grad: &[T], c: f64) -> f64 {
+    let gap = |vector, norm| gap(vectors, x, vector, norm, c);
+    let parts: Vec<f64> = match radial(op) {
+        None => reduce(
+            vectors,
+            [x],
+            |[x]| [x * x],
+            |vector, [norm]| {
+                let held = gap(vector, norm) <= T::LEAST_GAP;
+                let grad: f64 = grad[vector].as_();
+                if held { 0.0 } else { -norm * grad }
+            },
+        ),
+        Some(op) => reduce(
+            vectors,
+            [x, grad],
+            |[x, g]| [x * x, g * x],
+            |vector, [norm, along]| along * op.at(norm, gap(vector, norm), c).by_c,
+        ),
+    };
+    parts.iter().sum()
+}
+
 pub fn pair<T: Real>(op: PairOp, vectors: Vectors, x: &[T], y: &[T], c: f64) -> Vec<T> {
     let inputs = [x, y];
-    match op {
-        PairOp::Dist => reduce(vectors, inputs, ball_terms, |vector, sums| {
+    let write = |[x, y]: [f64; 2], [of_sum, of_x]: [f64; 2]| [of_sum * (x + y) + of_x * x];
+    let [out] = match op {
+        PairOp::Dist => [reduce(vectors, inputs, ball_terms, |vector, sums| {
             ball_pair(vectors, inputs, vector, sums, c).distance(c)
-        }),
-        PairOp::DistExpmap0 => reduce(vectors, inputs, tangent_terms, |vector, sums| {
+        })],
+        PairOp::DistExpmap0 => [reduce(vectors, inputs, tangent_terms, |vector, sums| {
             tangent_pair(sums, || coordinates(vectors, inputs, vector)).distance(c)
-        }),
+        })],
         PairOp::MobiusAdd => {
-            let terms = |[x, y]: [f64; 2]| [x * x, y * y, (x + y) * (x + y)];
             let factors = |vector, sums| add_pair(vectors, inputs, vector, sums, c).factors(c);
-            let write = |[x, y]: [f64; 2], [of_sum, of_x]: [f64; 2]| [of_sum * (x + y) + of_x * x];
-            let [out] = map(vectors, inputs, terms, factors, write);
-            out
+            map(vectors, inputs, sum_terms, factors, write)
         }
-    }
+        PairOp::Logmap => {
+            let factors = |vector, sums| add_pair(vectors, inputs, vector, sums, c).log_factors(c);
+            let write = |[x, y]: [f64; 2], factors| write([-x, y], factors);
+            map(vectors, inputs, difference_terms, factors, write)
+        }
+        PairOp::Expmap => {
+            let factors = |vector, sums| {
+                let pair = exp_pair(vectors, inputs, vector, sums, c);
+                let sum = exp_sum(&pair, c, || coordinates(vectors, inputs, vector));
+                pair.factors(sum, c)
+            };
+            map(vectors, inputs, exp_terms, factors, write)
+        }
+        PairOp::PairwiseDist => unreachable!("has a kernel of its own"),
+    };
+    out
 }
 
 pub fn pair_backward<T: Real>(
@@ -91,56 +129,103 @@ pub fn pair_backward<T: Real>(
     c: f64,
 ) -> [Vec<T>; 2] {
     let inputs = [x, y];
-    // 2 g (∂d/∂‖x‖² x + ∂d/∂‖x − y‖² (x − y)), and the same for y.
-    let scaled = |vector: usize, slopes: Slopes<f64>| {
-        let grad: f64 = grad[vector].as_();
-        [slopes.by_x, slopes.by_y, slopes.by_difference].map(|slope| slope * 2.0 * grad)
-    };
-    let write = |[x, y]: [f64; 2], [of_x, of_y, of_gap]: [f64; 3]| {
-        let across = of_gap * (x - y);
-        [of_x * x + across, of_y * y - across]
-    };
-    match op {
-        PairOp::Dist => {
-            let factors = |vector, sums| {
-                let pair = ball_pair(vectors, inputs, vector, sums, c);
-                let mut slopes = pair.slopes(c);
-                // A gap that is held does not change.
-                let held = pair.gaps.map(|gap| gap <= T::LEAST_GAP);
-                slopes.by_x = if held[0] { 0.0 } else { slopes.by_x };
-                slopes.by_y = if held[1] { 0.0 } else { slopes.by_y };
-                scaled(vector, slopes)
-            };
+    if op.is_distance() {
+        // 2 g (∂d/∂‖x‖² x + ∂d/∂‖x − y‖² (x − y)), and the same for y.
+        let scaled = |vector: usize, slopes: Slopes<f64>| {
+            let grad: f64 = grad[vector].as_();
+            [slopes.by_x, slopes.by_y, slopes.by_difference].map(|slope| slope * 2.0 * grad)
+        };
+        let write = |[x, y]: [f64; 2], [of_x, of_y, of_gap]: [f64; 3]| {
+            let across = of_gap * (x - y);
+            [of_x * x + across, of_y * y - across]
+        };
+        return if op == PairOp::Dist {
+            let slopes = |vector, sums| ball_slopes(vectors, inputs, vector, sums, c);
+            let factors = |vector, sums| scaled(vector, slopes(vector, sums));
             map(vectors, inputs, ball_terms, factors, write)
-        }
-        PairOp::DistExpmap0 => {
+        } else {
             let factors = |vector, sums| {
                 let pair = tangent_pair(sums, || coordinates(vectors, inputs, vector));
                 scaled(vector, pair.slopes(c))
             };
             map(vectors, inputs, tangent_terms, factors, write)
-        }
-        PairOp::MobiusAdd => {
-            let terms = |[x, y, g]: [f64; 3]| {
-                let sum = x + y;
-                [x * x, y * y, sum * sum, g * sum, g * x]
-            };
-            let factors = |vector, [xx, yy, ss, g_sum, g_x]: [f64; 5]| {
-                let pair = add_pair(vectors, inputs, vector, [xx, yy, ss], c);
-                let held = pair.gaps.map(|gap| gap <= T::LEAST_GAP);
-                let by = pair.gradient(g_sum, g_x, c);
-                let [of_g_x, of_g_y] = by.of_gradient;
-                let of_x = if held[0] { 0.0 } else { by.of_x };
-                let of_y = if held[1] { 0.0 } else { by.of_y };
-                [of_g_x, of_g_y, of_x, of_y, by.of_sum]
-            };
-            let write = |[x, y, g]: [f64; 3], [g_x, g_y, of_x, of_y, of_sum]: [f64; 5]| {
-                let along = of_sum * (x + y);
-                [g_x * g + of_x * x + along, g_y * g + of_y * y + along]
-            };
-            map(vectors, [x, y, grad], terms, factors, write)
-        }
+        };
     }
+    let factors = |vector, sums| {
+        let by = sum_gradient(op, vectors, inputs, vector, sums, c);
+        let [of_g_x, of_g_y] = by.of_gradient;
+        [of_g_x, of_g_y, by.of_x, by.of_y, by.of_sum]
+    };
+    let write = |[x, y, g]: [f64; 3], [g_x, g_y, of_x, of_y, of_sum]: [f64; 5]| {
+        let along = of_sum * (x + y);
+        [g_x * g + of_x * x + along, g_y * g + of_y * y + along]
+    };
+    let inputs = [x, y, grad];
+    match op {
+        PairOp::Logmap => {
+            let write = |[x, y, g]: [f64; 3], factors| {
+                let [by_x, by_y] = write([-x, y, g], factors);
+                [-by_x, by_y]
+            };
+            map(vectors, inputs, log_gradient_terms, factors, write)
+        }
+        PairOp::Expmap => map(vectors, inputs, exp_gradient_terms, factors, write),
+        _ => map(vectors, inputs, add_gradient_terms, factors, write),
+    }
+}
+
+/// ⟨grad, ∂/∂c⟩ of an operation on pairs.
+pub fn pair_by_c<T: Real>(
+    op: PairOp,
+    vectors: Vectors,
+    [x, y]: [&[T]; 2],
+    grad: &[T],
+    c: f64,
+) -> f64 {
+    let inputs = [x, y];
+    let of_sums = |vector, sums| sum_gradient(op, vectors, inputs, vector, sums, c).by_c;
+    let times_grad = |vector: usize, slopes: Slopes<f64>| -> f64 {
+        let grad: f64 = grad[vector].as_();
+        slopes.by_c * grad
+    };
+    let parts: Vec<f64> = match op {
+        PairOp::Dist => reduce(vectors, inputs, ball_terms, |vector, sums| {
+            times_grad(vector, ball_slopes(vectors, inputs, vector, sums, c))
+        }),
+        PairOp::DistExpmap0 => reduce(vectors, inputs, tangent_terms, |vector, sums| {
+            let pair = tangent_pair(sums, || coordinates(vectors, inputs, vector));
+            times_grad(vector, pair.slopes(c))
+        }),
+        PairOp::Logmap => reduce(vectors, [x, y, grad], log_gradient_terms, of_sums),
+        PairOp::Expmap => reduce(vectors, [x, y, grad], exp_gradient_terms, of_sums),
+        _ => reduce(vectors, [x, y, grad], add_gradient_terms, of_sums),
+    };
+    parts.iter().sum()
+}
+
+/// The gradient of Möbius addition, expₓ or logₓ. A gap that is held does not change.
+fn sum_gradient<T: Real>(
+    op: PairOp,
+    vectors: Vectors,
+    inputs: [&[T]; 2],
+    vector: usize,
+    [xx, yy, third, g_sum, g_x]: [f64; 5],
+    c: f64,
+) -> SumGradient<f64> {
+    if op == PairOp::Expmap {
+        let pair = exp_pair(vectors, inputs, vector, [xx, yy, third], c);
+        let sum = exp_sum(&pair, c, || coordinates(vectors, inputs, vector));
+        return pair.gradient(sum, g_x, g_sum, c);
+    }
+    let pair = add_pair(vectors, inputs, vector, [xx, yy, third], c);
+    let mut by = match op {
+        PairOp::Logmap => pair.log_gradient(g_sum, g_x, c),
+        _ => pair.gradient(g_sum, g_x, c),
+    };
+    let held = pair.gaps.map(|gap| gap <= T::LEAST_GAP);
+    by.of_x = if held[0] { 0.0 } else { by.of_x };
+    by.of_y = if held[1] { 0.0 } else { by.of_y };
+    by
 }
 
 #[inline(always)]
@@ -154,6 +239,39 @@ fn tangent_terms([u, v]: [f64; 2]) -> [f64; 4] {
     [u * u, v * v, gap * gap, gap * (u + v)]
 }
 
+#[inline(always)]
+fn sum_terms([x, y]: [f64; 2]) -> [f64; 3] {
+    [x * x, y * y, (x + y) * (x + y)]
+}
+
+/// Of −x and y.
+#[inline(always)]
+fn difference_terms([x, y]: [f64; 2]) -> [f64; 3] {
+    [x * x, y * y, (y - x) * (y - x)]
+}
+
+#[inline(always)]
+fn exp_terms([x, v]: [f64; 2]) -> [f64; 3] {
+    [x * x, v * v, x * v]
+}
+
+#[inline(always)]
+fn add_gradient_terms([x, y, g]: [f64; 3]) -> [f64; 5] {
+    let sum = x + y;
+    [x * x, y * y, sum * sum, g * sum, g * x]
+}
+
+/// Of −x and y.
+#[inline(always)]
+fn log_gradient_terms([x, y, g]: [f64; 3]) -> [f64; 5] {
+    add_gradient_terms([-x, y, g])
+}
+
+#[inline(always)]
+fn exp_gradient_terms([x, v, g]: [f64; 3]) -> [f64; 5] {
+    [x * x, v * v, x * v, g * v, g * x]
+}
+
 fn coordinates<'a, T: Real>(
     vectors: Vectors,
     [u, v]: [&'a [T]; 2],
@@ -163,34 +281,82 @@ fn coordinates<'a, T: Real>(
     u.zip(vectors.coordinates(v, vector))
 }
 
-fn ball_pair<T: Real>(
+fn gaps<T: Real>(
     vectors: Vectors,
     [x, y]: [&[T]; 2],
+    vector: usize,
+    [xx, yy]: [f64; 2],
+    c: f64,
+) -> [f64; 2] {
+    [
+        gap(vectors, x, vector, xx, c),
+        gap(vectors, y, vector, yy, c),
+    ]
+}
+
+fn ball_pair<T: Real>(
+    vectors: Vectors,
+    inputs: [&[T]; 2],
     vector: usize,
     [xx, yy, difference]: [f64; 3],
     c: f64,
 ) -> BallPair<f64> {
+    let gaps = gaps(vectors, inputs, vector, [xx, yy], c);
     BallPair {
-        gaps: [
-            gap(vectors, x, vector, xx, c),
-            gap(vectors, y, vector, yy, c),
-        ],
+        squares: moving::<T>([xx, yy], gaps),
+        gaps,
         difference,
     }
 }
 
+/// The squares through which gaps depend on c: none for a gap that is held.
+fn moving<T: Real>([xx, yy]: [f64; 2], [a, b]: [f64; 2]) -> [f64; 2] {
+    let moving = |square, gap| if gap <= T::LEAST_GAP { 0.0 } else { square };
+    [moving(xx, a), moving(yy, b)]
+}
+
+/// Slopes of the distance. A gap that is held does not change.
+fn ball_slopes<T: Real>(
+    vectors: Vectors,
+    inputs: [&[T]; 2],
+    vector: usize,
+    sums: [f64; 3],
+    c: f64,
+) -> Slopes<f64> {
+    let pair = ball_pair(vectors, inputs, vector, sums, c);
+    let mut slopes = pair.slopes(c);
+    let held = pair.gaps.map(|gap| gap <= T::LEAST_GAP);
+    slopes.by_x = if held[0] { 0.0 } else { slopes.by_x };
+    slopes.by_y = if held[1] { 0.0 } else { slopes.by_y };
+    slopes
+}
+
 fn add_pair<T: Real>(
     vectors: Vectors,
-    [x, y]: [&[T]; 2],
+    inputs: [&[T]; 2],
     vector: usize,
     [xx, yy, sum]: [f64; 3],
     c: f64,
 ) -> AddPair<f64> {
+    let gaps = gaps(vectors, inputs, vector, [xx, yy], c);
     AddPair {
-        gaps: [
-            gap(vectors, x, vector, xx, c),
-            gap(vectors, y, vector, yy, c),
-        ],
+        squares: moving::<T>([xx, yy], gaps),
+        gaps,
         sum,
+    }
+}
+
+fn exp_pair<T: Real>(
+    vectors: Vectors,
+    [x, _]: [&[T]; 2],
+    vector: usize,
+    [xx, vv, product]: [f64; 3],
+    c: f64,
+) -> ExpPair<f64> {
+    ExpPair {
+        squares: [xx, vv],
+        product,
+        gap: gap(vectors, x, vector, xx, c),
+        least: T::LEAST_GAP,
     }
 }

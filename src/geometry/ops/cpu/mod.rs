@@ -2,4 +2,6 @@
 
 mod host;
 mod kernels;
+mod lane;
+mod pairwise;
 mod vectors;

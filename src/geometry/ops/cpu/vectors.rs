@@ -8,17 +8,22 @@ use burn::tensor::{Element, Shape};
 use num_traits::AsPrimitive;
 use rayon::prelude::*;
 
+use super::lane::Lane;
+
 /// An element type of the kernels.
 pub trait Real: Element + bytemuck::Pod + AsPrimitive<f64> {
     /// The gap 1 − c‖x‖² below which a point cannot be told from the rim.
     const LEAST_GAP: f64;
+    /// What sums over pairs of vectors are made in.
+    type Wide: Lane;
     fn of(value: f64) -> Self;
 }
 
 macro_rules! real {
-    ($($type:ty, $least:expr;)*) => {
+    ($($type:ty, $wide:ty, $least:expr;)*) => {
         $(impl Real for $type {
             const LEAST_GAP: f64 = $least;
+            type Wide = $wide;
             #[inline(always)]
             fn of(value: f64) -> Self {
                 value.as_()
@@ -28,10 +33,10 @@ macro_rules! real {
 }
 
 real! {
-    f64, f64::EPSILON;
-    f32, f32::EPSILON as f64;
-    burn::tensor::f16, f32::EPSILON as f64;
-    burn::tensor::bf16, f32::EPSILON as f64;
+    f64, f64, f64::EPSILON;
+    f32, f32, f32::EPSILON as f64;
+    burn::tensor::f16, f32, f32::EPSILON as f64;
+    burn::tensor::bf16, f32, f32::EPSILON as f64;
 }
 
 /// How the coordinates of vectors lie in memory.
@@ -82,19 +87,19 @@ const BLOCK: usize = 64;
 /// One number for each vector, from sums over its coordinates.
 ///
 /// `terms` gives the summands of a coordinate, `finish` the number from a vector's index and sums.
-pub fn reduce<T: Real, const I: usize, const S: usize>(
+pub fn reduce<T: Real, R: Real, const I: usize, const S: usize>(
     vectors: Vectors,
     inputs: [&[T]; I],
     terms: impl Fn([f64; I]) -> [f64; S] + Sync,
     finish: impl Fn(usize, [f64; S]) -> f64 + Sync,
-) -> Vec<T> {
-    let mut out = vec![T::of(0.0); vectors.count()];
+) -> Vec<R> {
+    let mut out = vec![R::of(0.0); vectors.count()];
     let per_task = (PER_TASK / vectors.n.max(1)).clamp(1, out.len().max(1));
-    let work = |(task, out): (usize, &mut [T])| {
+    let work = |(task, out): (usize, &mut [R])| {
         pulp::Arch::new().dispatch(|| {
             let first = task * per_task;
             each_sum(vectors, first, out.len(), inputs, &terms, |vector, sums| {
-                out[vector - first] = T::of(finish(vector, sums));
+                out[vector - first] = R::of(finish(vector, sums));
             });
         });
     };
@@ -242,8 +247,9 @@ fn each_sum<T: Real, const I: usize, const S: usize>(
     }
 }
 
+/// The sums of one vector whose coordinates are neighbours.
 #[inline(always)]
-fn row_sums<T: Real, const I: usize, const S: usize>(
+pub fn row_sums<T: Real, const I: usize, const S: usize>(
     rows: [&[T]; I],
     terms: impl Fn([f64; I]) -> [f64; S],
 ) -> [f64; S] {

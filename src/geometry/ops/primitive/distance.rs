@@ -2,15 +2,21 @@
 
 use burn::tensor::{Tensor, backend::Backend};
 
+use super::super::backend::HyperbolicBackend;
+use super::super::curvature::Curvature;
 use super::scalars::{arsinhc, inner, norm_squared, rim_gap, safe_sqrt, sinhc};
 
 /// The arsinh form. With δ = x − y, α = 1 − c‖x‖², β = 1 − c‖y‖² and z = c‖δ‖²/(αβ):
 /// d = 2‖δ‖/√(αβ) · arsinh(√z)/√z, whose last factor is smooth in c and tends to 1.
-pub fn dist<B: Backend>(x: Tensor<B, 3>, y: Tensor<B, 3>, c: f64) -> Tensor<B, 3> {
+pub fn dist<B: HyperbolicBackend>(
+    x: Tensor<B, 3>,
+    y: Tensor<B, 3>,
+    c: &impl Curvature<B>,
+) -> Tensor<B, 3> {
     let alpha = rim_gap(norm_squared(x.clone()), c);
     let beta = rim_gap(norm_squared(y.clone()), c);
     let stretched = norm_squared(x - y) / (alpha * beta);
-    let z = stretched.clone().mul_scalar(c);
+    let z = c.times(stretched.clone());
     safe_sqrt(stretched).mul_scalar(2.0) * arsinhc(z)
 }
 
@@ -18,12 +24,13 @@ pub fn dist<B: Backend>(x: Tensor<B, 3>, y: Tensor<B, 3>, c: f64) -> Tensor<B, 3
 ///
 /// All of it but four sums along the axis works on one number per point, so that the selection
 /// between the plain and the far evaluation costs next to nothing.
-pub fn dist_expmap0<B: Backend>(u: Tensor<B, 3>, v: Tensor<B, 3>, c: f64) -> Tensor<B, 3> {
+pub fn dist_expmap0<B: HyperbolicBackend>(
+    u: Tensor<B, 3>,
+    v: Tensor<B, 3>,
+    c: &impl Curvature<B>,
+) -> Tensor<B, 3> {
     let difference = u.clone() - v.clone();
     let gap = norm_squared(difference.clone());
-    if c == 0.0 {
-        return safe_sqrt(gap).mul_scalar(2.0);
-    }
     let norm_u = safe_sqrt(norm_squared(u.clone()));
     let norm_v = safe_sqrt(norm_squared(v.clone()));
     // ‖u‖ − ‖v‖ without its cancellation.
@@ -39,12 +46,13 @@ pub fn dist_expmap0<B: Backend>(u: Tensor<B, 3>, v: Tensor<B, 3>, c: f64) -> Ten
     };
 
     // The norms cannot exceed √MAX, so for a smaller c nothing is ever far.
-    if c.sqrt() * f32::MAX.sqrt() as f64 <= FAR {
+    let root = c.value().sqrt();
+    if root * f32::MAX.sqrt() as f64 <= FAR {
         return pair.near(c);
     }
-    let far = pair.reach.clone().greater_elem(FAR / c.sqrt());
+    let far = pair.reach.clone().greater_elem(FAR / root);
     pair.clone()
-        .shrunk_to(FAR / c.sqrt())
+        .shrunk_to(FAR / root)
         .near(c)
         .mask_where(far, pair.far(c))
 }
@@ -63,7 +71,7 @@ struct Pair<B: Backend> {
     reach: Tensor<B, 3>,
 }
 
-impl<B: Backend> Pair<B> {
+impl<B: HyperbolicBackend> Pair<B> {
     /// Scales pairs beyond `reach` back to it, so that an evaluation that is discarded for them
     /// stays finite in value and gradient; nearer pairs are unchanged.
     fn shrunk_to(self, reach: f64) -> Self {
@@ -84,33 +92,32 @@ impl<B: Backend> Pair<B> {
     }
 
     /// d = 2 S · arsinh(√c S)/(√c S), from power series in c.
-    fn near(self, c: f64) -> Tensor<B, 3> {
-        let shc = |t: Tensor<B, 3>, factor: f64| sinhc(t.square().mul_scalar(factor * factor * c));
+    fn near(self, c: &impl Curvature<B>) -> Tensor<B, 3> {
+        let shc =
+            |t: Tensor<B, 3>, factor: f64| sinhc(c.times(t.square()).mul_scalar(factor * factor));
         let tangential = self.tangential() * shc(self.norm_u, 2.0) * shc(self.norm_v, 2.0);
         let radial = (shc(self.radial.clone(), 1.0) * self.radial).square();
         let s_squared = (radial + tangential).clamp_min(0.0);
-        let z = s_squared.clone().mul_scalar(c);
+        let z = c.times(s_squared.clone());
         safe_sqrt(s_squared).mul_scalar(2.0) * arsinhc(z)
     }
 
     /// The same with e^(√c·reach) taken out of every hyperbolic sine and added to its logarithm:
     /// d = 2/√c · arsinh(e^L) with L = √c·reach + ln(√c S e^(−√c·reach)).
-    fn far(self, c: f64) -> Tensor<B, 3> {
-        let s = c.sqrt();
+    fn far(self, c: &impl Curvature<B>) -> Tensor<B, 3> {
         // Below this arsinh(e^L) is evaluated as it stands, above it is L + ln 2 to all digits.
         const LINEAR_FROM: f64 = 20.0;
 
         let tangential = self.tangential();
         // Only pairs with a large reach are used; the others are moved away from 0/0.
-        let exponent = self.reach.mul_scalar(s).clamp_min(FAR);
+        let exponent = c.power_times(0.5, self.reach).clamp_min(FAR);
         // sinh(2t)/(2t) · e^(−2t) = (1 − e^(−4t))/(4t), and 1 at t = 0.
         let scaled_shc = |norm: Tensor<B, 3>| {
-            let z = norm.mul_scalar(4.0 * s).clamp_min(1e-6);
+            let z = c.power_times(0.5, norm).mul_scalar(4.0).clamp_min(1e-6);
             (z.clone().neg().exp().neg().add_scalar(1.0)) / z
         };
-        let tangential =
-            tangential.mul_scalar(c) * scaled_shc(self.norm_u) * scaled_shc(self.norm_v);
-        let t = self.radial.mul_scalar(s).abs();
+        let tangential = c.times(tangential) * scaled_shc(self.norm_u) * scaled_shc(self.norm_v);
+        let t = c.power_times(0.5, self.radial).abs();
         let radial = ((t.clone() - exponent.clone()).exp() - (t + exponent.clone()).neg().exp())
             .mul_scalar(0.5)
             .square();
@@ -119,7 +126,7 @@ impl<B: Backend> Pair<B> {
         let log = exponent + square.mask_fill(same.clone(), 1.0).log().mul_scalar(0.5);
         let linear = log.clone().clamp_min(LINEAR_FROM).sub_scalar(LINEAR_FROM);
         let d = log.clamp_max(LINEAR_FROM).exp().asinh() + linear;
-        d.mul_scalar(2.0 / s).mask_fill(same, 0.0)
+        c.power_times(-0.5, d.mul_scalar(2.0)).mask_fill(same, 0.0)
     }
 }
 
@@ -132,7 +139,7 @@ mod tests {
         let device = Default::default();
         let u = Tensor::<Flex, 3>::from_floats([u.map(|u| [u])], &device);
         let v = Tensor::<Flex, 3>::from_floats([v.map(|v| [v])], &device);
-        dist_expmap0(u, v, c).into_scalar()
+        dist_expmap0(u, v, &c).into_scalar()
     }
 
     /// Opposite directions meet at the origin: d = 2(‖u‖ + ‖v‖) for every c, on both sides of the

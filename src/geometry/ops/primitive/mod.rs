@@ -7,29 +7,43 @@
 //! backward pass multiplies an infinite derivative by zero.
 
 mod distance;
-mod exp_log;
-mod mobius;
-mod scalars;
+mod maps;
+pub mod scalars;
 
-use burn::tensor::{Tensor, backend::Backend};
+use burn::tensor::Tensor;
 
-use super::backend::{PairOp, PointOp};
+use super::backend::{HyperbolicBackend, PairOp, PointOp};
+use super::curvature::Curvature;
 
 /// An operation on `[outer, n, inner]`.
-pub fn point<B: Backend>(op: PointOp, x: Tensor<B, 3>, c: f64) -> Tensor<B, 3> {
+pub fn point<B: HyperbolicBackend>(
+    op: PointOp,
+    x: Tensor<B, 3>,
+    c: &impl Curvature<B>,
+) -> Tensor<B, 3> {
     match op {
-        PointOp::Expmap0 => exp_log::expmap0(x, c),
-        PointOp::Logmap0 => exp_log::logmap0(x, c),
-        PointOp::ScalarMul(r) => exp_log::expmap0(exp_log::logmap0(x, c) * r, c),
+        PointOp::Expmap0 => maps::expmap0(x, c),
+        PointOp::Logmap0 => maps::logmap0(x, c),
+        PointOp::ScalarMul(r) => maps::expmap0(maps::logmap0(x, c) * r, c),
+        PointOp::Project(margin) => maps::project(x, margin, c),
         PointOp::RimGap => scalars::rim_gap(scalars::norm_squared(x), c),
     }
 }
 
 /// An operation on two tensors `[outer, n, inner]`.
-pub fn pair<B: Backend>(op: PairOp, x: Tensor<B, 3>, y: Tensor<B, 3>, c: f64) -> Tensor<B, 3> {
+pub fn pair<B: HyperbolicBackend>(
+    op: PairOp,
+    x: Tensor<B, 3>,
+    y: Tensor<B, 3>,
+    c: &impl Curvature<B>,
+) -> Tensor<B, 3> {
     match op {
-        PairOp::MobiusAdd => mobius::mobius_add(x, y, c),
+        PairOp::MobiusAdd => maps::mobius_add(x, y, c),
+        PairOp::Expmap => maps::expmap(x, y, c),
+        PairOp::Logmap => maps::logmap(x, y, c),
         PairOp::Dist => distance::dist(x, y, c),
         PairOp::DistExpmap0 => distance::dist_expmap0(x, y, c),
+        // Rows of x along the first axis, rows of y along the last: every pair of them.
+        PairOp::PairwiseDist => distance::dist(x, y.permute([2, 1, 0]), c).swap_dims(1, 2),
     }
 }

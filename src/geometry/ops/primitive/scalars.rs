@@ -3,6 +3,9 @@
 
 use burn::tensor::{DType, Tensor, backend::Backend};
 
+use super::super::backend::HyperbolicBackend;
+use super::super::curvature::Curvature;
+
 /// The axis of the coordinates in `[outer, n, inner]`.
 const AXIS: usize = 1;
 
@@ -24,12 +27,13 @@ pub fn safe_sqrt<B: Backend, const D: usize>(z: Tensor<B, D>) -> Tensor<B, D> {
 
 /// 1 − c‖x‖² from ‖x‖². At or beyond the rim it is the machine epsilon, the gap of the last point
 /// inside, so that nothing downstream divides by zero.
-pub fn rim_gap<B: Backend, const D: usize>(norm_squared: Tensor<B, D>, c: f64) -> Tensor<B, D> {
+pub fn rim_gap<B: HyperbolicBackend, const D: usize>(
+    norm_squared: Tensor<B, D>,
+    c: &impl Curvature<B>,
+) -> Tensor<B, D> {
     let epsilon = epsilon(norm_squared.dtype());
-    norm_squared
-        .mul_scalar(-c)
-        .add_scalar(1.0)
-        .clamp_min(epsilon)
+    let gap = c.times(norm_squared).neg().add_scalar(1.0);
+    gap.clamp_min(epsilon)
 }
 
 /// The machine epsilon of a float type.

@@ -1,0 +1,137 @@
+//! Weighted means of points.
+
+use burn::tensor::Tensor;
+
+use super::{PoincareBall, epsilon};
+use crate::geometry::ops::backend::HyperbolicBackend;
+use crate::geometry::ops::curvature::Curvature;
+use crate::geometry::ops::primitive::scalars::tanhc;
+
+/// Steps after which the search for a Fréchet mean ends. Every step multiplies the error by
+/// (κ − 1)/(κ + 1), κ ≈ √c d: about 100 steps for points spread over √c d = 6.
+const MAX_STEPS: usize = 500;
+
+impl<C> PoincareBall<C> {
+    /// Weighted midpoint of the points along `dim`: ½ ⊗ Σ wᵢλᵢxᵢ / Σ wᵢ(λᵢ − 1).
+    ///
+    /// The gyromidpoint of Ungar 2009, and the same point as the Einstein midpoint
+    /// (Σ γᵢwᵢkᵢ / Σ γᵢwᵢ in the Klein model), in closed form: the barycentre of the hyperboloid.
+    /// For two points of equal weight it is the middle of the geodesic. Weights need not add up to
+    /// 1, but must be at least 0; where all are 0 the result is the origin.
+    ///
+    /// # Shapes
+    ///
+    /// - x: `[..., n]`, points; weights: the same shape with size 1 on the coordinate axis, or
+    ///   anything that broadcasts to it
+    /// - output: the shape of x with size 1 on `dim`
+    pub fn midpoint<B: HyperbolicBackend, const D: usize>(
+        &self,
+        x: Tensor<B, D>,
+        weights: Tensor<B, D>,
+        dim: usize,
+    ) -> Tensor<B, D>
+    where
+        C: Curvature<B>,
+    {
+        let gap = self.rim_gap(x.clone());
+        let sum = (x * (weights.clone() / gap.clone()).mul_scalar(2.0)).sum_dim(dim);
+        let total = (weights * (gap.recip().mul_scalar(2.0).sub_scalar(1.0))).sum_dim(dim);
+        let none = total.clone().equal_elem(0.0);
+        self.mobius_scalar_mul(0.5, sum / total.mask_fill(none, 1.0))
+    }
+
+    /// Weighted Fréchet mean of the points along `dim`: the point m with the least Σ wᵢ d(m, xᵢ)²,
+    /// which exists and is unique.
+    ///
+    /// Starts at [`midpoint`](Self::midpoint) and follows m ← exp_m(τ Σ wᵢ log_m(xᵢ)/Σ wᵢ), with τ
+    /// from the spread of the points, so that every step contracts by a known factor. After as many
+    /// steps as that factor needs to reach the rounding of the type, the same number is recorded in
+    /// the graph: the gradient by x, weights and curvature is then as exact as the value. Lou et
+    /// al., *Differentiating through the Fréchet Mean*, ICML 2020, do it by implicit
+    /// differentiation.
+    ///
+    /// # Shapes
+    ///
+    /// As [`midpoint`](Self::midpoint).
+    pub fn frechet_mean<B: HyperbolicBackend, const D: usize>(
+        &self,
+        x: Tensor<B, D>,
+        weights: Tensor<B, D>,
+        dim: usize,
+    ) -> Tensor<B, D>
+    where
+        C: Curvature<B>,
+    {
+        let fixed = PoincareBall {
+            c: self.c.value(),
+            axis: self.axis,
+        };
+        let (still, masses) = (x.clone().detach(), weights.clone().detach());
+        let mut mean = fixed.midpoint(still.clone(), masses.clone(), dim);
+        let mut steps = 1;
+        let mut taken = 0;
+        while taken < steps {
+            let kappa = fixed.stiffness(mean.clone(), still.clone(), masses.clone(), dim);
+            let stiffest = kappa.max().into_data().iter::<f64>().next();
+            let kappa = stiffest.unwrap_or(f64::NAN).max(1.0);
+            let factor = ((kappa - 1.0) / (kappa + 1.0)).max(f64::MIN_POSITIVE);
+            let needed = epsilon(x.dtype()).ln() / factor.ln();
+            // A NaN among the points makes the mean NaN, and needs no further step.
+            steps = if needed.is_finite() {
+                (1 + needed.ceil() as usize).min(MAX_STEPS)
+            } else {
+                0
+            };
+            let step = fixed.towards_mean(mean.clone(), still.clone(), masses.clone(), dim);
+            mean = fixed.expmap(mean, step);
+            taken += 1;
+        }
+        for _ in 0..steps {
+            let step = self.towards_mean(mean.clone(), x.clone(), weights.clone(), dim);
+            mean = self.expmap(mean, step);
+        }
+        mean
+    }
+
+    /// The mean over the points of t coth t, t = √c d(m, xᵢ).
+    ///
+    /// The Hessian of ½d(m, xᵢ)² has eigenvalues between 1 and this.
+    fn stiffness<B: HyperbolicBackend, const D: usize>(
+        &self,
+        m: Tensor<B, D>,
+        x: Tensor<B, D>,
+        weights: Tensor<B, D>,
+        dim: usize,
+    ) -> Tensor<B, D>
+    where
+        C: Curvature<B>,
+    {
+        let z = self.c.times(self.dist(m, x).square());
+        (tanhc(z).recip() * shares(weights, dim)).sum_dim(dim)
+    }
+
+    /// One step from m towards the mean. The Hessian of the whole is between 1 and the stiffness κ,
+    /// so 2/(1 + κ) is the best length.
+    fn towards_mean<B: HyperbolicBackend, const D: usize>(
+        &self,
+        m: Tensor<B, D>,
+        x: Tensor<B, D>,
+        weights: Tensor<B, D>,
+        dim: usize,
+    ) -> Tensor<B, D>
+    where
+        C: Curvature<B>,
+    {
+        let still = (m.clone().detach(), x.clone().detach());
+        let kappa = self.stiffness(still.0, still.1, weights.clone(), dim);
+        let tau = kappa.detach().add_scalar(1.0).recip().mul_scalar(2.0);
+        (self.logmap(m, x) * shares(weights, dim)).sum_dim(dim) * tau
+    }
+}
+
+/// Weights that add up to 1, or all 0.
+fn shares<B: HyperbolicBackend, const D: usize>(weights: Tensor<B, D>, dim: usize) -> Tensor<B, D> {
+    let total = weights.clone().sum_dim(dim);
+    let none = total.clone().equal_elem(0.0);
+    weights / total.mask_fill(none, 1.0)
+}

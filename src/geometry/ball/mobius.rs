@@ -1,0 +1,218 @@
+//! The gyrovector operations: Möbius addition and its relatives.
+
+use burn::tensor::Tensor;
+
+use super::PoincareBall;
+use crate::geometry::ops::backend::{HyperbolicBackend, PairOp, PointOp};
+use crate::geometry::ops::curvature::Curvature;
+
+impl<C> PoincareBall<C> {
+    /// Möbius addition x ⊕ y.
+    ///
+    /// x ⊕ y = ((1 + 2c⟨x,y⟩ + c‖y‖²) x + (1 − c‖x‖²) y) / (1 + 2c⟨x,y⟩ + c²‖x‖²‖y‖²),
+    /// evaluated from x + y so that it stays exact where y is close to −x. Ganea et al., Eq. 4.
+    ///
+    /// # Shapes
+    ///
+    /// - x, y: `[..., n]`, broadcast
+    /// - output: `[..., n]`
+    pub fn mobius_add<B: HyperbolicBackend, const D: usize>(
+        &self,
+        x: Tensor<B, D>,
+        y: Tensor<B, D>,
+    ) -> Tensor<B, D>
+    where
+        C: Curvature<B>,
+    {
+        self.c.pair(PairOp::MobiusAdd, x, y, self.axis::<D>())
+    }
+
+    /// Möbius subtraction x ⊖ y = x ⊕ (−y).
+    ///
+    /// # Shapes
+    ///
+    /// As [`mobius_add`](Self::mobius_add).
+    pub fn mobius_sub<B: HyperbolicBackend, const D: usize>(
+        &self,
+        x: Tensor<B, D>,
+        y: Tensor<B, D>,
+    ) -> Tensor<B, D>
+    where
+        C: Curvature<B>,
+    {
+        self.mobius_add(x, y.neg())
+    }
+
+    /// Möbius coaddition x ⊞ y = x ⊕ gyr[x, −y] y, which commutes.
+    ///
+    /// x ⊞ y = ((1 − c‖y‖²) x + (1 − c‖x‖²) y)/(1 − c²‖x‖²‖y‖²), evaluated from x + y. Ungar 2009,
+    /// ch. 3.
+    ///
+    /// # Shapes
+    ///
+    /// As [`mobius_add`](Self::mobius_add).
+    pub fn mobius_coadd<B: HyperbolicBackend, const D: usize>(
+        &self,
+        x: Tensor<B, D>,
+        y: Tensor<B, D>,
+    ) -> Tensor<B, D>
+    where
+        C: Curvature<B>,
+    {
+        let (a, b) = (self.rim_gap(x.clone()), self.rim_gap(y.clone()));
+        let sum = x.clone() + y.clone();
+        // α − β = c(‖y‖² − ‖x‖²), and 1 − c²‖x‖²‖y‖² = α + β − αβ.
+        let turn = self.c.times(self.dot(y.clone() - x, sum.clone()));
+        let whole = a.clone() + b.clone() - a * b.clone();
+        (sum * b + y * turn) / whole
+    }
+
+    /// Möbius cosubtraction x ⊟ y = x ⊞ (−y).
+    ///
+    /// # Shapes
+    ///
+    /// As [`mobius_add`](Self::mobius_add).
+    pub fn mobius_cosub<B: HyperbolicBackend, const D: usize>(
+        &self,
+        x: Tensor<B, D>,
+        y: Tensor<B, D>,
+    ) -> Tensor<B, D>
+    where
+        C: Curvature<B>,
+    {
+        self.mobius_coadd(x, y.neg())
+    }
+
+    /// Gyration gyr[x, y] z = −(x ⊕ y) ⊕ (x ⊕ (y ⊕ z)): the rotation by which Möbius addition
+    /// falls short of associativity. It is linear in z, and keeps its length.
+    ///
+    /// With σ = x + y, α = 1 − c‖x‖² and β = 1 − c‖y‖²:
+    ///
+    /// gyr[x, y] z = z + 2c((β⟨σ,z⟩ + c‖σ‖²⟨y,z⟩) x + (α⟨y,z⟩ − ⟨σ,z⟩) σ)/(αβ + c‖σ‖²),
+    ///
+    /// the closed form of Ungar 2009, ch. 3, in terms that do not cancel for y ≈ −x.
+    ///
+    /// # Shapes
+    ///
+    /// - x, y: `[..., n]`, points; z: `[..., n]`, any vector; broadcast
+    /// - output: `[..., n]`
+    pub fn gyration<B: HyperbolicBackend, const D: usize>(
+        &self,
+        x: Tensor<B, D>,
+        y: Tensor<B, D>,
+        z: Tensor<B, D>,
+    ) -> Tensor<B, D>
+    where
+        C: Curvature<B>,
+    {
+        let (a, b) = (self.rim_gap(x.clone()), self.rim_gap(y.clone()));
+        let sum = x.clone() + y.clone();
+        let bend = self.c.times(self.dot(sum.clone(), sum.clone()));
+        let along_y = self.dot(y, z.clone());
+        let along = self.dot(sum.clone(), z.clone());
+        let scale = self
+            .c
+            .times((a.clone() * b.clone() + bend.clone()).recip())
+            .mul_scalar(2.0);
+        let by_x = b * along.clone() + bend * along_y.clone();
+        let by_sum = a * along_y - along;
+        z + (x * by_x + sum * by_sum) * scale
+    }
+
+    /// Möbius scalar multiplication r ⊗ x = tanh(r artanh(√c‖x‖)) x / (√c‖x‖).
+    ///
+    /// The same as exp₀(r log₀(x)); r x at c = 0. Ganea et al., Eq. 5.
+    ///
+    /// # Shapes
+    ///
+    /// - x: `[..., n]`, a point
+    /// - output: `[..., n]`, a point
+    pub fn mobius_scalar_mul<B: HyperbolicBackend, const D: usize>(
+        &self,
+        r: f64,
+        x: Tensor<B, D>,
+    ) -> Tensor<B, D>
+    where
+        C: Curvature<B>,
+    {
+        self.c.point(PointOp::ScalarMul(r), x, self.axis::<D>())
+    }
+
+    /// Möbius pointwise multiplication exp₀(w ∘ log₀(x)): a diagonal matrix applied to a point.
+    ///
+    /// # Shapes
+    ///
+    /// - w: `[..., n]` or `[..., 1]`, factors; x: `[..., n]`, a point; broadcast
+    /// - output: `[..., n]`, a point
+    pub fn mobius_pointwise_mul<B: HyperbolicBackend, const D: usize>(
+        &self,
+        w: Tensor<B, D>,
+        x: Tensor<B, D>,
+    ) -> Tensor<B, D>
+    where
+        C: Curvature<B>,
+    {
+        self.mobius_fn_apply(|v| v * w, x)
+    }
+
+    /// Möbius matrix-vector multiplication exp₀(M log₀(x)); 0 where M log₀(x) is 0. Ganea et al.,
+    /// Sec. 3.2.
+    ///
+    /// # Shapes
+    ///
+    /// - m: `[k, n]`
+    /// - x: `[..., n]`, a point
+    /// - output: `[..., k]`, a point
+    pub fn mobius_matvec<B: HyperbolicBackend, const D: usize>(
+        &self,
+        m: Tensor<B, 2>,
+        x: Tensor<B, D>,
+    ) -> Tensor<B, D>
+    where
+        C: Curvature<B>,
+    {
+        let axis = self.axis::<D>();
+        self.mobius_fn_apply(
+            |v| {
+                let v = v.swap_dims(axis, D - 1);
+                let mut shape = v.dims();
+                let [k, n] = m.dims();
+                let rows = shape[..D - 1].iter().product::<usize>();
+                shape[D - 1] = k;
+                let product = v.reshape([rows, n]).matmul(m.transpose());
+                product.reshape(shape).swap_dims(axis, D - 1)
+            },
+            x,
+        )
+    }
+
+    /// A function of vectors, applied to points: exp₀(f(log₀(x))). Ganea et al., Sec. 3.2.
+    ///
+    /// `f` may change the number of coordinates.
+    ///
+    /// # Shapes
+    ///
+    /// - x: `[..., n]`, a point
+    /// - output: `[..., k]`, a point
+    pub fn mobius_fn_apply<B: HyperbolicBackend, const D: usize>(
+        &self,
+        f: impl FnOnce(Tensor<B, D>) -> Tensor<B, D>,
+        x: Tensor<B, D>,
+    ) -> Tensor<B, D>
+    where
+        C: Curvature<B>,
+    {
+        self.expmap0(f(self.logmap0(x)))
+    }
+
+    /// The point opposite to x with respect to the origin: −x, the inverse of x under
+    /// [`mobius_add`](Self::mobius_add).
+    ///
+    /// # Shapes
+    ///
+    /// - x: `[..., n]`
+    /// - output: `[..., n]`
+    pub fn antipode<B: HyperbolicBackend, const D: usize>(&self, x: Tensor<B, D>) -> Tensor<B, D> {
+        x.neg()
+    }
+}

@@ -1,0 +1,180 @@
+//! The handle that holds the curvature and the coordinate axis. The mathematics is in `ops`.
+//!
+//! One file a topic: Möbius operations, exponential and logarithmic maps, the metric and transport,
+//! distances, means, projection. Every method works for any rank, and at a curvature that is a
+//! number or a learned tensor.
+
+mod distance;
+mod maps;
+mod mean;
+mod metric;
+mod mobius;
+
+use burn::tensor::{DType, Tensor, TensorCreationOptions};
+
+use super::ops::backend::{HyperbolicBackend, PointOp};
+use super::ops::curvature::Curvature;
+use crate::error::{Error, Result};
+
+/// The Poincaré ball of curvature −c, with c‖x‖² < 1.
+///
+/// Methods take and return tensors of any rank; the coordinates lie on the last axis unless
+/// [`along`](Self::along) names another, and all other axes broadcast. `C` is `f64`, or a tensor if
+/// the curvature is learned ([`LearnableCurvature`](super::nn::LearnableCurvature)).
+///
+/// # Panics
+///
+/// The constructor returns an error for a curvature that makes no sense. The operations panic as
+/// Burn's own do, for shapes that do not broadcast and for a coordinate axis that the tensor does
+/// not have; no value of the elements makes them panic.
+///
+/// # Example
+///
+/// ```
+/// use burn::{backend::Flex, tensor::Tensor};
+/// use hypad::geometry::PoincareBall;
+///
+/// # fn main() -> hypad::Result<()> {
+/// let device = Default::default();
+/// let ball = PoincareBall::new(0.01)?;
+/// let x = Tensor::<Flex, 2>::from_floats([[1.0, 0.0]], &device);
+/// let y = Tensor::<Flex, 2>::from_floats([[0.0, 1.0]], &device);
+/// let d = ball.dist(ball.expmap0(x), ball.expmap0(y)); // shape [1, 1]
+/// assert!((d.into_scalar() - 2.837_789_4).abs() < 1e-6);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PoincareBall<C = f64> {
+    c: C,
+    axis: Option<usize>,
+}
+
+impl PoincareBall {
+    /// The ball of curvature −c; c = 0 is Euclidean space with λ = 2.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Curvature`] for a c that is negative, NaN or infinite.
+    pub fn new(c: f64) -> Result<Self> {
+        if c.is_finite() && c >= 0.0 {
+            Ok(Self { c, axis: None })
+        } else {
+            Err(Error::Curvature(c))
+        }
+    }
+
+    /// The value given to [`new`](Self::new).
+    pub fn c(&self) -> f64 {
+        self.c
+    }
+}
+
+impl<C> PoincareBall<C> {
+    pub(super) fn from_parts(c: C, axis: Option<usize>) -> Self {
+        Self { c, axis }
+    }
+
+    pub(super) fn into_parts(self) -> (C, Option<usize>) {
+        (self.c, self.axis)
+    }
+
+    /// The curvature: a number, or the tensor through which it is learned.
+    pub fn curvature(&self) -> &C {
+        &self.c
+    }
+
+    /// The same ball with the coordinates on `axis`: 1 for `[batch, channels, height, width]`.
+    pub fn along(self, axis: usize) -> Self {
+        Self {
+            axis: Some(axis),
+            ..self
+        }
+    }
+
+    /// The origin of the ball, once for every vector of a tensor of this shape.
+    pub fn origin<B: HyperbolicBackend, const D: usize>(
+        &self,
+        shape: [usize; D],
+        options: impl Into<TensorCreationOptions<B>>,
+    ) -> Tensor<B, D> {
+        Tensor::zeros(shape, options)
+    }
+
+    fn axis<const D: usize>(&self) -> usize {
+        self.axis.unwrap_or(D - 1)
+    }
+
+    /// ⟨x, y⟩ of the coordinates as they stand, with size 1 on their axis.
+    fn dot<B: HyperbolicBackend, const D: usize>(
+        &self,
+        x: Tensor<B, D>,
+        y: Tensor<B, D>,
+    ) -> Tensor<B, D> {
+        (x * y).sum_dim(self.axis::<D>())
+    }
+
+    /// 1 − c‖x‖² = 2/λₓ.
+    fn rim_gap<B: HyperbolicBackend, const D: usize>(&self, x: Tensor<B, D>) -> Tensor<B, D>
+    where
+        C: Curvature<B>,
+    {
+        self.c.point(PointOp::RimGap, x, self.axis::<D>())
+    }
+
+    /// Moves points that lie on the rim or beyond it back into the ball, onto the radius
+    /// (1 − 4ε)/√c, with ε the machine epsilon of the tensor's type (f32: 1.2e-7).
+    ///
+    /// Points inside stay as they are, and projecting twice is projecting once. No operation of
+    /// this handle needs it: distances do not saturate, and points beyond the rim are treated as
+    /// the last ones inside. It is for points that an optimiser moved.
+    ///
+    /// # Shapes
+    ///
+    /// - x: `[..., n]`
+    /// - output: `[..., n]`
+    pub fn project<B: HyperbolicBackend, const D: usize>(&self, x: Tensor<B, D>) -> Tensor<B, D>
+    where
+        C: Curvature<B>,
+    {
+        let margin = 4.0 * epsilon(x.dtype());
+        self.project_within(margin, x)
+    }
+
+    /// [`project`](Self::project) with another margin m: onto the radius (1 − m)/√c. geoopt uses
+    /// 4e-3 in f32 and 1e-5 in f64. A point that is out by less than a quarter of the margin stays.
+    ///
+    /// # Shapes
+    ///
+    /// - x: `[..., n]`
+    /// - output: `[..., n]`
+    pub fn project_within<B: HyperbolicBackend, const D: usize>(
+        &self,
+        margin: f64,
+        x: Tensor<B, D>,
+    ) -> Tensor<B, D>
+    where
+        C: Curvature<B>,
+    {
+        let margin = margin.clamp(0.0, 1.0);
+        self.c.point(PointOp::Project(margin), x, self.axis::<D>())
+    }
+}
+
+fn epsilon(dtype: DType) -> f64 {
+    super::ops::primitive::scalars::epsilon(dtype)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rejects_what_is_no_curvature() {
+        for c in [-1.0, -f64::MIN_POSITIVE, f64::NAN, f64::INFINITY] {
+            assert!(matches!(PoincareBall::new(c), Err(Error::Curvature(_))));
+        }
+        assert_eq!(PoincareBall::new(0.0).unwrap().c(), 0.0);
+        assert_eq!(PoincareBall::new(0.3).unwrap().c(), 0.3);
+    }
+}

@@ -1,0 +1,287 @@
+//! The Klein model, in which geodesics are straight lines.
+//!
+//! The metric at the origin is the Euclidean one, so a tangent vector there is twice that of the
+//! Poincaré ball.
+
+use burn::tensor::Tensor;
+
+use super::ops::backend::{HyperbolicBackend, PointOp};
+use super::ops::curvature::Curvature;
+use super::ops::primitive::scalars::{arsinhc, safe_sqrt, tanhc};
+use super::{Lorentz, PoincareBall};
+use crate::error::Result;
+
+/// The Klein model of curvature −c: points with c‖x‖² < 1.
+///
+/// Every formula is in differences of points and sums of terms that are not negative, so points
+/// that nearly coincide keep their digits; c = 0 is the Euclidean limit with d = ‖x − y‖.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Klein<C = f64> {
+    c: C,
+    axis: Option<usize>,
+}
+
+impl Klein {
+    /// The Klein model of curvature −c.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Curvature`](crate::Error::Curvature) for a c that is negative, NaN or infinite.
+    pub fn new(c: f64) -> Result<Self> {
+        PoincareBall::new(c).map(Self::from)
+    }
+}
+
+impl<C> From<PoincareBall<C>> for Klein<C> {
+    /// The model of the same space, with the coordinates on the same axis.
+    fn from(ball: PoincareBall<C>) -> Self {
+        let (c, axis) = ball.into_parts();
+        Self { c, axis }
+    }
+}
+
+impl<C> From<Klein<C>> for PoincareBall<C> {
+    /// The model of the same space, with the coordinates on the same axis.
+    fn from(klein: Klein<C>) -> Self {
+        Self::from_parts(klein.c, klein.axis)
+    }
+}
+
+impl<C> Klein<C> {
+    /// The same model with the coordinates on `axis`; without, they are on the last one.
+    pub fn along(self, axis: usize) -> Self {
+        Self {
+            axis: Some(axis),
+            ..self
+        }
+    }
+
+    fn dot<B: HyperbolicBackend, const D: usize>(
+        &self,
+        x: Tensor<B, D>,
+        y: Tensor<B, D>,
+    ) -> Tensor<B, D> {
+        (x * y).sum_dim(self.axis.unwrap_or(D - 1))
+    }
+
+    /// 1 − c‖x‖².
+    fn rim_gap<B: HyperbolicBackend, const D: usize>(&self, x: Tensor<B, D>) -> Tensor<B, D>
+    where
+        C: Curvature<B>,
+    {
+        self.c.point(PointOp::RimGap, x, self.axis.unwrap_or(D - 1))
+    }
+
+    /// From the Poincaré ball: 2x/(1 + c‖x‖²).
+    ///
+    /// # Shapes
+    ///
+    /// - x: `[..., n]`, a point of the ball
+    /// - output: `[..., n]`
+    pub fn from_ball<B: HyperbolicBackend, const D: usize>(&self, x: Tensor<B, D>) -> Tensor<B, D>
+    where
+        C: Curvature<B>,
+    {
+        let scale = self.rim_gap(x.clone()).neg().add_scalar(2.0);
+        x.mul_scalar(2.0) / scale
+    }
+
+    /// To the Poincaré ball: x/(1 + √(1 − c‖x‖²)).
+    ///
+    /// # Shapes
+    ///
+    /// - x: `[..., n]`
+    /// - output: `[..., n]`, a point of the ball
+    pub fn to_ball<B: HyperbolicBackend, const D: usize>(&self, x: Tensor<B, D>) -> Tensor<B, D>
+    where
+        C: Curvature<B>,
+    {
+        let gap = self.rim_gap(x.clone());
+        x / gap.sqrt().add_scalar(1.0)
+    }
+
+    /// From the hyperboloid: x/√(1 + c‖x‖²).
+    ///
+    /// # Shapes
+    ///
+    /// - x: `[..., n]`, the space part of a point of [`Lorentz`]
+    /// - output: `[..., n]`
+    pub fn from_lorentz<B: HyperbolicBackend, const D: usize>(
+        &self,
+        x: Tensor<B, D>,
+    ) -> Tensor<B, D>
+    where
+        C: Curvature<B>,
+    {
+        let square = self.c.times(self.dot(x.clone(), x.clone()));
+        x / square.add_scalar(1.0).sqrt()
+    }
+
+    /// To the hyperboloid: x/√(1 − c‖x‖²).
+    ///
+    /// # Shapes
+    ///
+    /// - x: `[..., n]`
+    /// - output: `[..., n]`, the space part of a point of [`Lorentz`]
+    pub fn to_lorentz<B: HyperbolicBackend, const D: usize>(&self, x: Tensor<B, D>) -> Tensor<B, D>
+    where
+        C: Curvature<B>,
+    {
+        let gap = self.rim_gap(x.clone());
+        x / gap.sqrt()
+    }
+
+    /// Length² of the tangent vector v at x: ‖v‖²/α + c⟨x,v⟩²/α², α = 1 − c‖x‖².
+    fn square<B: HyperbolicBackend, const D: usize>(
+        &self,
+        x: Tensor<B, D>,
+        v: Tensor<B, D>,
+    ) -> Tensor<B, D>
+    where
+        C: Curvature<B>,
+    {
+        let gap = self.rim_gap(x.clone());
+        let along = self.dot(x, v.clone()) / gap.clone();
+        // Not c⟨x,v⟩², which overflows in f32 at a small c.
+        let bend = self.c.times(along.clone()) * along;
+        self.dot(v.clone(), v) / gap + bend
+    }
+
+    /// Einstein addition: (x + y/γ + cγ/(1 + γ) ⟨x,y⟩ x)/(1 + c⟨x,y⟩), γ = 1/√(1 − c‖x‖²).
+    /// Ungar 2009, ch. 3; the image of the Möbius addition of the halved points.
+    ///
+    /// # Shapes
+    ///
+    /// - x, y: `[..., n]`, broadcast
+    /// - output: `[..., n]`
+    pub fn einstein_add<B: HyperbolicBackend, const D: usize>(
+        &self,
+        x: Tensor<B, D>,
+        y: Tensor<B, D>,
+    ) -> Tensor<B, D>
+    where
+        C: Curvature<B>,
+    {
+        let root = self.rim_gap(x.clone()).sqrt();
+        let product = self.c.times(self.dot(x.clone(), y.clone()));
+        // γ/(1 + γ) = 1/(1 + 1/γ).
+        let bend = product.clone() / root.clone().add_scalar(1.0);
+        (x.clone() + y * root + x * bend) / product.add_scalar(1.0)
+    }
+
+    /// Geodesic distance: arsinh(√c S)/√c with S² = (‖δ‖² + c⟨x,δ⟩²/α)/β, δ = y − x,
+    /// α = 1 − c‖x‖² and β = 1 − c‖y‖².
+    ///
+    /// # Shapes
+    ///
+    /// - x, y: `[..., n]`, broadcast
+    /// - output: `[..., 1]`
+    pub fn dist<B: HyperbolicBackend, const D: usize>(
+        &self,
+        x: Tensor<B, D>,
+        y: Tensor<B, D>,
+    ) -> Tensor<B, D>
+    where
+        C: Curvature<B>,
+    {
+        let ratio = self.rim_gap(x.clone()) / self.rim_gap(y.clone());
+        let square = self.square(x.clone(), y - x) * ratio;
+        let stretch = arsinhc(self.c.times(square.clone()));
+        safe_sqrt(square) * stretch
+    }
+
+    /// Exponential map at the origin: tanh(√c‖v‖) v/(√c‖v‖).
+    ///
+    /// # Shapes
+    ///
+    /// - v: `[..., n]`, a tangent vector at the origin
+    /// - output: `[..., n]`
+    pub fn expmap0<B: HyperbolicBackend, const D: usize>(&self, v: Tensor<B, D>) -> Tensor<B, D>
+    where
+        C: Curvature<B>,
+    {
+        PoincareBall::from(self.clone()).expmap0(v)
+    }
+
+    /// Logarithmic map at the origin: artanh(√c‖x‖) x/(√c‖x‖).
+    ///
+    /// # Shapes
+    ///
+    /// - x: `[..., n]`
+    /// - output: `[..., n]`, a tangent vector at the origin
+    pub fn logmap0<B: HyperbolicBackend, const D: usize>(&self, x: Tensor<B, D>) -> Tensor<B, D>
+    where
+        C: Curvature<B>,
+    {
+        PoincareBall::from(self.clone()).logmap0(x)
+    }
+
+    /// Exponential map: x + t v/(1 + c t⟨x,v⟩/(1 − c‖x‖²)) with t = tanh(√c‖v‖ₓ)/(√c‖v‖ₓ).
+    ///
+    /// # Shapes
+    ///
+    /// - x: `[..., n]`; v: `[..., n]`, a tangent vector at x; broadcast
+    /// - output: `[..., n]`
+    pub fn expmap<B: HyperbolicBackend, const D: usize>(
+        &self,
+        x: Tensor<B, D>,
+        v: Tensor<B, D>,
+    ) -> Tensor<B, D>
+    where
+        C: Curvature<B>,
+    {
+        let t = tanhc(self.c.times(self.square(x.clone(), v.clone())));
+        let along = self.dot(x.clone(), v.clone()) / self.rim_gap(x.clone());
+        let bend = self.c.times(along) * t.clone();
+        x + v * (t / bend.add_scalar(1.0))
+    }
+
+    /// Logarithmic map: d(x, y)/‖y − x‖ₓ · (y − x); 0 at x = y.
+    ///
+    /// # Shapes
+    ///
+    /// - x, y: `[..., n]`, broadcast
+    /// - output: `[..., n]`, a tangent vector at x
+    pub fn logmap<B: HyperbolicBackend, const D: usize>(
+        &self,
+        x: Tensor<B, D>,
+        y: Tensor<B, D>,
+    ) -> Tensor<B, D>
+    where
+        C: Curvature<B>,
+    {
+        let ratio = self.rim_gap(x.clone()) / self.rim_gap(y.clone());
+        let gap = y - x.clone();
+        let square = self.square(x, gap.clone()) * ratio.clone();
+        gap * (ratio.sqrt() * arsinhc(self.c.times(square)))
+    }
+
+    /// Einstein midpoint of the points along `dim`: Σ γᵢwᵢxᵢ / Σ γᵢwᵢ, γ = 1/√(1 − c‖x‖²); the same
+    /// point as [`PoincareBall::midpoint`]. Where all weights are 0 it is the origin.
+    ///
+    /// # Shapes
+    ///
+    /// - x: `[..., n]`; weights ≥ 0: the same shape with size 1 on the coordinate axis
+    /// - output: the shape of x with size 1 on `dim`
+    pub fn midpoint<B: HyperbolicBackend, const D: usize>(
+        &self,
+        x: Tensor<B, D>,
+        weights: Tensor<B, D>,
+        dim: usize,
+    ) -> Tensor<B, D>
+    where
+        C: Curvature<B>,
+    {
+        let weights = weights / self.rim_gap(x.clone()).sqrt();
+        let total = weights.clone().sum_dim(dim);
+        let none = total.clone().equal_elem(0.0);
+        (x * weights).sum_dim(dim) / total.mask_fill(none, 1.0)
+    }
+}
+
+impl<C> From<Lorentz<C>> for Klein<C> {
+    /// The model of the same space, with the coordinates on the same axis.
+    fn from(lorentz: Lorentz<C>) -> Self {
+        PoincareBall::from(lorentz).into()
+    }
+}

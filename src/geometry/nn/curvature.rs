@@ -1,0 +1,57 @@
+//! A curvature that is learned.
+
+use burn::module::{Module, Param};
+use burn::tensor::{Tensor, backend::Backend};
+
+use crate::error::{Error, Result};
+use crate::geometry::{HyperbolicBackend, PoincareBall};
+
+/// The c of a ball as a parameter of a module, whose value is the one it was made with.
+///
+/// An optimiser may push the parameter below 0, where there is no ball; [`ball`](Self::ball) takes
+/// its absolute value, so that the next gradients push it back up.
+///
+/// ```
+/// use burn::{backend::{Autodiff, Flex}, tensor::Tensor};
+/// use hypad::geometry::nn::LearnableCurvature;
+///
+/// # fn main() -> hypad::Result<()> {
+/// let device = Default::default();
+/// let curvature = LearnableCurvature::<Autodiff<Flex>>::new(0.01, &device)?;
+/// let x = Tensor::from_floats([[0.3, -0.2]], &device);
+/// let y = Tensor::from_floats([[0.1, 0.5]], &device);
+/// let grads = curvature.ball().dist(x, y).backward();
+/// assert!(curvature.c.grad(&grads).is_some());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Module, Debug)]
+pub struct LearnableCurvature<B: Backend> {
+    /// One element.
+    pub c: Param<Tensor<B, 1>>,
+}
+
+impl<B: HyperbolicBackend> LearnableCurvature<B> {
+    /// A parameter of value c.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Curvature`] for a c that is negative, NaN or infinite.
+    pub fn new(c: f64, device: &B::Device) -> Result<Self> {
+        if !(c.is_finite() && c >= 0.0) {
+            return Err(Error::Curvature(c));
+        }
+        let c = Tensor::full([1], c, device);
+        Ok(Self {
+            c: Param::from_tensor(c),
+        })
+    }
+
+    /// The ball at the current value, whose operations give gradients to it.
+    pub fn ball(&self) -> PoincareBall<Tensor<B, 1>> {
+        let c = self.c.val();
+        // Not `abs`, whose derivative at 0 is 0.
+        let below = c.clone().lower_elem(0.0);
+        PoincareBall::from_parts(c.clone().mask_where(below, c.neg()), None)
+    }
+}

@@ -1,0 +1,74 @@
+//! Möbius addition, exponential and logarithmic maps, projection.
+
+use burn::tensor::Tensor;
+
+use super::super::backend::HyperbolicBackend;
+use super::super::curvature::Curvature;
+use super::scalars::{artanhc, norm_squared, rim_gap, tanhc};
+
+/// x ⊕ y, written with σ = x + y, α = 1 − c‖x‖² and β = 1 − c‖y‖²:
+///
+/// x ⊕ y = (α σ + c‖σ‖² x) / (α β + c‖σ‖²).
+///
+/// The textbook numerator subtracts two vectors of size ‖x‖ when y ≈ −x; here the difference is
+/// taken once, exactly, in σ, and the denominator is a sum of terms that are not negative.
+pub fn mobius_add<B: HyperbolicBackend>(
+    x: Tensor<B, 3>,
+    y: Tensor<B, 3>,
+    c: &impl Curvature<B>,
+) -> Tensor<B, 3> {
+    let alpha = rim_gap(norm_squared(x.clone()), c);
+    let beta = rim_gap(norm_squared(y.clone()), c);
+    let sum = x.clone() + y;
+    let bend = c.times(norm_squared(sum.clone()));
+    (sum * alpha.clone() + x * bend.clone()) / (alpha * beta + bend)
+}
+
+/// tanh(√c‖v‖)/(√c‖v‖) · v.
+pub fn expmap0<B: HyperbolicBackend>(v: Tensor<B, 3>, c: &impl Curvature<B>) -> Tensor<B, 3> {
+    let z = c.times(norm_squared(v.clone()));
+    v * tanhc(z)
+}
+
+/// artanh(√c‖y‖)/(√c‖y‖) · y.
+pub fn logmap0<B: HyperbolicBackend>(y: Tensor<B, 3>, c: &impl Curvature<B>) -> Tensor<B, 3> {
+    let z = c.times(norm_squared(y.clone()));
+    y * artanhc(z)
+}
+
+/// x ⊕ exp₀(v/(1 − c‖x‖²)).
+pub fn expmap<B: HyperbolicBackend>(
+    x: Tensor<B, 3>,
+    v: Tensor<B, 3>,
+    c: &impl Curvature<B>,
+) -> Tensor<B, 3> {
+    let gap = rim_gap(norm_squared(x.clone()), c);
+    mobius_add(x, expmap0(v / gap, c), c)
+}
+
+/// (1 − c‖x‖²) log₀(−x ⊕ y).
+pub fn logmap<B: HyperbolicBackend>(
+    x: Tensor<B, 3>,
+    y: Tensor<B, 3>,
+    c: &impl Curvature<B>,
+) -> Tensor<B, 3> {
+    let gap = rim_gap(norm_squared(x.clone()), c);
+    logmap0(mobius_add(x.neg(), y, c), c) * gap
+}
+
+/// min(1, (1 − m)/(√c‖x‖)) x; a point that is out by less than a quarter of the margin stays.
+pub fn project<B: HyperbolicBackend>(
+    x: Tensor<B, 3>,
+    margin: f64,
+    c: &impl Curvature<B>,
+) -> Tensor<B, 3> {
+    let limit = 1.0 - 0.75 * margin;
+    let z = c.times(norm_squared(x.clone()));
+    let out = z.clone().greater_elem(limit * limit);
+    let shrunk = z
+        .clamp_min(limit * limit)
+        .sqrt()
+        .recip()
+        .mul_scalar(1.0 - margin);
+    x * shrunk.ones_like().mask_where(out, shrunk)
+}

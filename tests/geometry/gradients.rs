@@ -1,0 +1,104 @@
+//! Gradients: finite where formulas are singular, equal to differences of values elsewhere.
+
+use burn::backend::{Autodiff, Flex, NdArray};
+use burn::tensor::DType;
+
+use super::common::*;
+
+/// At equal points, the origin, on the rim and beyond it.
+fn finite_everywhere<B: Tested>() {
+    let zero = [0.0, 0.0, 0.0];
+    let near = [0.3, -0.2, 0.1];
+    let next = [0.3, -0.2, 0.100_000_01];
+    let tiny = [1e-20, 0.0, -1e-20];
+    for c in [0.0_f64, 1e-30, 1e-15, 1e-4, 0.01, 1.0, 10.0] {
+        // On the rim of the ball of radius 1/sqrt(c), rounded either way, and far outside.
+        let rim = [if c > 1e-4 { 1.0 / c.sqrt() } else { 1.0 }, 0.0, 0.0];
+        let opposite = rim.map(|v: f64| -v);
+        let far = [30.0, -40.0, 50.0];
+        let points = [zero, near, next, tiny, rim, opposite, far];
+        for name in OPERATIONS {
+            let (op, _) = operation::<B>(name);
+            for dtype in [DType::F32, DType::F64] {
+                for a in &points {
+                    for b in &points {
+                        let (output, grads) = run::<B>(op, c, [a, b, &near], dtype);
+                        let finite = output.iter().chain(grads.iter().flatten());
+                        assert!(
+                            finite.clone().all(|v| v.is_finite()),
+                            "{name} {dtype:?} c = {c} {a:?} {b:?}: {output:?} {grads:?}"
+                        );
+                    }
+                }
+            }
+        }
+        for name in ["dist", "dist_expmap0", "pairwise_dist"] {
+            let (op, _) = operation::<B>(name);
+            for point in &points {
+                let (d, grads) = run::<B>(op, c, [point, point, point], DType::F32);
+                assert_eq!(d, [0.0], "{name} c = {c} {point:?}");
+                assert!(grads.iter().flatten().all(|v| *v == 0.0));
+            }
+        }
+    }
+}
+
+#[test]
+fn finite_on_flex() {
+    finite_everywhere::<Autodiff<Flex>>();
+}
+
+#[test]
+fn finite_on_ndarray() {
+    finite_everywhere::<Autodiff<NdArray>>();
+}
+
+/// At the origin both maps are the identity, and so are their Jacobians.
+#[test]
+fn maps_at_the_origin_have_gradient_one() {
+    for name in ["expmap0", "logmap0"] {
+        let (op, _) = operation::<F>(name);
+        for c in [0.0, 0.01, 3.0] {
+            let (output, [grad, ..]) = run(op, c, [&[0.0; 4]; 3], DType::F32);
+            assert_eq!((output, grad), (vec![0.0; 4], vec![1.0; 4]));
+        }
+    }
+}
+
+/// Central differences in f64, at two scales of curvature and on points in general position.
+#[test]
+fn equal_differences() {
+    let inputs = [
+        [0.31, -0.22, 0.13, 0.05],
+        [-0.15, 0.4, 0.2, -0.07],
+        [0.11, 0.07, -0.3, 0.21],
+    ];
+    let more = ["frechet_mean", "mobius_scalar_mul", "retraction"];
+    for name in OPERATIONS.into_iter().chain(more) {
+        let (op, _) = operation::<F>(name);
+        for c in [0.0, 1e-7, 0.3, 1.9] {
+            let rows = inputs.each_ref().map(|row| row.as_slice());
+            let (_, grads) = run(op, c, rows, DType::F64);
+            for input in 0..3 {
+                if name == "mobius_scalar_mul" && input > 0 {
+                    continue; // its factor is a number
+                }
+                for k in 0..4 {
+                    let h = 1e-5;
+                    let at = |step: f64| {
+                        let mut moved = inputs;
+                        moved[input][k] += step;
+                        let rows = moved.each_ref().map(|row| row.as_slice());
+                        run(op, c, rows, DType::F64).0.iter().sum::<f64>()
+                    };
+                    let difference = (at(h) - at(-h)) / (2.0 * h);
+                    let ours = grads[input][k];
+                    assert!(
+                        (ours - difference).abs() < 2e-9 * (1.0 + difference.abs()),
+                        "{name} c = {c}, input {input}[{k}]: {ours} {difference}"
+                    );
+                }
+            }
+        }
+    }
+}

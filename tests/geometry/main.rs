@@ -1,0 +1,10 @@
+//! The geometry floor on Flex and NdArray: cases computed at 60 digits, the identities of the
+//! field, gradients where formulas are singular and against differences, shapes, curvature.
+
+mod cases;
+mod common;
+mod curvature;
+mod gradients;
+mod identities;
+mod pairwise;
+mod shapes;

@@ -1,0 +1,85 @@
+//! All pairs at once are the pairs one by one.
+
+use burn::backend::{Autodiff, Flex, NdArray};
+use burn::tensor::{DType, Distribution, Tensor};
+use hypad::geometry::PoincareBall;
+
+use super::common::*;
+
+fn equals_dist<B: Tested>(n: usize, m: usize, d: usize, c: f64, dtype: DType, tolerance: f64) {
+    let device = B::Device::default();
+    let ball = PoincareBall::new(c).unwrap();
+    let spread = 0.9 / (d as f64).sqrt() / c.max(1.0).sqrt();
+    let leaf = |t: Tensor<B, 2>, dtype| {
+        Tensor::<B, 2>::from_data(t.into_data(), (&device, dtype)).require_grad()
+    };
+    let random = |rows: usize| {
+        let uniform = Distribution::Uniform(-spread, spread);
+        Tensor::<B, 2>::random([rows, d], uniform, &device).cast(dtype)
+    };
+    let x = leaf(random(n), dtype);
+    let mut y = random(m);
+    // Near copies and an exact one: where a Gram matrix loses all digits.
+    for (row, step) in [(0, 0.0), (1, 1e-6), (2, 1e-3)] {
+        if row < n.min(m) {
+            let copy = x.clone().detach().slice([row..row + 1, 0..d]) + step * spread;
+            y = y.slice_assign([row..row + 1, 0..d], copy);
+        }
+    }
+    let y = leaf(y, dtype);
+    let weights = Tensor::<B, 2>::random([n, m], Distribution::Uniform(-1.0, 1.0), &device);
+    let weights = weights.cast(dtype);
+
+    let matrix = ball.pairwise_dist(x.clone(), y.clone());
+    assert_eq!(matrix.dims(), [n, m]);
+    let grads = (matrix.clone() * weights.clone()).sum().backward();
+    let [by_x, by_y] = [&x, &y].map(|t| values(t.grad(&grads).unwrap()));
+
+    let (x, y) = (leaf(x, DType::F64), leaf(y, DType::F64));
+    let rows = x.clone().unsqueeze_dim::<3>(1).expand([n, m, d]);
+    let columns = y.clone().unsqueeze_dim::<3>(0).expand([n, m, d]);
+    let expected = ball.dist(rows, columns).squeeze_dim::<2>(2);
+    let grads = (expected.clone() * weights.cast(DType::F64))
+        .sum()
+        .backward();
+    for (ours, expected) in values(matrix).iter().zip(values(expected)) {
+        assert!(
+            (ours - expected).abs() <= tolerance * expected,
+            "{n} x {m} x {d}, c = {c}: {ours} {expected}"
+        );
+    }
+    for (ours, input) in [(by_x, x), (by_y, y)] {
+        let e = error(&ours, &values(input.grad(&grads).unwrap()));
+        assert!(e <= 2.0 * tolerance, "{n} x {m} x {d}, c = {c}: {e:e}");
+    }
+}
+
+#[test]
+fn equals_dist_of_every_pair() {
+    for (n, m, d) in [
+        (1, 1, 1),
+        (5, 3, 2),
+        (7, 40, 17),
+        (60, 33, 64),
+        (130, 70, 200),
+    ] {
+        for c in [0.0, 1e-8, 0.3, 1.7] {
+            equals_dist::<Autodiff<Flex>>(n, m, d, c, DType::F32, 6e-7);
+            equals_dist::<Autodiff<Flex>>(n, m, d, c, DType::F64, 2e-14);
+            equals_dist::<Autodiff<NdArray>>(n, m, d, c, DType::F32, 6e-7);
+        }
+    }
+}
+
+#[test]
+fn no_points_no_distances() {
+    let ball = PoincareBall::new(0.3).unwrap();
+    let device = Default::default();
+    let some = Tensor::<Flex, 2>::ones([3, 4], &device) * 0.1;
+    let none = Tensor::<Flex, 2>::zeros([0, 4], &device);
+    assert_eq!(
+        ball.pairwise_dist(some.clone(), none.clone()).dims(),
+        [3, 0]
+    );
+    assert_eq!(ball.pairwise_dist(none, some).dims(), [0, 3]);
+}
