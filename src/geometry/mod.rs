@@ -29,13 +29,16 @@
 //! 1805.09112); Ungar, *A Gyrovector Space Approach to Hyperbolic Geometry*, 2009.
 
 mod ball;
+mod distribution;
 mod klein;
 mod lorentz;
 pub mod nn;
 mod ops;
+pub mod optim;
 pub mod scalar;
 
 pub use ball::PoincareBall;
+pub use distribution::WrappedNormal;
 pub use klein::Klein;
 pub use lorentz::Lorentz;
 pub use ops::backend::{HyperbolicBackend, PairOp, PointOp};

@@ -56,13 +56,7 @@ impl Embedding {
             p = p * self.factor;
         }
         if let Some(radius) = self.clip {
-            // min(1, r/‖p‖) with no division by zero: the norm counts from r on.
-            let squared = p.clone().square().sum_dim(CHANNELS);
-            p = p * squared
-                .clamp_min(radius * radius)
-                .sqrt()
-                .recip()
-                .mul_scalar(radius);
+            p = self.ball.clip(radius, p);
         }
         p
     }

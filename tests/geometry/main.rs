@@ -4,7 +4,11 @@
 mod cases;
 mod common;
 mod curvature;
+mod distribution;
 mod gradients;
 mod identities;
+mod layers;
+mod means;
+mod optimisers;
 mod pairwise;
 mod shapes;

@@ -57,6 +57,24 @@ impl<C> PoincareBall<C> {
         safe_sqrt(self.dot(v.clone(), v)) * self.lambda_x(x)
     }
 
+    /// A vector that is longer than `radius` cut to it, by its Euclidean length: min(1, r/‖v‖) v.
+    ///
+    /// Guo et al., *Clipped Hyperbolic Classifiers*, CVPR 2022, for tangent vectors at the origin.
+    ///
+    /// # Shapes
+    ///
+    /// - v: `[..., n]`
+    /// - output: `[..., n]`
+    pub fn clip<B: HyperbolicBackend, const D: usize>(
+        &self,
+        radius: f64,
+        v: Tensor<B, D>,
+    ) -> Tensor<B, D> {
+        // The length counts from the radius on: no division by zero.
+        let square = self.dot(v.clone(), v.clone()).clamp_min(radius * radius);
+        v * square.sqrt().recip().mul_scalar(radius)
+    }
+
     /// Riemannian gradient from the Euclidean one: g/λₓ². Nickel, Kiela, NeurIPS 2017, Sec. 3.
     ///
     /// # Shapes

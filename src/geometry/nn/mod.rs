@@ -1,5 +1,21 @@
-//! Layers with hyperbolic parameters, and what they are made of.
+//! Layers with hyperbolic features or parameters. Each is `XConfig` → `.init(&device)` → `X`, as in
+//! Burn's own layers; curvature is c ≥ 0 everywhere, and c = 0 is the Euclidean limit.
+//!
+//! [`BallPoints`] are parameters that lie in the ball, which [`optim`](super::optim) steps along
+//! geodesics; all other parameters are Euclidean.
 
+pub(super) mod ball_points;
+mod batch_norm;
 mod curvature;
+mod exp_map;
+mod linear;
+mod planes;
+mod prototypes;
 
+pub use ball_points::{BallPoints, BallPointsConfig};
+pub use batch_norm::{BallBatchNorm, BallBatchNormConfig};
 pub use curvature::LearnableCurvature;
+pub use exp_map::ExpMap;
+pub use linear::{PoincareLinear, PoincareLinearConfig};
+pub use planes::{Planes, PoincareMlr, PoincareMlrConfig};
+pub use prototypes::{Prototypes, PrototypesConfig};

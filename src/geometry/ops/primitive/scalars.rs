@@ -66,6 +66,21 @@ pub fn sinhc<B: Backend, const D: usize>(z: Tensor<B, D>) -> Tensor<B, D> {
     even(z, series, Tensor::sinh)
 }
 
+/// ln(sinh(√z)/√z) for z ≥ 0, however large.
+pub fn log_sinhc<B: Backend, const D: usize>(z: Tensor<B, D>) -> Tensor<B, D> {
+    /// Below this the power series, whose first term left out is z⁴/37800.
+    const SERIES_BELOW: f64 = 1e-3;
+
+    let small = z.clone().lower_elem(SERIES_BELOW);
+    let t = z.clone().clamp_min(SERIES_BELOW).sqrt();
+    let twice = t.clone().mul_scalar(2.0);
+    let decayed = twice.clone().neg().exp().neg().add_scalar(1.0) / twice;
+    let z = z.clamp_max(SERIES_BELOW);
+    let bend = z.clone().mul_scalar(1.0 / 2835.0).sub_scalar(1.0 / 180.0);
+    let series = (z.clone() * bend).add_scalar(1.0 / 6.0) * z;
+    (t + decayed.log()).mask_where(small, series)
+}
+
 /// f(√z)/√z for an odd f, by the first five terms of its power series in z below [`SERIES_BELOW`].
 fn even<B: Backend, const D: usize>(
     z: Tensor<B, D>,

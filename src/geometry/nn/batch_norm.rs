@@ -1,0 +1,105 @@
+//! Batch normalisation in the ball.
+
+use burn::config::Config;
+use burn::module::{Module, Param, RunningState};
+use burn::tensor::{Tensor, backend::Backend};
+
+use crate::error::Result;
+use crate::geometry::{HyperbolicBackend, PoincareBall};
+
+/// Configuration of a [`BallBatchNorm`].
+#[derive(Config, Debug)]
+pub struct BallBatchNormConfig {
+    /// Coordinates of a point.
+    pub dim: usize,
+    /// The c of the ball.
+    pub c: f64,
+    /// How much of a batch goes into the running statistics.
+    #[config(default = 0.1)]
+    pub momentum: f64,
+    /// Added to the variance before the square root.
+    #[config(default = 1e-5)]
+    pub epsilon: f64,
+}
+
+/// Moves a batch of points to a learned mean and scales it to a learned variance.
+///
+/// y = exp_β(√(γ/(σ² + ε)) P_{μ→β}(log_μ(x))), with μ the midpoint of the batch and σ² the mean
+/// squared distance to it. Lou et al., *Differentiating through the Fréchet Mean*, ICML 2020,
+/// with the midpoint in closed form for the Fréchet mean as in van Spengler et al.,
+/// *Poincaré ResNet*, ICCV 2023. The running statistics of training are used outside of it.
+#[derive(Module, Debug)]
+pub struct BallBatchNorm<B: Backend> {
+    /// Tangent vector at the origin, `[1, dim]`: β = exp₀ of it.
+    pub beta: Param<Tensor<B, 2>>,
+    /// The learned variance γ, `[1]`; its absolute value counts.
+    pub gamma: Param<Tensor<B, 1>>,
+    /// Running midpoint, `[1, dim]`.
+    pub running_mean: RunningState<Tensor<B, 2>>,
+    /// Running variance, `[1]`.
+    pub running_var: RunningState<Tensor<B, 1>>,
+    c: f64,
+    momentum: f64,
+    epsilon: f64,
+}
+
+impl BallBatchNormConfig {
+    /// The layer: mean at the origin, variance 1.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Curvature`](crate::Error::Curvature) for a c that is negative, NaN or infinite.
+    pub fn init<B: HyperbolicBackend>(&self, device: &B::Device) -> Result<BallBatchNorm<B>> {
+        PoincareBall::new(self.c)?;
+        Ok(BallBatchNorm {
+            beta: Param::from_tensor(Tensor::zeros([1, self.dim], device)),
+            gamma: Param::from_tensor(Tensor::ones([1], device)),
+            running_mean: RunningState::new(Tensor::zeros([1, self.dim], device)),
+            running_var: RunningState::new(Tensor::ones([1], device)),
+            c: self.c,
+            momentum: self.momentum,
+            epsilon: self.epsilon,
+        })
+    }
+}
+
+impl<B: HyperbolicBackend> BallBatchNorm<B> {
+    /// The normalised points; on an autodiff backend with the statistics of the batch, which also
+    /// update the running ones, as Burn's own `BatchNorm` does.
+    ///
+    /// # Shapes
+    ///
+    /// - x: `[batch, dim]`, points of the ball
+    /// - output: `[batch, dim]`, points of the ball
+    pub fn forward(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {
+        let ball = PoincareBall::from_parts(self.c, None);
+        let (mean, variance) = if B::ad_enabled(&x.device()) {
+            self.of_batch(&ball, x.clone())
+        } else {
+            (self.running_mean.value(), self.running_var.value())
+        };
+        let beta = ball.expmap0(self.beta.val());
+        let scale = (self.gamma.val().abs() / variance.add_scalar(self.epsilon)).sqrt();
+        let size = x.dims();
+        let mean = mean.expand(size);
+        let moved = ball.ptransp(mean.clone(), beta.clone(), ball.logmap(mean, x));
+        ball.expmap(beta, moved * scale.reshape([1, 1]))
+    }
+
+    fn of_batch(&self, ball: &PoincareBall, x: Tensor<B, 2>) -> (Tensor<B, 2>, Tensor<B, 1>) {
+        let [batch, _] = x.dims();
+        let ones = Tensor::ones([batch, 1], (&x.device(), x.dtype()));
+        let mean = ball.midpoint(x.clone(), ones, 0);
+        let variance = ball.dist(x, mean.clone()).square().mean();
+        let running = self.running_mean.value_sync();
+        let moved = ball.geodesic(self.momentum, running, mean.clone().detach());
+        self.running_mean.update(moved);
+        let running = self
+            .running_var
+            .value_sync()
+            .mul_scalar(1.0 - self.momentum);
+        let part = variance.clone().detach().mul_scalar(self.momentum);
+        self.running_var.update(running + part);
+        (mean, variance)
+    }
+}

@@ -1,0 +1,72 @@
+//! From Euclidean features to the ball.
+
+use burn::tensor::Tensor;
+
+use crate::error::{Error, Result};
+use crate::geometry::{HyperbolicBackend, PoincareBall};
+
+/// Clips feature vectors and takes them to the ball by the exponential map at the origin.
+///
+/// Without a clip, features that grow in training crowd at the rim, where gradients vanish: Guo et
+/// al., *Clipped Hyperbolic Classifiers Are Super-Hyperbolic Classifiers*, CVPR 2022.
+///
+/// To compare such points, [`tangent`](Self::tangent) and [`PoincareBall::dist_expmap0`] lose
+/// nothing on the way.
+#[derive(Clone, Debug)]
+pub struct ExpMap {
+    ball: PoincareBall,
+    clip: Option<f64>,
+}
+
+impl ExpMap {
+    /// The map to this ball; `clip` is the largest length of a feature vector, 2.3 in Hyp-ViT and
+    /// HypAD, or `None`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Setting`] for a clip that is not a positive number.
+    pub fn new(ball: PoincareBall, clip: Option<f64>) -> Result<Self> {
+        match clip {
+            Some(radius) if !(radius > 0.0 && radius.is_finite()) => Err(Error::Setting {
+                name: "clip",
+                value: radius.to_string(),
+                rule: "a positive number, or none",
+            }),
+            clip => Ok(Self { ball, clip }),
+        }
+    }
+
+    /// The ball that the features are taken to.
+    pub fn ball(&self) -> PoincareBall {
+        self.ball
+    }
+
+    /// The clipped features: tangent vectors at the origin.
+    ///
+    /// # Shapes
+    ///
+    /// - features: `[..., n]`, on the axis of the ball
+    /// - output: the same
+    pub fn tangent<B: HyperbolicBackend, const D: usize>(
+        &self,
+        features: Tensor<B, D>,
+    ) -> Tensor<B, D> {
+        match self.clip {
+            Some(radius) => self.ball.clip(radius, features),
+            None => features,
+        }
+    }
+
+    /// The points of the ball.
+    ///
+    /// # Shapes
+    ///
+    /// - features: `[..., n]`, on the axis of the ball
+    /// - output: the same
+    pub fn forward<B: HyperbolicBackend, const D: usize>(
+        &self,
+        features: Tensor<B, D>,
+    ) -> Tensor<B, D> {
+        self.ball.expmap0(self.tangent(features))
+    }
+}

@@ -1,0 +1,125 @@
+//! Hyperplanes: signed distances to them, and the classifier made of these.
+
+use burn::config::Config;
+use burn::module::{Module, Param};
+use burn::tensor::{Distribution, Tensor, backend::Backend};
+
+use crate::error::Result;
+use crate::geometry::ops::primitive::scalars::{arsinhc, safe_sqrt, sinhc};
+use crate::geometry::{Curvature, HyperbolicBackend, PoincareBall};
+
+/// Hyperplanes by their normal at the origin and their offset along it, as HNN++ has them: one
+/// number fewer each than with a point of the plane, and no point to keep in the ball.
+#[derive(Module, Debug)]
+pub struct Planes<B: Backend> {
+    /// Normals, `[n, planes]`.
+    pub z: Param<Tensor<B, 2>>,
+    /// Offsets, `[1, planes]`: the plane goes through exp₀(r z/‖z‖).
+    pub r: Param<Tensor<B, 2>>,
+}
+
+impl<B: HyperbolicBackend> Planes<B> {
+    /// Normals of this standard deviation, through the origin.
+    pub(super) fn init(n: usize, planes: usize, std: f64, bias: bool, device: &B::Device) -> Self {
+        let normal = Distribution::Normal(0.0, std);
+        Self {
+            z: Param::from_tensor(Tensor::random([n, planes], normal, device)),
+            r: Param::from_tensor(Tensor::zeros([1, planes], device)).set_require_grad(bias),
+        }
+    }
+
+    /// vₖ(x) = 2‖zₖ‖/√c · arsinh(λₓ⟨√c x, ẑₖ⟩ cosh(2√c rₖ) − (λₓ − 1) sinh(2√c rₖ)), which is
+    /// ‖zₖ‖ times twice the signed distance to the plane; 4(⟨x, zₖ⟩ − ‖zₖ‖rₖ) at c = 0.
+    ///
+    /// # Shapes
+    ///
+    /// - x: `[batch, n]`
+    /// - output: `[batch, planes]`
+    pub(super) fn scores<C: Curvature<B>>(
+        &self,
+        ball: &PoincareBall<C>,
+        x: Tensor<B, 2>,
+    ) -> Tensor<B, 2> {
+        let c = ball.curvature();
+        let (z, r) = (self.z.val(), self.r.val());
+        let norm = safe_sqrt(z.clone().square().sum_dim(0));
+        let none = norm.clone().equal_elem(0.0);
+        let unit = z / norm.clone().mask_fill(none, 1.0);
+        let lambda = ball.lambda_x(x.clone());
+        let bend = c.times(r.clone().square());
+        // cosh 2t = 1 + 2 sinh² t.
+        let sinh = sinhc(bend.clone());
+        let cosh = (bend.clone() * sinh.square())
+            .mul_scalar(2.0)
+            .add_scalar(1.0);
+        let offset = r.mul_scalar(2.0) * sinhc(bend.mul_scalar(4.0));
+        let t = x.matmul(unit) * lambda.clone() * cosh - lambda.sub_scalar(1.0) * offset;
+        let stretch = arsinhc(c.times(t.clone().square().clamp_max(1e36)));
+        t * stretch * norm.mul_scalar(2.0)
+    }
+}
+
+/// Configuration of a [`PoincareMlr`].
+#[derive(Config, Debug)]
+pub struct PoincareMlrConfig {
+    /// Coordinates of a point.
+    pub d_input: usize,
+    /// Classes.
+    pub classes: usize,
+    /// The c of the ball.
+    pub c: f64,
+    /// Whether planes may leave the origin.
+    #[config(default = true)]
+    pub bias: bool,
+}
+
+/// Multinomial logistic regression in the ball: a hyperplane per class, logits from the distances.
+///
+/// Shimizu, Mukuta, Harada, *Hyperbolic Neural Networks++*, ICLR 2021, Sec. 3.1.
+#[derive(Module, Debug)]
+pub struct PoincareMlr<B: Backend> {
+    /// The hyperplanes.
+    pub planes: Planes<B>,
+    c: f64,
+}
+
+impl PoincareMlrConfig {
+    /// The classifier, with random normals.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Curvature`](crate::Error::Curvature) for a c that is negative, NaN or infinite.
+    pub fn init<B: HyperbolicBackend>(&self, device: &B::Device) -> Result<PoincareMlr<B>> {
+        PoincareBall::new(self.c)?;
+        let std = 1.0 / (self.d_input as f64).sqrt();
+        Ok(PoincareMlr {
+            planes: Planes::init(self.d_input, self.classes, std, self.bias, device),
+            c: self.c,
+        })
+    }
+}
+
+impl<B: HyperbolicBackend> PoincareMlr<B> {
+    /// Logits.
+    ///
+    /// # Shapes
+    ///
+    /// - x: `[batch, d_input]`, points of the ball
+    /// - output: `[batch, classes]`
+    pub fn forward(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {
+        self.forward_in(&PoincareBall::from_parts(self.c, None), x)
+    }
+
+    /// Logits at another curvature: one that is learned.
+    ///
+    /// # Shapes
+    ///
+    /// As [`forward`](Self::forward).
+    pub fn forward_in<C: Curvature<B>>(
+        &self,
+        ball: &PoincareBall<C>,
+        x: Tensor<B, 2>,
+    ) -> Tensor<B, 2> {
+        self.planes.scores(ball, x)
+    }
+}

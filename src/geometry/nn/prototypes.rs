@@ -1,0 +1,57 @@
+//! Classification by the distance to learned points.
+
+use burn::config::Config;
+use burn::module::Module;
+use burn::tensor::{Tensor, backend::Backend};
+
+use super::{BallPoints, BallPointsConfig};
+use crate::error::Result;
+use crate::geometry::HyperbolicBackend;
+
+/// Configuration of [`Prototypes`].
+#[derive(Config, Debug)]
+pub struct PrototypesConfig {
+    /// Coordinates of a point.
+    pub d_input: usize,
+    /// Classes, one prototype each.
+    pub classes: usize,
+    /// The c of the ball.
+    pub c: f64,
+    /// Standard deviation of the first prototypes, in the tangent space at the origin.
+    #[config(default = 0.1)]
+    pub spread: f64,
+}
+
+/// A point of the ball per class; the logits are the distances to them with the sign turned.
+#[derive(Module, Debug)]
+pub struct Prototypes<B: Backend> {
+    /// The prototypes, `[classes, d_input]`.
+    pub prototypes: BallPoints<B>,
+}
+
+impl PrototypesConfig {
+    /// Prototypes near the origin.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Curvature`](crate::Error::Curvature) for a c that is negative, NaN or infinite.
+    pub fn init<B: HyperbolicBackend>(&self, device: &B::Device) -> Result<Prototypes<B>> {
+        let points = BallPointsConfig::new(self.classes, self.d_input, self.c);
+        Ok(Prototypes {
+            prototypes: points.with_spread(self.spread).init(device)?,
+        })
+    }
+}
+
+impl<B: HyperbolicBackend> Prototypes<B> {
+    /// Logits −d(x, pₖ).
+    ///
+    /// # Shapes
+    ///
+    /// - x: `[batch, d_input]`, points of the ball
+    /// - output: `[batch, classes]`
+    pub fn forward(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {
+        let ball = self.prototypes.ball();
+        ball.pairwise_dist(x, self.prototypes.val()).neg()
+    }
+}

@@ -1,0 +1,139 @@
+//! Riemannian Adam.
+
+use burn::config::Config;
+use burn::module::AutodiffModule;
+use burn::optim::LearningRate;
+use burn::optim::SimpleOptimizer;
+use burn::record::Record;
+use burn::tensor::Tensor;
+use burn::tensor::backend::{AutodiffBackend, Backend};
+
+use super::{Riemannian, RiemannianStep};
+use crate::geometry::{HyperbolicBackend, PoincareBall};
+
+/// Configuration of [`RiemannianAdam`], with the usual values as defaults.
+#[derive(Config, Debug)]
+pub struct RiemannianAdamConfig {
+    /// Memory of the first moment.
+    #[config(default = 0.9)]
+    pub beta_1: f64,
+    /// Memory of the second moment.
+    #[config(default = 0.999)]
+    pub beta_2: f64,
+    /// Added to the square root of the second moment.
+    #[config(default = 1e-8)]
+    pub epsilon: f64,
+}
+
+/// Adam with moments of the Riemannian gradient: x ← expₓ(−lr m̂/(√v̂ + ε)).
+///
+/// Bécigneul, Ganea, *Riemannian Adaptive Optimization Methods*, ICLR 2019. A point is one factor
+/// of the product of manifolds, so v is one number per point, the mean square of the gradient's
+/// Riemannian length; m is carried along by parallel transport. Euclidean parameters get Adam.
+#[derive(Clone, Debug)]
+pub struct RiemannianAdam {
+    config: RiemannianAdamConfig,
+}
+
+/// Moments of the gradients.
+#[derive(Record, Clone)]
+pub struct RiemannianAdamState<B: Backend, const D: usize> {
+    steps: usize,
+    first: Tensor<B, D>,
+    second: Tensor<B, D>,
+}
+
+impl RiemannianAdamConfig {
+    /// The optimiser of a module.
+    pub fn init<B, M>(&self) -> Riemannian<RiemannianAdam, M, B>
+    where
+        B: AutodiffBackend,
+        B::InnerBackend: HyperbolicBackend,
+        M: AutodiffModule<B>,
+    {
+        RiemannianAdam {
+            config: self.clone(),
+        }
+        .into()
+    }
+}
+
+impl RiemannianAdam {
+    /// The moments with one more gradient, whose square is `square`.
+    fn moments<B: Backend, const D: usize>(
+        &self,
+        grad: Tensor<B, D>,
+        square: Tensor<B, D>,
+        state: Option<RiemannianAdamState<B, D>>,
+    ) -> RiemannianAdamState<B, D> {
+        let RiemannianAdamConfig { beta_1, beta_2, .. } = self.config;
+        let first = grad.mul_scalar(1.0 - beta_1);
+        let second = square.mul_scalar(1.0 - beta_2);
+        match state {
+            Some(state) => RiemannianAdamState {
+                steps: state.steps + 1,
+                first: state.first.mul_scalar(beta_1) + first,
+                second: state.second.mul_scalar(beta_2) + second,
+            },
+            None => RiemannianAdamState {
+                steps: 1,
+                first,
+                second,
+            },
+        }
+    }
+
+    /// m̂/(√v̂ + ε).
+    fn direction<B: Backend, const D: usize>(
+        &self,
+        state: &RiemannianAdamState<B, D>,
+    ) -> Tensor<B, D> {
+        let steps = state.steps as f64;
+        let [first, second] = [self.config.beta_1, self.config.beta_2].map(|b| 1.0 - b.powf(steps));
+        let length = state.second.clone().div_scalar(second).sqrt();
+        state.first.clone().div_scalar(first) / length.add_scalar(self.config.epsilon)
+    }
+}
+
+impl<B: Backend> SimpleOptimizer<B> for RiemannianAdam {
+    type State<const D: usize> = RiemannianAdamState<B, D>;
+
+    fn step<const D: usize>(
+        &self,
+        lr: LearningRate,
+        tensor: Tensor<B, D>,
+        grad: Tensor<B, D>,
+        state: Option<Self::State<D>>,
+    ) -> (Tensor<B, D>, Option<Self::State<D>>) {
+        let state = self.moments(grad.clone(), grad.square(), state);
+        let step = self.direction(&state).mul_scalar(lr);
+        (tensor - step, Some(state))
+    }
+
+    fn to_device<const D: usize>(state: Self::State<D>, device: &B::Device) -> Self::State<D> {
+        RiemannianAdamState {
+            steps: state.steps,
+            first: state.first.to_device(device),
+            second: state.second.to_device(device),
+        }
+    }
+}
+
+impl<B: HyperbolicBackend> RiemannianStep<B> for RiemannianAdam {
+    fn step_points<const D: usize>(
+        &self,
+        ball: &PoincareBall,
+        lr: LearningRate,
+        points: Tensor<B, D>,
+        grad: Tensor<B, D>,
+        state: Option<Self::State<D>>,
+    ) -> (Tensor<B, D>, Option<Self::State<D>>) {
+        let grad = ball.egrad2rgrad(points.clone(), grad);
+        let square = ball.inner(points.clone(), grad.clone(), grad.clone());
+        let mut state = self.moments(grad, square, state);
+        let step = self.direction(&state).mul_scalar(-lr);
+        let moved = ball.project(ball.expmap(points.clone(), step));
+        state.first = ball.ptransp(points, moved.clone(), state.first);
+        (moved, Some(state))
+    }
+}

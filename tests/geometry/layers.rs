@@ -1,0 +1,181 @@
+//! Layers: their definitions, their Euclidean limits, their records.
+
+use burn::backend::Flex;
+use burn::module::Module;
+use burn::tensor::{DType, Distribution, Tensor, TensorData};
+use hypad::geometry::PoincareBall;
+use hypad::geometry::nn::*;
+
+use super::common::*;
+
+fn batch(count: usize, n: usize) -> Tensor<F, 2> {
+    let uniform = Distribution::Uniform(-0.3, 0.3);
+    Tensor::random([count, n], uniform, &Default::default())
+}
+
+/// Hyperplane scores are ‖z‖ times twice the signed distance to the plane through exp₀(r ẑ).
+#[test]
+fn scores_are_distances_to_planes() {
+    let device = Default::default();
+    for c in [0.0, 1e-6, 0.5, 1.6] {
+        let ball = PoincareBall::new(c).unwrap();
+        let mut mlr = PoincareMlrConfig::new(4, 3, c).init::<F>(&device).unwrap();
+        let r = Tensor::from_floats([[0.3, -0.2, 0.0]], &device);
+        mlr.planes.r = burn::module::Param::from_tensor(r);
+        let x = batch(5, 4);
+        let scores = mlr.forward(x.clone());
+        for k in 0..3 {
+            let z = mlr.planes.z.val().slice([0..4, k..k + 1]).transpose();
+            let norm = values(z.clone().square().sum().sqrt())[0];
+            let r = values(mlr.planes.r.val())[k];
+            // exp₀(r ẑ) at distance 2r of the origin; its normal points along z.
+            let p = ball.expmap0(z.clone() * (r / norm));
+            let d = ball.dist2plane(x.clone(), p, z.clone()) * (2.0 * norm);
+            let e = error(&values(scores.clone().slice([0..5, k..k + 1])), &values(d));
+            assert!(e < 3e-6, "c = {c}, plane {k}: {e:e}");
+        }
+    }
+}
+
+/// 4(⟨x, z⟩ − ‖z‖r) and half of it at c = 0, reached with an error of order c.
+#[test]
+fn euclidean_limits() {
+    let device = Default::default();
+    let x = batch(5, 4);
+    let mut linear = PoincareLinearConfig::new(4, 3, 0.0)
+        .init::<F>(&device)
+        .unwrap();
+    let r = Tensor::from_floats([[0.3, -0.2, 0.0]], &device);
+    linear.planes.r = burn::module::Param::from_tensor(r.clone());
+    let z = linear.planes.z.val();
+    let norm = z.clone().square().sum_dim(0).sqrt();
+    let expected = (x.clone().matmul(z) - norm * r) * 2.0;
+    let flat = values(linear.forward(x.clone()));
+    assert!(error(&flat, &values(expected)) < 1e-6);
+    for c in [1e-2, 1e-4, 1e-6] {
+        let bent = values(linear.forward_in(&PoincareBall::new(c).unwrap(), x.clone()));
+        assert!(error(&bent, &flat) < 4.0 * c + 1e-6, "c = {c}");
+    }
+}
+
+/// Coordinate k of the output has the distance to its own hyperplane that the input has to plane k.
+#[test]
+fn linear_keeps_distances_to_planes() {
+    let device = Default::default();
+    let c = 0.9;
+    let ball = PoincareBall::new(c).unwrap();
+    let linear = PoincareLinearConfig::new(4, 3, c)
+        .init::<F>(&device)
+        .unwrap();
+    let x = batch(5, 4);
+    let y = linear.forward(x.clone());
+    let scores = PoincareMlr::forward_in(
+        &PoincareMlrConfig::new(4, 3, c)
+            .init::<F>(&device)
+            .map(|mut mlr| {
+                mlr.planes = linear.planes.clone();
+                mlr
+            })
+            .unwrap(),
+        &ball,
+        x,
+    );
+    for k in 0..3 {
+        let mut axis = [0.0; 3];
+        axis[k] = 1.0;
+        let axis = row::<F>(&axis, DType::F32);
+        let d = ball.dist2plane(y.clone(), axis.zeros_like(), axis);
+        let e = error(&values(d), &values(scores.clone().slice([0..5, k..k + 1])));
+        assert!(e < 2e-6, "{k}: {e:e}");
+    }
+    let norms = values((y * f64::sqrt(c)).square().sum_dim(1));
+    assert!(norms.iter().all(|n| *n < 1.0));
+}
+
+/// Huge weights saturate at the rim; nothing is NaN, and neither are the gradients.
+#[test]
+fn linear_is_finite_for_huge_weights() {
+    let device = Default::default();
+    let mut linear = PoincareLinearConfig::new(4, 3, 1.0)
+        .init::<F>(&device)
+        .unwrap();
+    linear.planes.z = linear.planes.z.map(|z| (z * 1e4).detach().require_grad());
+    let x = batch(5, 4).require_grad();
+    let y = linear.forward(x.clone());
+    let grads = y.clone().sum().backward();
+    assert!(values(y).iter().all(|v| v.is_finite() && v.abs() <= 1.0));
+    assert!(
+        values(x.grad(&grads).unwrap())
+            .iter()
+            .all(|v| v.is_finite())
+    );
+}
+
+#[test]
+fn clip_cuts_and_keeps() {
+    let ball = PoincareBall::new(0.01).unwrap();
+    assert!(ExpMap::new(ball, Some(0.0)).is_err());
+    assert!(ExpMap::new(ball, Some(f64::NAN)).is_err());
+    let map = ExpMap::new(ball, Some(2.3)).unwrap();
+    let device = Default::default();
+    let x = Tensor::<Flex, 2>::from_floats([[3.0, 4.0], [0.3, -0.2], [0.0, 0.0]], &device);
+    let cut = values(map.tangent(x));
+    let expected = [1.38, 1.84, 0.3, -0.2, 0.0, 0.0];
+    assert!(error(&cut, &expected) < 1e-7, "{cut:?}");
+}
+
+/// In training the output has the learned mean and variance; outside, the running ones are used.
+#[test]
+fn batch_norm_sets_mean_and_variance() {
+    let device = Default::default();
+    let c = 0.6;
+    let ball = PoincareBall::new(c).unwrap();
+    let mut norm = BallBatchNormConfig::new(3, c)
+        .with_epsilon(0.0)
+        .init::<F>(&device)
+        .unwrap();
+    norm.beta = norm
+        .beta
+        .map(|_| Tensor::from_floats([[0.2, -0.1, 0.3]], &device).require_grad());
+    norm.gamma = norm
+        .gamma
+        .map(|_| Tensor::from_floats([0.04], &device).require_grad());
+    let x = batch(200, 3) + Tensor::from_floats([[0.3, 0.1, 0.0]], &device);
+    let y = norm.forward(x.clone());
+    let beta = ball.expmap0(norm.beta.val());
+    let ones = Tensor::ones([200, 1], &device);
+    let mean = ball.frechet_mean(y.clone(), ones, 0);
+    assert!(values(ball.dist(mean, beta.clone()))[0] < 0.02);
+    let variance = values(ball.dist(y, beta).square().mean())[0];
+    assert!((variance / 0.04 - 1.0).abs() < 1e-4, "{variance}");
+
+    for _ in 0..60 {
+        norm.forward(x.clone());
+    }
+    let trained = values(norm.forward(x.clone()));
+    use burn::module::AutodiffModule;
+    let evaluated = values(norm.valid().forward(x.inner()));
+    assert!(error(&evaluated, &trained) < 0.01);
+}
+
+/// A record holds the curvature, the points and the planes.
+#[test]
+fn records_bring_everything_back() {
+    use burn::record::{BinBytesRecorder, FullPrecisionSettings, Recorder};
+    let device = Default::default();
+    let recorder = BinBytesRecorder::<FullPrecisionSettings>::default();
+    let prototypes = PrototypesConfig::new(4, 3, 0.3)
+        .init::<Flex>(&device)
+        .unwrap();
+    let bytes = recorder
+        .record(prototypes.clone().into_record(), ())
+        .unwrap();
+    let other = PrototypesConfig::new(4, 3, 1.0)
+        .init::<Flex>(&device)
+        .unwrap();
+    let loaded = other.load_record(recorder.load(bytes, &device).unwrap());
+    assert!((loaded.prototypes.ball().c() - 0.3).abs() < 1e-7);
+    let x = Tensor::from_data(TensorData::from([[0.1_f32, 0.2, -0.3, 0.0]]), &device);
+    let [a, b] = [prototypes.forward(x.clone()), loaded.forward(x)];
+    a.into_data().assert_eq(&b.into_data(), true);
+}

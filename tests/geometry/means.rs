@@ -1,0 +1,76 @@
+//! Means of points.
+
+use burn::backend::Flex;
+use burn::tensor::{DType, Distribution, Tensor};
+use hypad::geometry::PoincareBall;
+
+use super::common::*;
+
+fn points(c: f64, count: usize, rho: f64) -> Tensor<F, 2> {
+    let device = Default::default();
+    let spread = rho / c.max(1.0).sqrt() / 3f64.sqrt();
+    let uniform = Distribution::Uniform(-spread, spread);
+    Tensor::<F, 2>::random([count, 3], uniform, &device).cast(DType::F64)
+}
+
+/// At the Fréchet mean the tangent vectors to the points balance.
+#[test]
+fn frechet_mean_balances_the_points() {
+    for (c, rho) in [(0.0, 0.9), (1e-9, 0.9), (0.4, 0.9), (2.0, 0.99)] {
+        let ball = PoincareBall::new(c).unwrap();
+        let x = points(c, 40, rho);
+        let weights = Tensor::<F, 2>::random(
+            [40, 1],
+            Distribution::Uniform(0.1, 1.0),
+            &Default::default(),
+        )
+        .cast(DType::F64);
+        let mean = ball.frechet_mean(x.clone(), weights.clone(), 0);
+        let pull = (ball.logmap(mean.clone().expand(x.dims()), x) * weights).sum_dim(0);
+        let pull = values(ball.norm(mean, pull))[0];
+        assert!(pull < 1e-12, "c = {c}: {pull:e}");
+    }
+}
+
+/// Both means of one point are that point, and weights of 0 leave points out.
+#[test]
+fn means_of_one_point() {
+    let ball = PoincareBall::new(0.8).unwrap();
+    let x = points(0.8, 5, 0.9);
+    let only = row::<F>(&[0.0, 0.0, 3.0, 0.0, 0.0], DType::F64).transpose();
+    let expected = values(x.clone().slice(2..3));
+    for mean in [
+        ball.midpoint(x.clone(), only.clone(), 0),
+        ball.frechet_mean(x.clone(), only.clone(), 0),
+    ] {
+        assert!(error(&values(mean), &expected) < 1e-14);
+    }
+    let none = only.zeros_like();
+    for mean in [
+        ball.midpoint(x.clone(), none.clone(), 0),
+        ball.frechet_mean(x.clone(), none, 0),
+    ] {
+        assert_eq!(values(mean), [0.0; 3]);
+    }
+}
+
+/// Batches are means of their own, and the axis of the coordinates may be another.
+#[test]
+fn means_along_an_axis() {
+    let ball = PoincareBall::new(0.8).unwrap();
+    let x = points(0.8, 12, 0.9).inner();
+    let batch = x.clone().reshape([2, 6, 3]);
+    let ones = Tensor::<Flex, 3>::ones([2, 6, 1], (&x.device(), x.dtype()));
+    let means = ball.frechet_mean(batch.clone(), ones.clone(), 1);
+    assert_eq!(means.dims(), [2, 1, 3]);
+    let alone = ball.frechet_mean(
+        x.clone().slice(6..12),
+        ones.clone().slice(0..1).squeeze_dim(0),
+        0,
+    );
+    assert!(error(&values(means.clone().slice(1..2)), &values(alone)) < 1e-14);
+    let turned = ball
+        .along(1)
+        .frechet_mean(batch.swap_dims(1, 2), ones.swap_dims(1, 2), 2);
+    assert!(error(&values(turned), &values(means)) < 1e-14);
+}
