@@ -1,5 +1,11 @@
-//! The operations of the ball on the shapes of the benchmarks of other libraries: forward alone,
-//! and forward with backward.
+//! The operations of the ball on the shapes of other libraries' benchmarks: forward alone, and
+//! forward with backward to all inputs.
+//!
+//! `RAYON_NUM_THREADS` sets the number of threads. glibc hands large temporaries back to the system
+//! after every operation; `docs/benchmarks.md` says how to keep it from that, here and in the
+//! programs that are compared.
+
+use std::time::Duration;
 
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::{Distribution, Tensor};
@@ -9,41 +15,69 @@ use hypad::geometry::PoincareBall;
 type Plain = Tensor<Flex, 2>;
 type Tracked = Tensor<Autodiff<Flex>, 2>;
 
+/// Tangent vectors of length about 0.5/√c.
+fn tangent(shape: [usize; 2], c: f64) -> Plain {
+    let std = 0.5 / c.sqrt() / (shape[1] as f64).sqrt();
+    Plain::random(shape, Distribution::Normal(0.0, std), &Default::default())
+}
+
+macro_rules! bench {
+    ($group:ident, $name:literal, [$a:expr, $b:expr], |$x:ident, $y:ident| $op:expr) => {
+        $group.bench_function(concat!($name, " forward"), |bencher| {
+            bencher.iter(|| {
+                let ($x, $y) = ($a.clone(), $b.clone());
+                $op
+            })
+        });
+        $group.bench_function(concat!($name, " forward + backward"), |bencher| {
+            bencher.iter(|| {
+                let $x = Tracked::from_inner($a.clone()).require_grad();
+                let $y = Tracked::from_inner($b.clone()).require_grad();
+                $op.sum().backward()
+            })
+        });
+    };
+}
+
 fn operations(criterion: &mut Criterion) {
-    let device = Default::default();
-    let ball = PoincareBall::new(0.01).expect("a valid curvature");
     for shape in [[4096, 384], [65_536, 64], [3136, 384]] {
-        // Norms of about 0.6 of the radius 10.
-        let spread = 6.0 * (3.0 / shape[1] as f64).sqrt();
-        let random = || Plain::random(shape, Distribution::Uniform(-spread, spread), &device);
-        let (x, y) = (random(), random());
-        let mut group = criterion.benchmark_group(format!("{} x {}", shape[0], shape[1]));
-        group.sample_size(20);
-        macro_rules! bench {
-            ($name:literal, |$x:ident, $y:ident| $op:expr) => {
-                group.bench_function(concat!($name, " forward"), |bencher| {
-                    bencher.iter(|| {
-                        let ($x, $y) = (x.clone(), y.clone());
-                        $op
-                    })
-                });
-                group.bench_function(concat!($name, " forward + backward"), |bencher| {
-                    bencher.iter(|| {
-                        let $x = Tracked::from_inner(x.clone()).require_grad();
-                        let $y = Tracked::from_inner(y.clone()).require_grad();
-                        $op.sum().backward()
-                    })
-                });
-            };
+        for c in [0.01, 1.0] {
+            let ball = PoincareBall::new(c).expect("a valid curvature");
+            let (u, v) = (tangent(shape, c), tangent(shape, c));
+            let (x, y) = (ball.expmap0(u.clone()), ball.expmap0(v.clone()));
+            let name = format!("({}, {}) c={c}", shape[0], shape[1]);
+            let mut group = criterion.benchmark_group(name);
+            bench!(group, "dist", [x, y], |x, y| ball.dist(x, y));
+            bench!(group, "dist_expmap0", [u, v], |u, v| ball
+                .dist_expmap0(u, v));
+            bench!(group, "expmap0", [u, v], |u, _v| ball.expmap0(u));
+            bench!(group, "mobius_add", [x, y], |x, y| ball.mobius_add(x, y));
+            bench!(group, "expmap", [x, v], |x, v| ball.expmap(x, v));
+            bench!(group, "logmap", [x, y], |x, y| ball.logmap(x, y));
+            group.finish();
         }
-        bench!("dist", |x, y| ball.dist(x, y));
-        bench!("dist_expmap0", |x, y| ball.dist_expmap0(x, y));
-        bench!("mobius_add", |x, y| ball.mobius_add(x, y));
-        bench!("expmap0", |x, _y| ball.expmap0(x));
-        bench!("logmap", |x, y| ball.logmap(x, y));
+    }
+}
+
+fn pairwise(criterion: &mut Criterion) {
+    for (p, q, d) in [(3136, 1024, 384), (4096, 4096, 64)] {
+        let c = 0.01;
+        let ball = PoincareBall::new(c).expect("a valid curvature");
+        let x = ball.expmap0(tangent([p, d], c));
+        let y = ball.expmap0(tangent([q, d], c));
+        let mut group = criterion.benchmark_group(format!("({p}, {q}, {d}) c={c}"));
+        bench!(group, "pairwise_dist", [x, y], |x, y| ball
+            .pairwise_dist(x, y));
         group.finish();
     }
 }
 
-criterion_group!(benches, operations);
+criterion_group! {
+    name = benches;
+    config = Criterion::default()
+        .sample_size(20)
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(1));
+    targets = operations, pairwise
+}
 criterion_main!(benches);

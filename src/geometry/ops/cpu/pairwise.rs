@@ -7,7 +7,7 @@ use num_traits::{AsPrimitive, Float, One, Zero};
 use rayon::prelude::*;
 
 use super::lane::Lane;
-use super::vectors::{Real, row_sums};
+use super::vectors::{Real, row_sums, vectorised};
 use crate::geometry::scalar::distance::BallPair;
 use crate::geometry::scalar::rim;
 
@@ -91,7 +91,7 @@ macro_rules! dispatch {
     ($function:ident::<$type:ty>($($argument:expr),* $(,)?)) => {
         match pulp::Arch::new() {
             pulp::Arch::Scalar => $function::<$type, false>($($argument),*),
-            arch => arch.dispatch(|| $function::<$type, true>($($argument),*)),
+            _ => vectorised(#[inline(always)] || $function::<$type, true>($($argument),*)),
         }
     };
 }
@@ -199,20 +199,27 @@ fn distances_of<T: Real, const FUSED: bool>(
     out: &mut [T],
 ) {
     let c = T::Wide::of(c);
-    lines::<T::Wide, FUSED>(x, y, panels, first, |line| {
-        let per_gap = T::Wide::of(x.per_gap[line.row]);
-        let per_gaps = &per_gaps[line.columns.start / LANES];
-        let mut distances = [T::Wide::zero(); LANES];
-        for lane in 0..LANES {
-            let q = line.squares[lane] * per_gap * per_gaps[lane];
-            distances[lane] = T::Wide::distance::<FUSED>(q, c);
-        }
-        let start = (line.row - first) * y.count();
-        let out = &mut out[start + line.columns.start..start + line.columns.end];
-        for (out, distance) in out.iter_mut().zip(distances) {
-            *out = T::of(distance.as_());
-        }
-    });
+    lines::<T::Wide, FUSED>(
+        x,
+        y,
+        panels,
+        first,
+        #[inline(always)]
+        |line| {
+            let per_gap = T::Wide::of(x.per_gap[line.row]);
+            let per_gaps = &per_gaps[line.columns.start / LANES];
+            let mut distances = [T::Wide::zero(); LANES];
+            for lane in 0..LANES {
+                let q = line.squares[lane] * per_gap * per_gaps[lane];
+                distances[lane] = T::Wide::distance::<FUSED>(q, c);
+            }
+            let start = (line.row - first) * y.count();
+            let out = &mut out[start + line.columns.start..start + line.columns.end];
+            for (out, distance) in out.iter_mut().zip(distances) {
+                *out = T::of(distance.as_());
+            }
+        },
+    );
 }
 
 /// The gradients by x and y of a loss whose gradient by the distances is `grad`.
@@ -263,35 +270,42 @@ fn weights_of<T: Real, const FUSED: bool>(
     let (zero, one) = (T::Wide::zero(), T::Wide::one());
     let c = T::Wide::of(c);
     let mut sums = [vec![0.0; weights.len() / y.count()], vec![0.0; y.count()]];
-    lines::<T::Wide, FUSED>(x, y, panels, first, |line| {
-        let per_gap = T::Wide::of(x.per_gap[line.row]);
-        let per_gaps = &per_gaps[line.columns.start / LANES];
-        let start = (line.row - first) * y.count();
-        let place = start + line.columns.start..start + line.columns.end;
-        let mut lanes = [zero; LANES];
-        for (lane, grad) in lanes.iter_mut().zip(&grad[place.clone()]) {
-            *lane = T::Wide::of(grad.as_());
-        }
-        let mut factors = [zero; LANES];
-        for lane in 0..LANES {
-            let square = line.squares[lane];
-            let q = square * per_gap * per_gaps[lane];
-            let h = lanes[lane] * (q / (one + c * q)).sqrt();
-            let factor = (h + h) / square;
-            factors[lane] = if square > zero { factor } else { zero };
-            lanes[lane] = h;
-        }
-        weights[place]
-            .iter_mut()
-            .zip(factors)
-            .for_each(|(to, factor)| *to = factor);
-        let mut row = zero;
-        for (sum, h) in sums[1][line.columns.clone()].iter_mut().zip(lanes) {
-            *sum += h.as_();
-            row = row + h;
-        }
-        sums[0][line.row - first] += row.as_();
-    });
+    lines::<T::Wide, FUSED>(
+        x,
+        y,
+        panels,
+        first,
+        #[inline(always)]
+        |line| {
+            let per_gap = T::Wide::of(x.per_gap[line.row]);
+            let per_gaps = &per_gaps[line.columns.start / LANES];
+            let start = (line.row - first) * y.count();
+            let place = start + line.columns.start..start + line.columns.end;
+            let mut lanes = [zero; LANES];
+            for (lane, grad) in lanes.iter_mut().zip(&grad[place.clone()]) {
+                *lane = T::Wide::of(grad.as_());
+            }
+            let mut factors = [zero; LANES];
+            for lane in 0..LANES {
+                let square = line.squares[lane];
+                let q = square * per_gap * per_gaps[lane];
+                let h = lanes[lane] * (q / (one + c * q)).sqrt();
+                let factor = (h + h) / square;
+                factors[lane] = if square > zero { factor } else { zero };
+                lanes[lane] = h;
+            }
+            weights[place]
+                .iter_mut()
+                .zip(factors)
+                .for_each(|(to, factor)| *to = factor);
+            let mut row = zero;
+            for (sum, h) in sums[1][line.columns.clone()].iter_mut().zip(lanes) {
+                *sum += h.as_();
+                row = row + h;
+            }
+            sums[0][line.row - first] += row.as_();
+        },
+    );
     sums
 }
 
@@ -376,20 +390,23 @@ pub fn by_c<T: Real>(x: &[T], y: &[T], n: usize, grad: &[T], c: f64) -> f64 {
     let of_x = Points::<T::Wide>::new(x, n, c);
     let of_y = Points::<T::Wide>::new(y, n, c);
     let rows = x.par_chunks_exact(n).enumerate().map(|(i, x)| {
-        pulp::Arch::new().dispatch(|| {
-            let mut sum = 0.0;
-            for (j, y) in y.chunks_exact(n).enumerate() {
-                let [difference] = row_sums([x, y], |[x, y]| [(x - y) * (x - y)]);
-                let pair = BallPair {
-                    squares: [of_x.squares[i], of_y.squares[j]],
-                    gaps: [1.0 / of_x.per_gap[i], 1.0 / of_y.per_gap[j]],
-                    difference,
-                };
-                let grad: f64 = grad[i * of_y.count() + j].as_();
-                sum += grad * pair.slopes(c).by_c;
-            }
-            sum
-        })
+        vectorised(
+            #[inline(always)]
+            || {
+                let mut sum = 0.0;
+                for (j, y) in y.chunks_exact(n).enumerate() {
+                    let [difference] = row_sums([x, y], |[x, y]| [(x - y) * (x - y)]);
+                    let pair = BallPair {
+                        squares: [of_x.squares[i], of_y.squares[j]],
+                        gaps: [1.0 / of_x.per_gap[i], 1.0 / of_y.per_gap[j]],
+                        difference,
+                    };
+                    let grad: f64 = grad[i * of_y.count() + j].as_();
+                    sum += grad * pair.slopes(c).by_c;
+                }
+                sum
+            },
+        )
     });
     rows.sum()
 }

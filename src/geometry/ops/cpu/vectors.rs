@@ -77,6 +77,25 @@ impl Vectors {
     }
 }
 
+/// Runs a function with all instructions of the processor at hand, where its code and all that is
+/// inlined into it is compiled for them. The closure must be `#[inline(always)]`: a call is compiled
+/// for the least processor.
+#[inline(always)]
+pub fn vectorised<R>(f: impl FnOnce() -> R) -> R {
+    struct Inlined<F>(F);
+
+    impl<R, F: FnOnce() -> R> pulp::WithSimd for Inlined<F> {
+        type Output = R;
+
+        #[inline(always)]
+        fn with_simd<S: pulp::Simd>(self, _: S) -> R {
+            (self.0)()
+        }
+    }
+
+    pulp::Arch::new().dispatch(Inlined(f))
+}
+
 /// Fewer elements than this are not worth another thread.
 const PER_TASK: usize = 1 << 15;
 /// Partial sums of a row, added up at the end: independent chains for the processor.
@@ -96,12 +115,23 @@ pub fn reduce<T: Real, R: Real, const I: usize, const S: usize>(
     let mut out = vec![R::of(0.0); vectors.count()];
     let per_task = (PER_TASK / vectors.n.max(1)).clamp(1, out.len().max(1));
     let work = |(task, out): (usize, &mut [R])| {
-        pulp::Arch::new().dispatch(|| {
-            let first = task * per_task;
-            each_sum(vectors, first, out.len(), inputs, &terms, |vector, sums| {
-                out[vector - first] = R::of(finish(vector, sums));
-            });
-        });
+        vectorised(
+            #[inline(always)]
+            || {
+                let first = task * per_task;
+                each_sum(
+                    vectors,
+                    first,
+                    out.len(),
+                    inputs,
+                    &terms,
+                    #[inline(always)]
+                    |vector, sums| {
+                        out[vector - first] = R::of(finish(vector, sums));
+                    },
+                );
+            },
+        );
     };
     if out.len() <= per_task {
         work((0, &mut out));
@@ -130,18 +160,29 @@ pub fn map<T: Real, const I: usize, const S: usize, const F: usize, const O: usi
     if vectors.inner == 1 {
         let rows = (PER_TASK / vectors.n).max(1);
         let work = |task: usize, mut outs: [&mut [T]; O]| {
-            pulp::Arch::new().dispatch(|| {
-                let first = task * rows;
-                let count = outs[0].len() / vectors.n;
-                each_sum(vectors, first, count, inputs, &terms, |vector, sums| {
-                    let from = vector * vectors.n..(vector + 1) * vectors.n;
-                    let to = (vector - first) * vectors.n..(vector - first + 1) * vectors.n;
-                    let outs = outs.each_mut().map(|out| &mut out[to.clone()]);
-                    let factors = factors(vector, sums);
-                    let inputs = inputs.map(|input| &input[from.clone()]);
-                    write_line(inputs, outs, |_| factors, &write);
-                });
-            });
+            vectorised(
+                #[inline(always)]
+                || {
+                    let first = task * rows;
+                    let count = outs[0].len() / vectors.n;
+                    each_sum(
+                        vectors,
+                        first,
+                        count,
+                        inputs,
+                        &terms,
+                        #[inline(always)]
+                        |vector, sums| {
+                            let from = vector * vectors.n..(vector + 1) * vectors.n;
+                            let to = (vector - first) * vectors.n..(vector - first + 1) * vectors.n;
+                            let outs = outs.each_mut().map(|out| &mut out[to.clone()]);
+                            let factors = factors(vector, sums);
+                            let inputs = inputs.map(|input| &input[from.clone()]);
+                            write_line(inputs, outs, |_| factors, &write);
+                        },
+                    );
+                },
+            );
         };
         in_parallel(outs.each_mut(), rows * vectors.n, work);
         return outs;
@@ -153,29 +194,43 @@ pub fn map<T: Real, const I: usize, const S: usize, const F: usize, const O: usi
         all.par_chunks_mut(per_task)
             .enumerate()
             .for_each(|(task, all)| {
-                pulp::Arch::new().dispatch(|| {
-                    let first = task * per_task;
-                    each_sum(vectors, first, all.len(), inputs, &terms, |vector, sums| {
-                        all[vector - first] = factors(vector, sums);
-                    });
-                });
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        let first = task * per_task;
+                        each_sum(
+                            vectors,
+                            first,
+                            all.len(),
+                            inputs,
+                            &terms,
+                            #[inline(always)]
+                            |vector, sums| {
+                                all[vector - first] = factors(vector, sums);
+                            },
+                        );
+                    },
+                );
             });
         all
     };
     let (n, inner) = (vectors.n, vectors.inner);
     let lines = (PER_TASK / inner).max(1);
     let work = |task: usize, mut outs: [&mut [T]; O]| {
-        pulp::Arch::new().dispatch(|| {
-            for index in 0..outs[0].len() / inner {
-                let line = task * lines + index;
-                let outs = outs
-                    .each_mut()
-                    .map(|out| &mut out[index * inner..][..inner]);
-                let inputs = inputs.map(|input| &input[line * inner..][..inner]);
-                let factors = &all[line / n * inner..][..inner];
-                write_line(inputs, outs, |position| factors[position], &write);
-            }
-        });
+        vectorised(
+            #[inline(always)]
+            || {
+                for index in 0..outs[0].len() / inner {
+                    let line = task * lines + index;
+                    let outs = outs
+                        .each_mut()
+                        .map(|out| &mut out[index * inner..][..inner]);
+                    let inputs = inputs.map(|input| &input[line * inner..][..inner]);
+                    let factors = &all[line / n * inner..][..inner];
+                    write_line(inputs, outs, |position| factors[position], &write);
+                }
+            },
+        );
     };
     in_parallel(outs.each_mut(), lines * inner, work);
     outs
