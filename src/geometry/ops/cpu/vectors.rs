@@ -4,6 +4,8 @@
 //! A tensor is seen as `[outer, n, inner]` with the coordinates on the middle axis. Arithmetic is
 //! in f64 whatever the element type is: the sums of f32 coordinates then carry all their digits.
 
+use std::mem::MaybeUninit;
+
 use burn::tensor::{Element, Shape};
 use num_traits::AsPrimitive;
 use rayon::prelude::*;
@@ -153,13 +155,12 @@ pub fn map<T: Real, const I: usize, const S: usize, const F: usize, const O: usi
     write: impl Fn([f64; I], [f64; F]) -> [f64; O] + Sync,
 ) -> [Vec<T>; O] {
     let size = vectors.count() * vectors.n;
-    let mut outs: [Vec<T>; O] = std::array::from_fn(|_| vec![T::of(0.0); size]);
     if size == 0 {
-        return outs;
+        return std::array::from_fn(|_| Vec::new());
     }
     if vectors.inner == 1 {
         let rows = (PER_TASK / vectors.n).max(1);
-        let work = |task: usize, mut outs: [&mut [T]; O]| {
+        let work = |task: usize, mut outs: [&mut [MaybeUninit<T>]; O]| {
             vectorised(
                 #[inline(always)]
                 || {
@@ -184,8 +185,7 @@ pub fn map<T: Real, const I: usize, const S: usize, const F: usize, const O: usi
                 },
             );
         };
-        in_parallel(outs.each_mut(), rows * vectors.n, work);
-        return outs;
+        return written(size, rows * vectors.n, work);
     }
     // Strided: first all factors, then line by line of neighbouring vectors.
     let all: Vec<[f64; F]> = {
@@ -216,7 +216,7 @@ pub fn map<T: Real, const I: usize, const S: usize, const F: usize, const O: usi
     };
     let (n, inner) = (vectors.n, vectors.inner);
     let lines = (PER_TASK / inner).max(1);
-    let work = |task: usize, mut outs: [&mut [T]; O]| {
+    let work = |task: usize, mut outs: [&mut [MaybeUninit<T>]; O]| {
         vectorised(
             #[inline(always)]
             || {
@@ -232,34 +232,48 @@ pub fn map<T: Real, const I: usize, const S: usize, const F: usize, const O: usi
             },
         );
     };
-    in_parallel(outs.each_mut(), lines * inner, work);
-    outs
+    written(size, lines * inner, work)
 }
 
-/// Splits the outputs alike into pieces of `size` elements and works on them in parallel.
-fn in_parallel<T: Real, const O: usize>(
-    outs: [&mut Vec<T>; O],
+/// Vectors of `size` elements, made in pieces of `piece` elements in parallel: `work` gets the number
+/// of a piece and that piece of each vector, and writes all of it.
+///
+/// The memory is not set to zero first: for operations that read and write once, that would be a
+/// third pass over it.
+fn written<T: Real, const O: usize>(
     size: usize,
-    work: impl Fn(usize, [&mut [T]; O]) + Sync,
-) {
-    if outs[0].len() <= size {
-        return work(0, outs.map(|out| &mut out[..]));
-    }
-    let count = outs[0].len().div_ceil(size);
-    let mut pieces: Vec<Vec<&mut [T]>> = (0..count).map(|_| Vec::with_capacity(O)).collect();
-    for out in outs {
-        for (piece, chunk) in pieces.iter_mut().zip(out.chunks_mut(size)) {
-            piece.push(chunk);
-        }
-    }
-    pieces
-        .into_par_iter()
-        .enumerate()
-        .for_each(|(task, piece)| {
-            if let Ok(outs) = <[&mut [T]; O]>::try_from(piece) {
-                work(task, outs);
+    piece: usize,
+    work: impl Fn(usize, [&mut [MaybeUninit<T>]; O]) + Sync,
+) -> [Vec<T>; O] {
+    let mut outs: [Vec<T>; O] = std::array::from_fn(|_| Vec::with_capacity(size));
+    let spare = outs
+        .each_mut()
+        .map(|out| &mut out.spare_capacity_mut()[..size]);
+    if size <= piece {
+        work(0, spare);
+    } else {
+        let count = size.div_ceil(piece);
+        let mut pieces: Vec<Vec<&mut [MaybeUninit<T>]>> =
+            (0..count).map(|_| Vec::with_capacity(O)).collect();
+        for out in spare {
+            for (pieces, chunk) in pieces.iter_mut().zip(out.chunks_mut(piece)) {
+                pieces.push(chunk);
             }
-        });
+        }
+        pieces
+            .into_par_iter()
+            .enumerate()
+            .for_each(|(task, piece)| {
+                if let Ok(outs) = piece.try_into() {
+                    work(task, outs);
+                }
+            });
+    }
+    for out in &mut outs {
+        // SAFETY: the pieces cover `size` elements of the capacity, and `work` wrote each of them.
+        unsafe { out.set_len(size) };
+    }
+    outs
 }
 
 /// The sums of vectors `first..first + count`, in order.
@@ -332,7 +346,7 @@ pub fn row_sums<T: Real, const I: usize, const S: usize>(
 #[inline(always)]
 fn write_line<T: Real, const I: usize, const F: usize, const O: usize>(
     inputs: [&[T]; I],
-    mut outs: [&mut [T]; O],
+    mut outs: [&mut [MaybeUninit<T>]; O],
     factors: impl Fn(usize) -> [f64; F],
     write: impl Fn([f64; I], [f64; F]) -> [f64; O],
 ) {
@@ -341,7 +355,7 @@ fn write_line<T: Real, const I: usize, const F: usize, const O: usize>(
     for at in 0..n {
         let values = write(inputs.map(|input| input[at].as_()), factors(at));
         for (out, value) in outs.iter_mut().zip(values) {
-            out[at] = T::of(value);
+            out[at].write(T::of(value));
         }
     }
 }
