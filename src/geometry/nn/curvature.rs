@@ -18,8 +18,8 @@ use crate::geometry::{HyperbolicBackend, PoincareBall};
 /// # fn main() -> hypad::Result<()> {
 /// let device = Default::default();
 /// let curvature = LearnableCurvature::<Autodiff<Flex>>::new(0.01, &device)?;
-/// let x = Tensor::from_floats([[0.3, -0.2]], &device);
-/// let y = Tensor::from_floats([[0.1, 0.5]], &device);
+/// let x = Tensor::<_, 2>::from_floats([[0.3, -0.2]], &device);
+/// let y = Tensor::<_, 2>::from_floats([[0.1, 0.5]], &device);
 /// let grads = curvature.ball().dist(x, y).backward();
 /// assert!(curvature.c.grad(&grads).is_some());
 /// # Ok(())
