@@ -1,0 +1,58 @@
+//! Where the nodes start: grown from the root, every child one edge away from its parent.
+
+use hypad::geometry::scalar;
+use rand::{Rng, SeedableRng, rngs::StdRng};
+
+use crate::tree::Tree;
+
+/// Random directions tried for each child.
+const CANDIDATES: usize = 256;
+
+/// The nodes' first coordinates, row by row, in the ball of curvature −c or, for c = 0, in the
+/// plane.
+///
+/// Each child lies on a geodesic of length `edge` from its parent, in the direction that is widest
+/// from those to the grandparent and to the siblings: with many candidates, in two dimensions, the
+/// construction of Sarkar (*Low Distortion Delaunay Embedding of Trees in Hyperbolic Plane*, 2011).
+pub fn grown(tree: &Tree, dim: usize, c: f64, edge: f64, seed: u64) -> Vec<f64> {
+    let mut random = StdRng::seed_from_u64(seed);
+    let mut points = vec![0.0; tree.len() * dim];
+    // Directions that are taken at each node.
+    let mut taken: Vec<Vec<Vec<f64>>> = vec![Vec::new(); tree.len()];
+    for (child, parent) in tree.edges() {
+        let candidates = (0..CANDIDATES).map(|_| unit(&gaussian(dim, &mut random)));
+        let direction = candidates
+            .min_by(|a, b| widest(a, &taken[parent]).total_cmp(&widest(b, &taken[parent])))
+            .unwrap_or_default();
+        let from = points[parent * dim..(parent + 1) * dim].to_vec();
+        let length = edge / scalar::lambda_x(&from, c);
+        let tangent: Vec<f64> = direction.iter().map(|d| d * length).collect();
+        let to = &mut points[child * dim..(child + 1) * dim];
+        scalar::expmap(&from, &tangent, c, to);
+        let mut back = vec![0.0; dim];
+        scalar::logmap(to, &from, c, &mut back);
+        taken[child].push(unit(&back));
+        taken[parent].push(direction);
+    }
+    points
+}
+
+/// The largest cosine with one of `taken`.
+fn widest(direction: &[f64], taken: &[Vec<f64>]) -> f64 {
+    let cosines = taken.iter().map(|other| scalar::inner(direction, other));
+    cosines.fold(-1.0, f64::max)
+}
+
+fn unit(vector: &[f64]) -> Vec<f64> {
+    let norm = scalar::inner(vector, vector).sqrt();
+    vector.iter().map(|v| v / norm).collect()
+}
+
+/// A normal vector, by the transform of Box and Muller.
+fn gaussian(dim: usize, random: &mut StdRng) -> Vec<f64> {
+    let normal = |_| {
+        let radius = (-2.0 * (1.0 - random.random::<f64>()).ln()).sqrt();
+        radius * (std::f64::consts::TAU * random.random::<f64>()).cos()
+    };
+    (0..dim).map(normal).collect()
+}
