@@ -39,10 +39,16 @@ pub struct BallPair<T> {
 }
 
 impl<T: Float> BallPair<T> {
-    /// d = 2 √q arsinh(√(cq))/√(cq) with q = ‖x − y‖²/((1 − c‖x‖²)(1 − c‖y‖²)).
+    /// q = ‖x − y‖²/((1 − c‖x‖²)(1 − c‖y‖²)).
+    #[inline]
+    pub fn quotient(&self) -> T {
+        self.difference / (self.gaps[0] * self.gaps[1])
+    }
+
+    /// d = 2 √q arsinh(√(cq))/√(cq).
     #[inline]
     pub fn distance(&self, c: T) -> T {
-        let q = self.difference / (self.gaps[0] * self.gaps[1]);
+        let q = self.quotient();
         constant::<T>(2.0) * q.sqrt() * arsinhc(c * q).value
     }
 
@@ -54,7 +60,7 @@ impl<T: Float> BallPair<T> {
         }
         let [a, b] = self.gaps;
         let [xx, yy] = self.squares;
-        let q = self.difference / (a * b);
+        let q = self.quotient();
         let (root, stretch) = (q.sqrt(), (T::one() + c * q).sqrt());
         let by_q_times_q = root / stretch;
         let two = constant::<T>(2.0);

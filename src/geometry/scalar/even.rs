@@ -32,6 +32,7 @@ fn series<T: Float, const N: usize>(z: T, terms: [f64; N]) -> Even<T> {
 }
 
 /// The quotient of f(t), t = √z, whose derivative in t is `derivative`.
+#[inline]
 fn quotient<T: Float>(z: T, t: T, f: T, derivative: T) -> Even<T> {
     let value = f / t;
     let slope = (derivative - value) / (z + z);
@@ -77,6 +78,7 @@ pub fn artanhc<T: Float>(z: T, gap: T) -> Even<T> {
 }
 
 /// arsinh(√z)/√z for z ≥ 0.
+#[inline]
 pub fn arsinhc<T: Float>(z: T) -> Even<T> {
     if z < constant(SERIES_BELOW) {
         let terms = [

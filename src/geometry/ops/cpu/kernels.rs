@@ -1,5 +1,6 @@
 //! The operations on slices of whole tensors.
 
+use super::lane::Lane;
 use super::vectors::{Real, Vectors, map, reduce};
 use crate::geometry::ops::backend::{PairOp, PointOp};
 use crate::geometry::scalar::addition::{AddPair, ExpPair, SumGradient};
@@ -30,7 +31,8 @@ pub fn point<T: Real>(op: PointOp, vectors: Vectors, x: &[T], c: f64) -> Vec<T> 
     let square = |[x]: [f64; 1]| [x * x];
     let gap = |vector, norm| gap(vectors, x, vector, norm, c);
     let Some(op) = radial(op) else {
-        return reduce(vectors, [x], square, |vector, [norm]| gap(vector, norm));
+        let gap = |vector, [norm]: [f64; 1]| gap(vector, norm);
+        return reduce(vectors, [x], square, gap, as_is);
     };
     let factor = |vector, [norm]: [f64; 1]| [op.at(norm, gap(vector, norm), c).value];
     let [out] = map(vectors, [x], square, factor, |[x], [f]| [f * x]);
@@ -69,22 +71,19 @@ pub fn point_backward<T: Real>(
 pub fn point_by_c<T: Real>(op: PointOp, vectors: Vectors, x: &[T], grad: &[T], c: f64) -> f64 {
     let gap = |vector, norm| gap(vectors, x, vector, norm, c);
     let parts: Vec<f64> = match radial(op) {
-        None => reduce(
-            vectors,
-            [x],
-            |[x]| [x * x],
-            |vector, [norm]| {
+        None => {
+            let part = |vector: usize, [norm]: [f64; 1]| {
                 let held = gap(vector, norm) <= T::LEAST_GAP;
                 let grad: f64 = grad[vector].as_();
                 if held { 0.0 } else { -norm * grad }
-            },
-        ),
-        Some(op) => reduce(
-            vectors,
-            [x, grad],
-            |[x, g]| [x * x, g * x],
-            |vector, [norm, along]| along * op.at(norm, gap(vector, norm), c).by_c,
-        ),
+            };
+            reduce(vectors, [x], |[x]| [x * x], part, as_is)
+        }
+        Some(op) => {
+            let part =
+                |vector, [norm, along]: [f64; 2]| along * op.at(norm, gap(vector, norm), c).by_c;
+            reduce(vectors, [x, grad], |[x, g]| [x * x, g * x], part, as_is)
+        }
     };
     parts.iter().sum()
 }
@@ -93,12 +92,17 @@ pub fn pair<T: Real>(op: PairOp, vectors: Vectors, x: &[T], y: &[T], c: f64) -> 
     let inputs = [x, y];
     let write = |[x, y]: [f64; 2], [of_sum, of_x]: [f64; 2]| [of_sum * (x + y) + of_x * x];
     let [out] = match op {
-        PairOp::Dist => [reduce(vectors, inputs, ball_terms, |vector, sums| {
-            ball_pair(vectors, inputs, vector, sums, c).distance(c)
-        })],
-        PairOp::DistExpmap0 => [reduce(vectors, inputs, tangent_terms, |vector, sums| {
-            tangent_pair(sums, || coordinates(vectors, inputs, vector)).distance(c)
-        })],
+        PairOp::Dist => {
+            let quotient = |vector, sums| ball_pair(vectors, inputs, vector, sums, c).quotient();
+            let distance = |q| f64::distance::<false>(q, c);
+            [reduce(vectors, inputs, ball_terms, quotient, distance)]
+        }
+        PairOp::DistExpmap0 => {
+            let distance = |vector, sums| {
+                tangent_pair(sums, || coordinates(vectors, inputs, vector)).distance(c)
+            };
+            [reduce(vectors, inputs, tangent_terms, distance, as_is)]
+        }
         PairOp::MobiusAdd => {
             let factors = |vector, sums| add_pair(vectors, inputs, vector, sums, c).factors(c);
             map(vectors, inputs, sum_terms, factors, write)
@@ -189,16 +193,21 @@ pub fn pair_by_c<T: Real>(
         slopes.by_c * grad
     };
     let parts: Vec<f64> = match op {
-        PairOp::Dist => reduce(vectors, inputs, ball_terms, |vector, sums| {
-            times_grad(vector, ball_slopes(vectors, inputs, vector, sums, c))
-        }),
-        PairOp::DistExpmap0 => reduce(vectors, inputs, tangent_terms, |vector, sums| {
-            let pair = tangent_pair(sums, || coordinates(vectors, inputs, vector));
-            times_grad(vector, pair.slopes(c))
-        }),
-        PairOp::Logmap => reduce(vectors, [x, y, grad], log_gradient_terms, of_sums),
-        PairOp::Expmap => reduce(vectors, [x, y, grad], exp_gradient_terms, of_sums),
-        _ => reduce(vectors, [x, y, grad], add_gradient_terms, of_sums),
+        PairOp::Dist => {
+            let part =
+                |vector, sums| times_grad(vector, ball_slopes(vectors, inputs, vector, sums, c));
+            reduce(vectors, inputs, ball_terms, part, as_is)
+        }
+        PairOp::DistExpmap0 => {
+            let part = |vector, sums| {
+                let pair = tangent_pair(sums, || coordinates(vectors, inputs, vector));
+                times_grad(vector, pair.slopes(c))
+            };
+            reduce(vectors, inputs, tangent_terms, part, as_is)
+        }
+        PairOp::Logmap => reduce(vectors, [x, y, grad], log_gradient_terms, of_sums, as_is),
+        PairOp::Expmap => reduce(vectors, [x, y, grad], exp_gradient_terms, of_sums, as_is),
+        _ => reduce(vectors, [x, y, grad], add_gradient_terms, of_sums, as_is),
     };
     parts.iter().sum()
 }
@@ -226,6 +235,11 @@ fn sum_gradient<T: Real>(
     by.of_x = if held[0] { 0.0 } else { by.of_x };
     by.of_y = if held[1] { 0.0 } else { by.of_y };
     by
+}
+
+#[inline(always)]
+fn as_is(value: f64) -> f64 {
+    value
 }
 
 #[inline(always)]

@@ -2,8 +2,6 @@
 
 use num_traits::{AsPrimitive, Float};
 
-use crate::geometry::scalar::even::arsinhc;
-
 /// `f32` or `f64`: what the compiler puts into the lanes of a vector register.
 pub trait Lane: Float + AsPrimitive<f64> + Send + Sync + 'static {
     fn of(value: f64) -> Self;
@@ -12,8 +10,33 @@ pub trait Lane: Float + AsPrimitive<f64> + Send + Sync + 'static {
     /// call.
     fn product_sum<const FUSED: bool>(a: Self, b: Self, c: Self) -> Self;
 
-    /// 2√q arsinh(√(cq))/√(cq).
-    fn distance<const FUSED: bool>(q: Self, c: Self) -> Self;
+    /// cq below which the distance is taken from its series.
+    const SERIES_BELOW: Self;
+
+    /// ln(1 + u) for u ≥ 0, to 1.5 units in the last place: 1 + u = 2ᵉ m with m in [√½, √2), and
+    /// ln m = 2 artanh((m − 1)/(m + 1)).
+    fn ln_1p<const FUSED: bool>(u: Self) -> Self;
+
+    /// 2√q arsinh(√(cq))/√(cq), without branches and calls, so that a loop of it is a loop of vector
+    /// instructions.
+    #[inline(always)]
+    fn distance<const FUSED: bool>(q: Self, c: Self) -> Self {
+        let one = Self::one();
+        let z = c * q;
+        let t = z.sqrt();
+        // arsinh(t) = ln(1 + u).
+        let u = t + z / (one + (one + z).sqrt());
+        let quotient = <Self as Lane>::ln_1p::<FUSED>(u) / t;
+        let [sixth, fortieths] = [1.0 / 6.0, 0.075].map(Self::of);
+        let series = one - z * (sixth - z * fortieths);
+        let stretch = if z < Self::SERIES_BELOW {
+            series
+        } else {
+            quotient
+        };
+        let root = q.sqrt();
+        (root + root) * stretch
+    }
 }
 
 impl Lane for f64 {
@@ -27,9 +50,30 @@ impl Lane for f64 {
         if FUSED { a.mul_add(b, c) } else { a * b + c }
     }
 
+    const SERIES_BELOW: Self = 1e-5;
+
     #[inline(always)]
-    fn distance<const FUSED: bool>(q: Self, c: Self) -> Self {
-        2.0 * q.sqrt() * arsinhc(c * q).value
+    fn ln_1p<const FUSED: bool>(u: Self) -> Self {
+        /// The bits of √½.
+        const LOW: u64 = 0x3fe6_a09e_667f_3bcd;
+        /// 2⁵² + 2⁵¹: the last bits of such a number are an integer.
+        const WHOLE: f64 = 6_755_399_441_055_744.0;
+        /// ln 2 in two parts; the first has zeros at the end, so that its multiples are exact.
+        const LN_2: [f64; 2] = [6.931_471_803_691_238e-1, 1.908_214_929_270_587_7e-10];
+
+        let whole = 1.0 + u;
+        let shifted = whole.to_bits().wrapping_sub(LOW);
+        let exponent = f64::from_bits(WHOLE.to_bits() + (shifted >> 52)) - WHOLE;
+        let mantissa = f64::from_bits((shifted & 0x000f_ffff_ffff_ffff) + LOW);
+        let (above, lost) = parts(u, whole, exponent, mantissa);
+        let s = above / (2.0 + above);
+        let ss = s * s;
+        let mut sum = 2.0 / 19.0;
+        for odd in [17.0, 15.0, 13.0, 11.0, 9.0, 7.0, 5.0, 3.0] {
+            sum = f64::product_sum::<FUSED>(sum, ss, 2.0 / odd);
+        }
+        let log = f64::product_sum::<FUSED>(s * ss, sum, s + s);
+        exponent * LN_2[0] + (log + (lost + exponent * LN_2[1]))
     }
 }
 
@@ -44,68 +88,66 @@ impl Lane for f32 {
         if FUSED { a.mul_add(b, c) } else { a * b + c }
     }
 
-    /// Without branches and calls, so that a loop of it is a loop of vector instructions.
+    const SERIES_BELOW: Self = 1e-3;
+
     #[inline(always)]
-    fn distance<const FUSED: bool>(q: Self, c: Self) -> Self {
-        let z = c * q;
-        let t = z.sqrt();
-        // arsinh(t) = ln(1 + u).
-        let u = t + z / (1.0 + (1.0 + z).sqrt());
-        let quotient = ln_1p::<FUSED>(u) / t;
-        let series = 1.0 - z * (1.0 / 6.0 - z * 0.075);
-        let stretch = if z < 1e-3 { series } else { quotient };
-        2.0 * q.sqrt() * stretch
+    fn ln_1p<const FUSED: bool>(u: Self) -> Self {
+        /// The bits of √½.
+        const LOW: u32 = 0x3f35_04f3;
+
+        let whole = 1.0 + u;
+        let shifted = whole.to_bits().wrapping_sub(LOW);
+        let exponent = (shifted as i32 >> 23) as f32;
+        let mantissa = f32::from_bits((shifted & 0x007f_ffff) + LOW);
+        let (above, lost) = parts(u, whole, exponent, mantissa);
+        let s = above / (2.0 + above);
+        let ss = s * s;
+        let mut sum = 2.0 / 9.0;
+        for odd in [7.0, 5.0, 3.0] {
+            sum = f32::product_sum::<FUSED>(sum, ss, 2.0 / odd);
+        }
+        let log = f32::product_sum::<FUSED>(s * ss, sum, s + s);
+        f32::product_sum::<FUSED>(exponent, std::f32::consts::LN_2, log + lost)
     }
 }
 
-/// ln(1 + u) for u ≥ 0, to 1.5 units in the last place: 1 + u = 2ᵉ m with m in [√½, √2), and
-/// ln m = 2 artanh((m − 1)/(m + 1)).
+/// m − 1, and the part of ln(1 + u) that 1 + u lost by its rounding. Below √2 that sum is not
+/// needed, and its rounding does not matter.
 #[inline(always)]
-fn ln_1p<const FUSED: bool>(u: f32) -> f32 {
-    /// The bits of √½.
-    const LOW: u32 = 0x3f35_04f3;
-
-    let whole = 1.0 + u;
-    let shifted = whole.to_bits().wrapping_sub(LOW);
-    let exponent = (shifted as i32 >> 23) as f32;
-    let mantissa = f32::from_bits((shifted & 0x007f_ffff) + LOW);
-    // Below √2 the sum 1 + u is not needed, and its rounding does not matter.
-    let above = if exponent == 0.0 { u } else { mantissa - 1.0 };
-    let lost = if exponent == 0.0 {
-        0.0
+fn parts<T: Lane>(u: T, whole: T, exponent: T, mantissa: T) -> (T, T) {
+    if exponent == T::zero() {
+        (u, T::zero())
     } else {
-        (u - (whole - 1.0)) / whole
-    };
-    let s = above / (2.0 + above);
-    let ss = s * s;
-    let mut sum = 2.0 / 9.0;
-    for term in [2.0 / 7.0, 2.0 / 5.0, 2.0 / 3.0] {
-        sum = f32::product_sum::<FUSED>(sum, ss, term);
+        (mantissa - T::one(), (u - (whole - T::one())) / whole)
     }
-    let log = f32::product_sum::<FUSED>(s * ss, sum, s + s);
-    f32::product_sum::<FUSED>(exponent, std::f32::consts::LN_2, log + lost)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::geometry::scalar::even::arsinhc;
+
+    fn check<T: Lane>(to: f64, tolerance: f64) {
+        for c in [0.0, 1e-6, 0.01, 1.0, 10.0] {
+            let mut q = 1e-20;
+            while q < to {
+                let (q_lane, c_lane) = (T::of(q), T::of(c));
+                let (q_exact, c_exact): (f64, f64) = (q_lane.as_(), c_lane.as_());
+                let expected = 2.0 * q_exact.sqrt() * arsinhc(c_exact * q_exact).value;
+                for ours in [T::distance::<false>, T::distance::<true>] {
+                    let ours: f64 = ours(q_lane, c_lane).as_();
+                    let error = (ours - expected).abs() / expected;
+                    assert!(error < tolerance, "c = {c}, q = {q}: {error:e}");
+                }
+                q *= 1.037;
+            }
+            assert!(T::distance::<true>(T::zero(), T::of(c)) == T::zero());
+        }
+    }
 
     #[test]
     fn distance_to_the_last_digits() {
-        for c in [0.0, 1e-6, 0.01, 1.0, 10.0] {
-            let mut q = 1e-20_f32;
-            while q < 1e13 {
-                let expected = f64::distance::<false>(q.into(), c);
-                for ours in [
-                    f32::distance::<false>(q, c as f32),
-                    f32::distance::<true>(q, c as f32),
-                ] {
-                    let error = (f64::from(ours) - expected).abs() / expected;
-                    assert!(error < 3e-7, "c = {c}, q = {q}: {error:e}");
-                }
-                q *= 1.37;
-            }
-            assert_eq!(f32::distance::<true>(0.0, c as f32), 0.0);
-        }
+        check::<f32>(1e13, 3e-7);
+        check::<f64>(1e40, 8e-16);
     }
 }

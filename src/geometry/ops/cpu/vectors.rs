@@ -5,6 +5,7 @@
 //! in f64 whatever the element type is: the sums of f32 coordinates then carry all their digits.
 
 use std::mem::MaybeUninit;
+use std::ops::Range;
 
 use burn::tensor::{Element, Shape};
 use num_traits::AsPrimitive;
@@ -102,17 +103,22 @@ pub fn vectorised<R>(f: impl FnOnce() -> R) -> R {
 const PER_TASK: usize = 1 << 15;
 /// Partial sums of a row, added up at the end: independent chains for the processor.
 const LANES: usize = 16;
-/// Neighbouring vectors that are summed together where coordinates are strided.
+/// Vectors whose sums are made before the factors of any: the processor then works at several of
+/// those long chains of arithmetic at a time.
 const BLOCK: usize = 64;
+/// Elements of such a block where coordinates are neighbours, few enough to stay in the cache.
+const BLOCK_ELEMENTS: usize = 1 << 13;
 
 /// One number for each vector, from sums over its coordinates.
 ///
-/// `terms` gives the summands of a coordinate, `finish` the number from a vector's index and sums.
+/// `terms` gives the summands of a coordinate, `finish` a number from a vector's index and sums, and
+/// `last`, which without branches is computed for several vectors at once, what is made of it.
 pub fn reduce<T: Real, R: Real, const I: usize, const S: usize>(
     vectors: Vectors,
     inputs: [&[T]; I],
     terms: impl Fn([f64; I]) -> [f64; S] + Sync,
     finish: impl Fn(usize, [f64; S]) -> f64 + Sync,
+    last: impl Fn(f64) -> f64 + Sync,
 ) -> Vec<R> {
     let mut out = vec![R::of(0.0); vectors.count()];
     let per_task = (PER_TASK / vectors.n.max(1)).clamp(1, out.len().max(1));
@@ -121,15 +127,23 @@ pub fn reduce<T: Real, R: Real, const I: usize, const S: usize>(
             #[inline(always)]
             || {
                 let first = task * per_task;
-                each_sum(
+                each_block(
                     vectors,
-                    first,
-                    out.len(),
+                    first..first + out.len(),
                     inputs,
                     &terms,
                     #[inline(always)]
-                    |vector, sums| {
-                        out[vector - first] = R::of(finish(vector, sums));
+                    |vector, sums| [finish(vector, sums)],
+                    #[inline(always)]
+                    |start, values| {
+                        let mut done = [0.0; BLOCK];
+                        for (done, [value]) in done.iter_mut().zip(values) {
+                            *done = last(*value);
+                        }
+                        let out = &mut out[start - first..][..values.len()];
+                        for (out, done) in out.iter_mut().zip(done) {
+                            *out = R::of(done);
+                        }
                     },
                 );
             },
@@ -166,20 +180,21 @@ pub fn map<T: Real, const I: usize, const S: usize, const F: usize, const O: usi
                 || {
                     let first = task * rows;
                     let count = outs[0].len() / vectors.n;
-                    each_sum(
+                    each_block(
                         vectors,
-                        first,
-                        count,
+                        first..first + count,
                         inputs,
                         &terms,
+                        &factors,
                         #[inline(always)]
-                        |vector, sums| {
-                            let from = vector * vectors.n..(vector + 1) * vectors.n;
-                            let to = (vector - first) * vectors.n..(vector - first + 1) * vectors.n;
-                            let outs = outs.each_mut().map(|out| &mut out[to.clone()]);
-                            let factors = factors(vector, sums);
-                            let inputs = inputs.map(|input| &input[from.clone()]);
-                            write_line(inputs, outs, |_| factors, &write);
+                        |start, block| {
+                            for (vector, factors) in (start..).zip(block) {
+                                let line = |vector| vector * vectors.n..(vector + 1) * vectors.n;
+                                let inputs = inputs.map(|input| &input[line(vector)]);
+                                let outs =
+                                    outs.each_mut().map(|out| &mut out[line(vector - first)]);
+                                write_line(inputs, outs, |_| *factors, &write);
+                            }
                         },
                     );
                 },
@@ -198,15 +213,15 @@ pub fn map<T: Real, const I: usize, const S: usize, const F: usize, const O: usi
                     #[inline(always)]
                     || {
                         let first = task * per_task;
-                        each_sum(
+                        each_block(
                             vectors,
-                            first,
-                            all.len(),
+                            first..first + all.len(),
                             inputs,
                             &terms,
+                            &factors,
                             #[inline(always)]
-                            |vector, sums| {
-                                all[vector - first] = factors(vector, sums);
+                            |start, block| {
+                                all[start - first..][..block.len()].copy_from_slice(block);
                             },
                         );
                     },
@@ -276,43 +291,66 @@ fn written<T: Real, const O: usize>(
     outs
 }
 
-/// The sums of vectors `first..first + count`, in order.
+/// The factors of `range`, in order, a block of vectors at a time: `each` gets the first vector of
+/// a block and the factors of all in it.
 #[inline(always)]
-fn each_sum<T: Real, const I: usize, const S: usize>(
+fn each_block<T: Real, const I: usize, const S: usize, const F: usize>(
     vectors: Vectors,
-    first: usize,
-    count: usize,
+    range: Range<usize>,
     inputs: [&[T]; I],
     terms: impl Fn([f64; I]) -> [f64; S],
-    mut each: impl FnMut(usize, [f64; S]),
+    factors: impl Fn(usize, [f64; S]) -> [f64; F],
+    mut each: impl FnMut(usize, &[[f64; F]]),
 ) {
     let (n, inner) = (vectors.n, vectors.inner);
-    if inner == 1 {
-        for vector in first..first + count {
-            let rows = inputs.map(|input| &input[vector * n..(vector + 1) * n]);
-            each(vector, row_sums(rows, &terms));
-        }
-        return;
-    }
-    let mut vector = first;
-    while vector < first + count {
-        let position = vector % inner;
-        let block = BLOCK.min(inner - position).min(first + count - vector);
-        let mut sums = [[0.0; BLOCK]; S];
-        for coordinate in 0..n {
-            let start = (vector / inner * n + coordinate) * inner + position;
-            let lines = inputs.map(|input| &input[start..start + block]);
-            for at in 0..block {
-                let terms = terms(lines.map(|line| line[at].as_()));
-                for s in 0..S {
-                    sums[s][at] += terms[s];
-                }
+    let mut block_factors = [[0.0; F]; BLOCK];
+    let mut first = range.start;
+    while first < range.end {
+        let mut sums = [[0.0; S]; BLOCK];
+        let block = if inner == 1 {
+            (BLOCK_ELEMENTS / n.max(1)).clamp(1, BLOCK)
+        } else {
+            BLOCK.min(inner - first % inner)
+        };
+        let block = block.min(range.end - first);
+        if inner == 1 {
+            for (vector, sums) in (first..).zip(&mut sums[..block]) {
+                let rows = inputs.map(|input| &input[vector * n..(vector + 1) * n]);
+                *sums = row_sums(rows, &terms);
             }
+        } else {
+            let lines = |coordinate| {
+                let start = (first / inner * n + coordinate) * inner + first % inner;
+                inputs.map(|input| &input[start..start + block])
+            };
+            column_sums((0..n).map(lines), &terms, &mut sums[..block]);
         }
         for at in 0..block {
-            each(vector + at, sums.each_ref().map(|sums| sums[at]));
+            block_factors[at] = factors(first + at, sums[at]);
         }
-        vector += block;
+        each(first, &block_factors[..block]);
+        first += block;
+    }
+}
+
+/// The sums of vectors that lie beside each other, from the lines of their coordinates.
+#[inline(always)]
+fn column_sums<'a, T: Real, const I: usize, const S: usize>(
+    lines: impl Iterator<Item = [&'a [T]; I]>,
+    terms: impl Fn([f64; I]) -> [f64; S],
+    out: &mut [[f64; S]],
+) {
+    let mut sums = [[0.0; BLOCK]; S];
+    for lines in lines {
+        for at in 0..out.len() {
+            let terms = terms(lines.map(|line| line[at].as_()));
+            for s in 0..S {
+                sums[s][at] += terms[s];
+            }
+        }
+    }
+    for (at, out) in out.iter_mut().enumerate() {
+        *out = sums.each_ref().map(|sums| sums[at]);
     }
 }
 
@@ -333,7 +371,10 @@ pub fn row_sums<T: Real, const I: usize, const S: usize>(
             }
         }
     }
-    let mut sums = lanes.map(|lanes| lanes.iter().sum());
+    let mut sums = [0.0; S];
+    for s in 0..S {
+        sums[s] = total(lanes[s]);
+    }
     for at in n / LANES * LANES..n {
         let terms = terms(rows.map(|row| row[at].as_()));
         for s in 0..S {
@@ -341,6 +382,23 @@ pub fn row_sums<T: Real, const I: usize, const S: usize>(
         }
     }
     sums
+}
+
+/// The sum of all lanes, halves onto halves.
+///
+/// Not inlined: among the loops of its callers it keeps the compiler from holding their partial sums
+/// in registers, and they take up to twice as long.
+#[inline(never)]
+fn total(lanes: [f64; LANES]) -> f64 {
+    let mut eight = [0.0; 8];
+    for lane in 0..8 {
+        eight[lane] = lanes[lane] + lanes[lane + 8];
+    }
+    let mut four = [0.0; 4];
+    for lane in 0..4 {
+        four[lane] = eight[lane] + eight[lane + 4];
+    }
+    (four[0] + four[2]) + (four[1] + four[3])
 }
 
 #[inline(always)]
