@@ -101,8 +101,6 @@ pub fn vectorised<R>(f: impl FnOnce() -> R) -> R {
 
 /// Fewer elements than this are not worth another thread.
 const PER_TASK: usize = 1 << 15;
-/// Partial sums of a row, added up at the end: independent chains for the processor.
-const LANES: usize = 16;
 /// Vectors whose sums are made before the factors of any: the processor then works at several of
 /// those long chains of arithmetic at a time.
 const BLOCK: usize = 64;
@@ -360,9 +358,24 @@ pub fn row_sums<T: Real, const I: usize, const S: usize>(
     rows: [&[T]; I],
     terms: impl Fn([f64; I]) -> [f64; S],
 ) -> [f64; S] {
+    // As many as fit into the registers.
+    if S <= 3 {
+        sums_in_lanes::<T, I, S, 16>(rows, terms)
+    } else {
+        sums_in_lanes::<T, I, S, 8>(rows, terms)
+    }
+}
+
+/// Each of `LANES` partial sums takes every `LANES`-th coordinate: independent chains of additions.
+#[inline(always)]
+fn sums_in_lanes<T: Real, const I: usize, const S: usize, const LANES: usize>(
+    rows: [&[T]; I],
+    terms: impl Fn([f64; I]) -> [f64; S],
+) -> [f64; S] {
     let n = rows[0].len();
+    let whole = n / LANES * LANES;
     let mut lanes = [[0.0; LANES]; S];
-    for start in (0..n / LANES * LANES).step_by(LANES) {
+    for start in (0..whole).step_by(LANES) {
         let lines = rows.map(|row| &row[start..start + LANES]);
         for lane in 0..LANES {
             let terms = terms(lines.map(|line| line[lane].as_()));
@@ -371,34 +384,24 @@ pub fn row_sums<T: Real, const I: usize, const S: usize>(
             }
         }
     }
+    // Without this the compiler keeps the partial sums in the order of what follows, or in memory,
+    // and the loop above takes up to four times as long.
+    let lanes = std::hint::black_box(lanes);
     let mut sums = [0.0; S];
     for s in 0..S {
-        sums[s] = total(lanes[s]);
+        let mut four = [0.0; 4];
+        for lane in 0..LANES {
+            four[lane % 4] += lanes[s][lane];
+        }
+        sums[s] = (four[0] + four[2]) + (four[1] + four[3]);
     }
-    for at in n / LANES * LANES..n {
+    for at in whole..n {
         let terms = terms(rows.map(|row| row[at].as_()));
         for s in 0..S {
             sums[s] += terms[s];
         }
     }
     sums
-}
-
-/// The sum of all lanes, halves onto halves.
-///
-/// Not inlined: among the loops of its callers it keeps the compiler from holding their partial sums
-/// in registers, and they take up to twice as long.
-#[inline(never)]
-fn total(lanes: [f64; LANES]) -> f64 {
-    let mut eight = [0.0; 8];
-    for lane in 0..8 {
-        eight[lane] = lanes[lane] + lanes[lane + 8];
-    }
-    let mut four = [0.0; 4];
-    for lane in 0..4 {
-        four[lane] = eight[lane] + eight[lane + 4];
-    }
-    (four[0] + four[2]) + (four[1] + four[3])
 }
 
 #[inline(always)]
