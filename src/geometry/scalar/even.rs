@@ -39,6 +39,15 @@ fn quotient<T: Float>(z: T, t: T, f: T, derivative: T) -> Even<T> {
     Even { value, slope }
 }
 
+/// tanh(t) for t ≥ 0 and its derivative 1 − tanh², without the cancellation, from one exponential.
+#[inline]
+fn tanh<T: Float>(t: T) -> (T, T) {
+    let lost = (-(t + t)).exp_m1();
+    let sum = constant::<T>(2.0) + lost;
+    let derivative = constant::<T>(4.0) * (T::one() + lost) / (sum * sum);
+    (-lost / sum, derivative)
+}
+
 /// tanh(√z)/√z for z ≥ 0.
 pub fn tanhc<T: Float>(z: T) -> Even<T> {
     if z < constant(SERIES_BELOW) {
@@ -56,11 +65,8 @@ pub fn tanhc<T: Float>(z: T) -> Even<T> {
         return series(z, terms);
     }
     let t = z.sqrt();
-    // 1 − tanh² without its cancellation.
-    let decay = (-(t + t)).exp();
-    let sum = T::one() + decay;
-    let derivative = constant::<T>(4.0) * decay / (sum * sum);
-    quotient(z, t, t.tanh(), derivative)
+    let (tanh, derivative) = tanh(t);
+    quotient(z, t, tanh, derivative)
 }
 
 /// artanh(√z)/√z for 0 ≤ z < 1, given 1 − z with all its digits.
@@ -134,10 +140,8 @@ pub fn scaled_tanhc<T: Float>(r: T, z: T, gap: T) -> Even<T> {
     }
     let t = z.sqrt();
     let angle = r * artanhc(z, gap).value * t;
-    let decay = (-(angle + angle).abs()).exp();
-    let sum = T::one() + decay;
-    let sech_squared = constant::<T>(4.0) * decay / (sum * sum);
-    quotient(z, t, angle.tanh(), r * sech_squared / gap)
+    let (tanh, derivative) = tanh(angle.abs());
+    quotient(z, t, tanh * angle.signum(), r * derivative / gap)
 }
 
 /// (1 − e^(−t))/t for t ≥ 0.
