@@ -90,7 +90,11 @@ impl Fidelity {
             let at = |j: &usize| i * nodes + j;
             let nearness: Vec<f32> = others.iter().map(|j| -embedded[at(j)] as f32).collect();
             let neighbours: Vec<bool> = others.iter().map(|j| tree[at(j)] == 1.0).collect();
-            precision += average_precision(&nearness, &neighbours)?;
+            precision += if neighbours.iter().all(|neighbour| *neighbour) {
+                1.0
+            } else {
+                average_precision(&nearness, &neighbours)?
+            };
             for j in others {
                 let ratio = ratio(i, j);
                 sum += ratio;

@@ -1,22 +1,36 @@
 //! Ranking and region metrics on plain slices: numbers in, numbers out. No tensors, no images.
 //!
+//! [`Ranking`] is for samples with a score each, such as images. [`PixelRanking`] is for the pixels
+//! of many images and their regions; it is made without keeping the pixels ([`AnomalousPixels`] says
+//! how). Both hold counts, from which every metric, curve and threshold is taken.
+//!
 //! # Conventions
 //!
-//! - A higher score is more anomalous; `true` is anomalous. The prediction at threshold t is
-//!   score ≥ t, and equal scores always enter together (−0.0 equals 0.0).
+//! - A higher score is more anomalous; `true`, or a mask value other than 0, is anomalous. The
+//!   prediction at threshold t is score ≥ t, and equal scores always enter together (−0.0 equals
+//!   0.0).
 //! - Counts are integers; floating point comes in at the last division.
-//! - What the data leaves undefined is [`Error::Undefined`](crate::Error), never a number. NaN is
-//!   an error; infinite scores are ordered like any other.
-//! - Regions are 8-connected, as in the official MVTec AD evaluation.
+//! - What the data leaves undefined is [`Error::Undefined`](crate::Error), never a number: all
+//!   ranking metrics with samples of one class only. NaN is an error; infinite scores are ordered
+//!   like any other.
+//! - Regions are 8-connected, as in the official MVTec AD evaluation, unless told otherwise.
 
+mod curve;
+mod levels;
+mod pixels;
 mod pr;
 mod pro;
 mod ranking;
 mod regions;
 mod roc;
+mod sum;
 mod threshold;
 
-pub use pr::average_precision;
-pub use pro::Aupro;
+pub use curve::Curve;
+pub use pixels::{AnomalousPixels, MaskPixel, NormalPixels, PixelImage, PixelMetrics, Region};
+pub use pr::{Best, average_precision};
+pub use pro::PixelRanking;
+pub use ranking::{Found, Ranking, Step};
+pub use regions::Connectivity;
 pub use roc::auroc;
-pub use threshold::quantile;
+pub use threshold::{fpr_threshold, quantile, sigma_threshold};

@@ -1,49 +1,159 @@
-//! The one sorted pass that the curve metrics share.
+//! How scores rank anomalous above normal samples: the counts that all ranking metrics are made of.
 
+use std::sync::Arc;
+
+use super::levels::{Counts, Levels, ordered, score};
 use crate::error::{Error, Result};
 
-/// One run of equal scores, from the highest down: how many are anomalous and how many normal.
-pub struct Tie {
+/// What enters the prediction at one anomalous score, on the way down from the highest.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Step {
+    /// The score.
+    pub threshold: f32,
+    /// Anomalous samples with this score.
     pub positives: u64,
-    pub negatives: u64,
+    /// Normal samples above this score and below the one of the step before.
+    pub between: u64,
+    /// Normal samples with this score.
+    pub ties: u64,
 }
 
-/// The runs of equal scores in descending order.
+/// Counts of anomalous and normal samples by score, exact however many there are.
 ///
-/// # Errors
-///
-/// [`Error::Size`] for slices of different length, [`Error::NanScore`] for a NaN, and
-/// [`Error::Undefined`] naming `metric` where a class that it needs is absent.
-pub fn descending_ties(metric: &'static str, scores: &[f32], labels: &[bool]) -> Result<Vec<Tie>> {
-    if scores.len() != labels.len() {
-        return Err(Error::Size {
-            what: "number of labels",
-            expected: scores.len().to_string(),
-            found: labels.len().to_string(),
+/// Thresholds that no anomalous sample has change nothing but the number of false positives, so
+/// there is a step only for each distinct anomalous score.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ranking {
+    steps: Vec<Step>,
+    positives: u64,
+    negatives: u64,
+}
+
+/// What is found at a threshold: score ≥ threshold.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Found {
+    /// The threshold.
+    pub threshold: f32,
+    /// Anomalous samples that are found.
+    pub true_positives: u64,
+    /// Normal samples that are found.
+    pub false_positives: u64,
+    /// Normal samples that were found already just above the threshold.
+    pub false_positives_above: u64,
+}
+
+impl Ranking {
+    /// Ranks samples; `true` is anomalous.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Size`] for slices of different length, [`Error::NanScore`] for a NaN.
+    pub fn new(scores: &[f32], labels: &[bool]) -> Result<Self> {
+        if scores.len() != labels.len() {
+            return Err(Error::Size {
+                what: "number of labels",
+                expected: scores.len().to_string(),
+                found: labels.len().to_string(),
+            });
+        }
+        reject_nan(scores)?;
+        let samples = || scores.iter().copied().zip(labels.iter().copied());
+        let anomalous = samples().filter(|sample| sample.1);
+        let mut anomalous: Vec<u32> = anomalous.map(|(score, _)| ordered(score)).collect();
+        anomalous.sort_unstable();
+        let (levels, positives) = distinct(anomalous.into_iter());
+        let mut normal = Counts::new(Arc::new(levels));
+        normal.add(scores, |at| !labels[at]);
+        Ok(Self::from_counts(&positives, &normal))
+    }
+
+    /// From the number of anomalous samples at each level and the counts of normal ones.
+    pub(super) fn from_counts(positives: &[u64], normal: &Counts) -> Self {
+        let levels = normal.levels().ascending();
+        let steps = (0..levels.len()).rev().map(|level| {
+            let [ties, between] = normal.at(level);
+            Step {
+                threshold: levels[level],
+                positives: positives[level],
+                between,
+                ties,
+            }
         });
+        let steps: Vec<Step> = steps.collect();
+        let above: u64 = steps.iter().map(|step| step.between + step.ties).sum();
+        Self {
+            positives: positives.iter().sum(),
+            negatives: above + normal.below(),
+            steps,
+        }
     }
-    reject_nan(scores)?;
-    if !labels.contains(&true) {
-        let reason = "no anomalous sample";
-        return Err(Error::Undefined { metric, reason });
+
+    /// The steps, from the highest anomalous score down.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
     }
-    let mut order: Vec<(f32, bool)> = scores.iter().copied().zip(labels.iter().copied()).collect();
-    order.sort_unstable_by(|a, b| b.0.partial_cmp(&a.0).expect("no NaN"));
-    Ok(order
-        .chunk_by(|a, b| a.0 == b.0)
-        .map(|run| {
-            let positives = run.iter().filter(|(_, anomalous)| *anomalous).count() as u64;
-            let negatives = run.len() as u64 - positives;
-            Tie {
-                positives,
-                negatives,
+
+    /// Number of anomalous samples.
+    pub fn positives(&self) -> u64 {
+        self.positives
+    }
+
+    /// Number of normal samples.
+    pub fn negatives(&self) -> u64 {
+        self.negatives
+    }
+
+    /// What is found at each step.
+    pub fn found(&self) -> impl Iterator<Item = Found> + '_ {
+        let (mut true_positives, mut false_positives) = (0, 0);
+        self.steps.iter().map(move |step| {
+            true_positives += step.positives;
+            let false_positives_above = false_positives + step.between;
+            false_positives = false_positives_above + step.ties;
+            Found {
+                threshold: step.threshold,
+                true_positives,
+                false_positives,
+                false_positives_above,
             }
         })
-        .collect())
+    }
+
+    /// [`Error::Undefined`] unless there are samples of both classes.
+    pub(super) fn require_both(&self, metric: &'static str) -> Result<()> {
+        let reason = match (self.positives, self.negatives) {
+            (0, 0) => "no sample",
+            (0, _) => "no anomalous sample",
+            (_, 0) => "no normal sample",
+            _ => return Ok(()),
+        };
+        Err(Error::Undefined { metric, reason })
+    }
+}
+
+/// The distinct scores of sorted integers from [`ordered`], and how often each occurs.
+pub(super) fn distinct(sorted: impl Iterator<Item = u32>) -> (Levels, Vec<u64>) {
+    let (mut scores, mut counts) = (Vec::new(), Vec::new());
+    let mut last = None;
+    for key in sorted {
+        if last != Some(key) {
+            scores.push(score(key));
+            counts.push(0);
+            last = Some(key);
+        }
+        if let Some(count) = counts.last_mut() {
+            *count += 1;
+        }
+    }
+    (Levels::new(scores), counts)
 }
 
 /// [`Error::NanScore`] with the position of the first NaN.
-pub fn reject_nan(scores: &[f32]) -> Result<()> {
+pub(super) fn reject_nan(scores: &[f32]) -> Result<()> {
+    // First without positions, in vector instructions.
+    if !scores.iter().fold(false, |nan, score| nan | score.is_nan()) {
+        return Ok(());
+    }
     match scores.iter().position(|score| score.is_nan()) {
         Some(index) => Err(Error::NanScore { index }),
         None => Ok(()),

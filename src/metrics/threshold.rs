@@ -1,6 +1,6 @@
 //! Thresholds from scores.
 
-use super::ranking::reject_nan;
+use super::{ranking::reject_nan, sum::CompensatedSum};
 use crate::error::{Error, Result};
 
 /// The q-quantile of `values`, linear between order statistics: position q (n − 1) in ascending
@@ -43,4 +43,95 @@ pub fn quantile(values: &[f32], q: f64) -> Result<f64> {
         .reduce(f32::min)
         .map_or(low, f64::from);
     Ok(low + (high - low) * position.fract())
+}
+
+/// mean + k·σ of the scores of normal samples, σ their standard deviation (division by n).
+///
+/// # Errors
+///
+/// [`Error::Undefined`] for no values, [`Error::NanScore`], and [`Error::Setting`] for a k that is
+/// not finite or scores that are infinite.
+///
+/// # Example
+///
+/// ```
+/// assert_eq!(hypad::metrics::sigma_threshold(&[1.0, 3.0, 1.0, 3.0], 3.0)?, 5.0);
+/// # Ok::<(), hypad::Error>(())
+/// ```
+pub fn sigma_threshold(normal: &[f32], k: f64) -> Result<f32> {
+    reject_nan(normal)?;
+    if normal.is_empty() {
+        return Err(Error::Undefined {
+            metric: "k-sigma threshold",
+            reason: "no values",
+        });
+    }
+    let infinite = normal.iter().find(|score| score.is_infinite());
+    let wrong = infinite.map(|score| ("score", f64::from(*score)));
+    if let Some((name, value)) = wrong.or((!k.is_finite()).then_some(("k", k))) {
+        return Err(Error::Setting {
+            name,
+            value: value.to_string(),
+            rule: "finite",
+        });
+    }
+    let count = normal.len() as f64;
+    let sum = |term: &dyn Fn(f64) -> f64| {
+        let mut sum = CompensatedSum::default();
+        normal
+            .iter()
+            .for_each(|score| sum.add(term(f64::from(*score))));
+        sum.value()
+    };
+    let mean = sum(&|score| score) / count;
+    let variance = sum(&|score| (score - mean) * (score - mean)) / count;
+    Ok((mean + k * variance.sqrt()) as f32)
+}
+
+/// The lowest threshold at which at most the part `rate` of normal samples has score ≥ threshold.
+///
+/// # Errors
+///
+/// [`Error::Undefined`] for no values, [`Error::NanScore`], and [`Error::Setting`] for a rate outside
+/// [0, 1], or if more than `rate` of the scores are +∞, which no threshold excludes.
+///
+/// # Example
+///
+/// ```
+/// let normal = [0.1, 0.2, 0.3, 0.3];
+/// let threshold = hypad::metrics::fpr_threshold(&normal, 0.5)?;
+/// assert_eq!(normal.iter().filter(|score| **score >= threshold).count(), 2);
+/// # Ok::<(), hypad::Error>(())
+/// ```
+pub fn fpr_threshold(normal: &[f32], rate: f64) -> Result<f32> {
+    if !(0.0..=1.0).contains(&rate) {
+        return Err(Error::Setting {
+            name: "false-positive rate",
+            value: rate.to_string(),
+            rule: "between 0 and 1",
+        });
+    }
+    if normal.is_empty() {
+        return Err(Error::Undefined {
+            metric: "false-positive rate",
+            reason: "no normal sample",
+        });
+    }
+    reject_nan(normal)?;
+    let allowed = (rate * normal.len() as f64).floor() as usize;
+    if allowed >= normal.len() {
+        return Ok(f32::NEG_INFINITY);
+    }
+    // The highest score that must stay out.
+    let mut scores = normal.to_vec();
+    let descending = |a: &f32, b: &f32| b.partial_cmp(a).expect("no NaN");
+    let (_, excluded, _) = scores.select_nth_unstable_by(allowed, descending);
+    if *excluded == f32::INFINITY {
+        return Err(Error::Setting {
+            name: "false-positive rate",
+            value: rate.to_string(),
+            rule: "at least the part of scores that are infinite",
+        });
+    }
+    Ok(excluded.next_up())
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::detect::Detection;
 use crate::error::{Error, Result};
-use crate::metrics::{Aupro, auroc, average_precision};
+use crate::metrics::{PixelImage, PixelMetrics, Ranking};
 
 /// Ranking metrics of images or of pixels. `None` where the data leaves them undefined.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -45,9 +45,7 @@ pub struct Evaluation {
 pub struct Evaluator {
     scores: Vec<f32>,
     labels: Vec<bool>,
-    pixels: Vec<f32>,
-    truth: Vec<bool>,
-    pro: Aupro,
+    pixels: PixelMetrics,
 }
 
 impl Evaluator {
@@ -62,11 +60,10 @@ impl Evaluator {
     ///
     /// [`Error::Size`] for a truth of another size than the map, [`Error::NanScore`].
     pub fn add(&mut self, found: &Detection, truth: &[bool]) -> Result<()> {
-        self.pro.add(&found.map, truth, found.width, found.height)?;
+        let image = PixelImage::new(&found.map, truth, found.width, found.height)?;
+        self.pixels.add(&image);
         self.scores.push(found.score);
         self.labels.push(truth.contains(&true));
-        self.pixels.extend_from_slice(&found.map);
-        self.truth.extend_from_slice(truth);
         Ok(())
     }
 
@@ -76,19 +73,20 @@ impl Evaluator {
     ///
     /// None but for scores that cannot be ranked; what is undefined becomes `None`.
     pub fn evaluate(&self) -> Result<Evaluation> {
-        let rank = |scores: &[f32], labels: &[bool]| -> Result<RankMetrics> {
+        let rank = |ranking: &Ranking| -> Result<RankMetrics> {
             Ok(RankMetrics {
-                auroc: defined(auroc(scores, labels))?,
-                aupr: defined(average_precision(scores, labels))?,
+                auroc: defined(ranking.auroc())?,
+                aupr: defined(ranking.average_precision())?,
             })
         };
+        let pixels = self.pixels.ranking()?;
         Ok(Evaluation {
-            image: rank(&self.scores, &self.labels)?,
-            pixel: rank(&self.pixels, &self.truth)?,
+            image: rank(&Ranking::new(&self.scores, &self.labels)?)?,
+            pixel: rank(pixels.pixels())?,
             aupro: AreaMetrics {
-                at_0_05: defined(self.pro.score(0.05))?,
-                at_0_3: defined(self.pro.score(0.3))?,
-                at_1: defined(self.pro.score(1.0))?,
+                at_0_05: defined(pixels.aupro(0.05))?,
+                at_0_3: defined(pixels.aupro(0.3))?,
+                at_1: defined(pixels.aupro(1.0))?,
             },
         })
     }

@@ -1,0 +1,367 @@
+//! Pixels of many images, counted without keeping them.
+//!
+//! There are three ways to the same [`PixelRanking`], and the same numbers:
+//!
+//! - [`PixelRanking::of`], where all images are in memory;
+//! - [`AnomalousPixels`] and then [`NormalPixels`], where every image can be shown twice: memory for
+//!   the anomalous pixels only, however many images there are;
+//! - [`PixelMetrics`], where every image is shown once: four bytes more for each normal pixel.
+
+use std::sync::Arc;
+
+use super::levels::{Counts, ordered};
+use super::pro::PixelRanking;
+use super::ranking::{Ranking, distinct, reject_nan};
+use super::regions::{Connectivity, regions};
+use crate::error::{Error, Result};
+
+/// A pixel of a mask: `true`, or any number but 0, is anomalous.
+pub trait MaskPixel: Copy + Sync {
+    /// Whether the pixel is anomalous.
+    fn is_anomalous(self) -> bool;
+}
+
+impl MaskPixel for bool {
+    fn is_anomalous(self) -> bool {
+        self
+    }
+}
+
+impl MaskPixel for u8 {
+    fn is_anomalous(self) -> bool {
+        self != 0
+    }
+}
+
+/// The scores and the truth of an image's pixels, row by row.
+#[derive(Clone, Copy, Debug)]
+pub struct PixelImage<'a, M = bool> {
+    map: &'a [f32],
+    mask: &'a [M],
+    size: [usize; 2],
+}
+
+impl<'a, M: MaskPixel> PixelImage<'a, M> {
+    /// An image of `width` × `height` pixels.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Size`] unless `map` and `mask` hold `width` × `height` values, and
+    /// [`Error::NanScore`]. Infinite scores are ordered like any other.
+    pub fn new(map: &'a [f32], mask: &'a [M], width: usize, height: usize) -> Result<Self> {
+        for (what, found) in [
+            ("pixels of the map", map.len()),
+            ("pixels of the mask", mask.len()),
+        ] {
+            if width.checked_mul(height) != Some(found) {
+                return Err(Error::Size {
+                    what,
+                    expected: format!("{width} x {height}"),
+                    found: found.to_string(),
+                });
+            }
+        }
+        reject_nan(map)?;
+        let size = [width, height];
+        Ok(Self { map, mask, size })
+    }
+
+    fn normal(&self) -> impl Iterator<Item = f32> + use<'a, M> {
+        let pixels = self.map.iter().zip(self.mask);
+        let normal = pixels.filter(|(_, truth)| !truth.is_anomalous());
+        normal.map(|(score, _)| *score)
+    }
+
+    fn is_normal(&self) -> bool {
+        !self.mask.iter().any(|truth| truth.is_anomalous())
+    }
+}
+
+/// A connected region of the truth.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Region {
+    /// Number of its image, in the order in which they were added.
+    pub image: usize,
+    /// Pixels.
+    pub area: u64,
+    /// Its highest score.
+    pub score: f32,
+}
+
+/// The anomalous pixels of all images: the first of two passes.
+///
+/// # Example
+///
+/// ```
+/// use hypad::metrics::{AnomalousPixels, PixelImage};
+///
+/// let images = [
+///     PixelImage::new(&[0.1, 0.9, 0.2, 0.1], &[0_u8, 255, 0, 0], 2, 2)?,
+///     PixelImage::new(&[0.0, 0.3, 0.1, 0.2], &[0; 4], 2, 2)?,
+/// ];
+/// let mut anomalous = AnomalousPixels::new();
+/// images.iter().for_each(|image| anomalous.add(image));
+/// let mut normal = anomalous.normal_pixels();
+/// images.iter().for_each(|image| normal.add(image));
+/// let ranking = normal.finish()?;
+/// assert_eq!(ranking.aupro(0.3)?, 1.0);
+/// assert_eq!(ranking.pixels().auroc()?, 1.0);
+/// # Ok::<(), hypad::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct AnomalousPixels {
+    connectivity: Connectivity,
+    /// Score and region of each pixel, the score as an integer of its order in the upper half.
+    pixels: Vec<u64>,
+    regions: Vec<Region>,
+    images: usize,
+}
+
+impl AnomalousPixels {
+    /// Starts with no image; regions are 8-connected.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Starts with no image and another idea of a region.
+    pub fn with_connectivity(connectivity: Connectivity) -> Self {
+        Self {
+            connectivity,
+            ..Self::default()
+        }
+    }
+
+    /// Adds an image.
+    pub fn add<M: MaskPixel>(&mut self, image: &PixelImage<'_, M>) {
+        let number = self.images;
+        self.images += 1;
+        if image.is_normal() {
+            return;
+        }
+        let anomalous = |at: usize| image.mask[at].is_anomalous();
+        for region in regions(anomalous, image.size, self.connectivity) {
+            let id = self.regions.len() as u64;
+            let scores = region.iter().map(|at| image.map[*at]);
+            self.regions.push(Region {
+                image: number,
+                area: region.len() as u64,
+                score: scores.clone().fold(f32::NEG_INFINITY, f32::max),
+            });
+            let keys = scores.map(|score| u64::from(ordered(score)) << 32 | id);
+            self.pixels.extend(keys);
+        }
+    }
+
+    /// Adds what was gathered from other images; theirs are numbered after these.
+    pub fn merge(&mut self, other: Self) {
+        let id = self.regions.len() as u64;
+        let keys = other.pixels.into_iter().map(|key| key + id);
+        self.pixels.extend(keys);
+        let image = self.images;
+        let regions = other.regions.into_iter();
+        self.regions.extend(regions.map(|region| Region {
+            image: region.image + image,
+            ..region
+        }));
+        self.images += other.images;
+    }
+
+    /// Begins the second pass.
+    pub fn normal_pixels(mut self) -> NormalPixels {
+        self.pixels.sort_unstable();
+        let (levels, positives) = distinct(self.pixels.iter().map(|key| (key >> 32) as u32));
+        NormalPixels {
+            counts: Counts::new(Arc::new(levels)),
+            images: 0,
+            anomalous: Arc::new(Sorted {
+                pixels: self.pixels,
+                regions: self.regions,
+                images: self.images,
+                positives,
+            }),
+        }
+    }
+}
+
+/// What the first pass has found.
+#[derive(Debug)]
+struct Sorted {
+    pixels: Vec<u64>,
+    regions: Vec<Region>,
+    images: usize,
+    positives: Vec<u64>,
+}
+
+/// Counts of the normal pixels among the anomalous ones: the second of two passes.
+///
+/// All images are added again, those with defects for the normal pixels that they have as well, in
+/// any order. A clone of it counts other images, on another thread, and is merged at the end.
+#[derive(Clone, Debug)]
+pub struct NormalPixels {
+    anomalous: Arc<Sorted>,
+    counts: Counts,
+    images: usize,
+}
+
+impl NormalPixels {
+    /// Adds an image.
+    pub fn add<M: MaskPixel>(&mut self, image: &PixelImage<'_, M>) {
+        self.images += 1;
+        let mask = image.mask;
+        self.counts.add(image.map, |at| !mask[at].is_anomalous());
+    }
+
+    /// Another count, of no image yet, that can be merged with this one.
+    pub fn empty(&self) -> Self {
+        Self {
+            anomalous: self.anomalous.clone(),
+            counts: Counts::new(self.counts.levels().clone()),
+            images: 0,
+        }
+    }
+
+    /// Adds the counts of other images.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Size`] for counts that began with other anomalous pixels.
+    pub fn merge(&mut self, other: &Self) -> Result<()> {
+        self.counts.merge(&other.counts)?;
+        self.images += other.images;
+        Ok(())
+    }
+
+    /// The counts of all pixels.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Size`] unless both passes have seen as many images.
+    pub fn finish(self) -> Result<PixelRanking> {
+        let anomalous = self.anomalous;
+        if self.images != anomalous.images {
+            return Err(Error::Size {
+                what: "images of the second pass",
+                expected: anomalous.images.to_string(),
+                found: self.images.to_string(),
+            });
+        }
+        let ranking = Ranking::from_counts(&anomalous.positives, &self.counts);
+        let anomalous = Arc::try_unwrap(anomalous);
+        let (pixels, regions) = match anomalous {
+            Ok(sorted) => (sorted.pixels, sorted.regions),
+            Err(shared) => (shared.pixels.clone(), shared.regions.clone()),
+        };
+        Ok(PixelRanking::new(ranking, pixels, regions))
+    }
+}
+
+/// One pass over images that are shown once.
+///
+/// Keeps the scores of normal pixels, four bytes each, and eight for each anomalous one.
+///
+/// # Example
+///
+/// ```
+/// use hypad::metrics::{PixelImage, PixelMetrics};
+///
+/// let mut metrics = PixelMetrics::new();
+/// let mask = [false, true, false, false];
+/// metrics.add(&PixelImage::new(&[0.1, 0.9, 0.2, 0.1], &mask, 2, 2)?);
+/// assert_eq!(metrics.ranking()?.aupro(0.3)?, 1.0);
+/// # Ok::<(), hypad::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct PixelMetrics {
+    anomalous: AnomalousPixels,
+    normal: Vec<f32>,
+}
+
+impl PixelMetrics {
+    /// Starts with no image; regions are 8-connected.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Starts with no image and another idea of a region.
+    pub fn with_connectivity(connectivity: Connectivity) -> Self {
+        Self {
+            anomalous: AnomalousPixels::with_connectivity(connectivity),
+            ..Self::default()
+        }
+    }
+
+    /// Adds an image.
+    pub fn add<M: MaskPixel>(&mut self, image: &PixelImage<'_, M>) {
+        self.anomalous.add(image);
+        self.normal.extend(image.normal());
+    }
+
+    /// The counts of all pixels so far.
+    ///
+    /// # Errors
+    ///
+    /// None, with what [`add`](Self::add) lets in.
+    pub fn ranking(&self) -> Result<PixelRanking> {
+        let mut normal = self.anomalous.clone().normal_pixels();
+        normal.counts.add(&self.normal, |_| true);
+        normal.images = self.anomalous.images;
+        normal.finish()
+    }
+}
+
+impl PixelRanking {
+    /// The counts of images that are all in memory, on as many threads as `threads` says; the
+    /// numbers do not depend on it.
+    ///
+    /// # Errors
+    ///
+    /// None, with what [`PixelImage::new`] lets in.
+    pub fn of<M: MaskPixel>(
+        images: &[PixelImage<'_, M>],
+        connectivity: Connectivity,
+        threads: usize,
+    ) -> Result<Self> {
+        let per_thread = images.len().div_ceil(threads.max(1)).max(1);
+        let mut anomalous = AnomalousPixels::with_connectivity(connectivity);
+        let parts = in_parallel(images, per_thread, |images| {
+            let mut part = AnomalousPixels::with_connectivity(connectivity);
+            images.iter().for_each(|image| part.add(image));
+            part
+        });
+        for part in parts {
+            anomalous.merge(part);
+        }
+        let mut normal = anomalous.normal_pixels();
+        let parts = in_parallel(images, per_thread, |images| {
+            let mut part = normal.empty();
+            images.iter().for_each(|image| part.add(image));
+            part
+        });
+        for part in parts {
+            normal.merge(&part)?;
+        }
+        normal.finish()
+    }
+}
+
+fn in_parallel<T: Sync, R: Send>(
+    items: &[T],
+    per_thread: usize,
+    work: impl Fn(&[T]) -> R + Sync,
+) -> Vec<R> {
+    if items.len() <= per_thread {
+        return vec![work(items)];
+    }
+    let work = &work;
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = items
+            .chunks(per_thread)
+            .map(|part| scope.spawn(move || work(part)))
+            .collect();
+        let join = |thread: std::thread::ScopedJoinHandle<'_, R>| match thread.join() {
+            Ok(result) => result,
+            Err(panic) => std::panic::resume_unwind(panic),
+        };
+        threads.into_iter().map(join).collect()
+    })
+}
