@@ -4,7 +4,9 @@
 //! (u8), both `[images, height, width]`; without it, maps are made here: smooth noise, and a fifth
 //! of the images with a bright disk.
 
+use std::alloc::{GlobalAlloc, Layout, System};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use hypad::metrics::{Connectivity, PixelImage, PixelRanking};
@@ -67,41 +69,68 @@ fn made(images: usize, side: usize) -> Data {
     }
 }
 
+/// The system's allocator, which counts.
+struct Counting;
+
+static HELD: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: the system's allocator does the work.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let held = HELD.fetch_add(layout.size(), Relaxed) + layout.size();
+        PEAK.fetch_max(held, Relaxed);
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        HELD.fetch_sub(layout.size(), Relaxed);
+        unsafe { System.dealloc(memory, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+fn all_metrics(data: &Data, threads: usize) -> hypad::Result<[f64; 7]> {
+    let [width, height] = data.size;
+    let maps = data.scores.chunks(width * height);
+    let images: Vec<_> = maps
+        .zip(data.masks.chunks(width * height))
+        .map(|(map, mask)| PixelImage::new(map, mask, width, height))
+        .collect::<Result<_, _>>()?;
+    let found = PixelRanking::of(&images, Connectivity::Eight, threads)?;
+    let pixels = found.pixels();
+    Ok([
+        pixels.auroc()?,
+        pixels.average_precision()?,
+        pixels.aupr()?,
+        pixels.f1_max()?.value,
+        pixels.iou_max()?.value,
+        found.aupro(0.3)?,
+        found.aupro(0.05)?,
+    ])
+}
+
 fn pixel_metrics(criterion: &mut Criterion) {
     let data = match std::env::var_os("HYPAD_METRICS_DATA") {
         Some(folder) => stored(&PathBuf::from(folder)),
         None => vec![made(83, 256), made(40, 900)],
     };
-    for Data {
-        name,
-        size: [width, height],
-        scores,
-        masks,
-    } in &data
-    {
-        let mut group = criterion.benchmark_group(name);
+    for data in &data {
+        let mut group = criterion.benchmark_group(&data.name);
         group.sample_size(10);
         for threads in [1, 2] {
+            let before = HELD.load(Relaxed);
+            PEAK.store(before, Relaxed);
+            all_metrics(data, threads).expect("both classes");
+            let above = (PEAK.load(Relaxed) - before) as f64 / f64::from(1 << 20);
+            println!(
+                "{}, {threads} threads: {above:.1} MiB above the input",
+                data.name
+            );
             group.bench_function(format!("all pixel metrics, {threads} threads"), |bencher| {
-                bencher.iter(|| {
-                    let pairs = scores
-                        .chunks(width * height)
-                        .zip(masks.chunks(width * height));
-                    let images: Vec<_> = pairs
-                        .map(|(map, mask)| PixelImage::new(map, mask, *width, *height))
-                        .collect::<Result<_, _>>()?;
-                    let found = PixelRanking::of(&images, Connectivity::Eight, threads)?;
-                    let pixels = found.pixels();
-                    Ok::<_, hypad::Error>([
-                        pixels.auroc()?,
-                        pixels.average_precision()?,
-                        pixels.aupr()?,
-                        pixels.f1_max()?.value,
-                        pixels.iou_max()?.value,
-                        found.aupro(0.3)?,
-                        found.aupro(0.05)?,
-                    ])
-                })
+                bencher.iter(|| all_metrics(data, threads))
             });
         }
         group.finish();

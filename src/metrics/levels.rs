@@ -281,6 +281,7 @@ mod tests {
             vec![infinity],
             vec![-3e38, 3e38],
             vec![0.5],
+            vec![-1.0, 0.1, 0.2, 0.21, 0.22, 0.23, 0.25, 1e30],
         ];
         for levels in sets {
             let scores = [-infinity, -3e38, -1.0, 0.0, 0.1, 0.22, 0.25, 0.5, 1.0, 3e38];

@@ -195,7 +195,8 @@ struct Sorted {
 /// Counts of the normal pixels among the anomalous ones: the second of two passes.
 ///
 /// All images are added again, those with defects for the normal pixels that they have as well, in
-/// any order. A clone of it counts other images, on another thread, and is merged at the end.
+/// any order. [`empty`](Self::empty) makes one for other images, on another thread, to be merged at
+/// the end.
 #[derive(Clone, Debug)]
 pub struct NormalPixels {
     anomalous: Arc<Sorted>,

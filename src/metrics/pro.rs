@@ -1,7 +1,7 @@
 //! Per-region overlap.
 
 use super::{Curve, Ranking, Region, levels::ordered, sum::CompensatedSum};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// The pixels and regions of all images, counted by score. Made by
 /// [`of`](Self::of), [`NormalPixels`](super::NormalPixels) or [`PixelMetrics`](super::PixelMetrics).
@@ -53,7 +53,7 @@ impl PixelRanking {
     ///
     /// # Errors
     ///
-    /// [`Error::Undefined`] when no image has an anomalous pixel, or none a normal one.
+    /// [`Error::Undefined`](crate::Error::Undefined) when no image has an anomalous pixel, or none a normal one.
     pub fn pro_curve(&self) -> Result<Curve> {
         self.pixels.require_both("AUPRO")?;
         let negatives = self.pixels.negatives() as f64;
@@ -84,16 +84,9 @@ impl PixelRanking {
     ///
     /// # Errors
     ///
-    /// [`Error::Setting`] for a limit outside (0, 1], [`Error::Undefined`] when no image has an
+    /// [`Error::Setting`](crate::Error::Setting) for a limit outside (0, 1], [`Error::Undefined`](crate::Error::Undefined) when no image has an
     /// anomalous pixel, or none a normal one.
     pub fn aupro(&self, limit: f64) -> Result<f64> {
-        if !(limit > 0.0 && limit <= 1.0) {
-            return Err(Error::Setting {
-                name: "AUPRO limit",
-                value: limit.to_string(),
-                rule: "above 0 and at most 1",
-            });
-        }
         self.pro_curve()?.area(limit)
     }
 }
