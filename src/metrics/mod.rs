@@ -29,7 +29,7 @@ mod threshold;
 pub use curve::Curve;
 pub use pixels::{AnomalousPixels, MaskPixel, NormalPixels, PixelImage, PixelMetrics, Region};
 pub use pr::{Best, average_precision};
-pub use pro::PixelRanking;
+pub use pro::{Aupro, PixelRanking};
 pub use ranking::{Found, Ranking, Step};
 pub use regions::Connectivity;
 pub use roc::auroc;

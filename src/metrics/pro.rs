@@ -1,6 +1,9 @@
 //! Per-region overlap.
 
-use super::{Curve, Ranking, Region, levels::ordered, sum::CompensatedSum};
+use super::{
+    Curve, MaskPixel, PixelImage, PixelMetrics, Ranking, Region, levels::ordered,
+    sum::CompensatedSum,
+};
 use crate::error::Result;
 
 /// The pixels and regions of all images, counted by score. Made by
@@ -88,6 +91,57 @@ impl PixelRanking {
     /// anomalous pixel, or none a normal one.
     pub fn aupro(&self, limit: f64) -> Result<f64> {
         self.pro_curve()?.area(limit)
+    }
+}
+
+/// AUPRO alone, for images that are shown once. [`PixelMetrics`] gives all metrics in the same way.
+///
+/// # Example
+///
+/// ```
+/// use hypad::metrics::Aupro;
+///
+/// let mut pro = Aupro::new();
+/// pro.add(&[0.1, 0.9, 0.2, 0.1], &[false, true, false, false], 2, 2)?;
+/// assert_eq!(pro.score(0.3)?, 1.0);
+/// # Ok::<(), hypad::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Aupro {
+    pixels: PixelMetrics,
+}
+
+impl Aupro {
+    /// Starts with no image.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds an image of `width` × `height` pixels, row by row.
+    ///
+    /// # Errors
+    ///
+    /// As [`PixelImage::new`]; the image is then not added.
+    pub fn add<M: MaskPixel>(
+        &mut self,
+        map: &[f32],
+        mask: &[M],
+        width: usize,
+        height: usize,
+    ) -> Result<()> {
+        let image = PixelImage::new(map, mask, width, height)?;
+        self.pixels.add(&image);
+        Ok(())
+    }
+
+    /// Area under the per-region overlap curve of all images so far, up to false-positive rate
+    /// `limit`, divided by it.
+    ///
+    /// # Errors
+    ///
+    /// As [`PixelRanking::aupro`].
+    pub fn score(&self, limit: f64) -> Result<f64> {
+        self.pixels.ranking()?.aupro(limit)
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use hypad::Error;
 use hypad::metrics::{
-    AnomalousPixels, Connectivity, PixelImage, PixelMetrics, PixelRanking, Ranking,
+    AnomalousPixels, Aupro, Connectivity, PixelImage, PixelMetrics, PixelRanking, Ranking,
 };
 use serde_json::Value;
 
@@ -95,6 +95,12 @@ fn all_cases_are_exact_in_any_order() {
         let mut one_pass = PixelMetrics::new();
         images.iter().for_each(|image| one_pass.add(image));
         check_pixels(case, &one_pass.ranking().unwrap(), expected);
+
+        let mut pro = Aupro::new();
+        for (map, mask) in scores.chunks(pixels).zip(masks.chunks(pixels)) {
+            pro.add(map, mask, width, height).unwrap();
+        }
+        check(case, "aupro_0.3", pro.score(0.3), expected);
 
         let mut anomalous = AnomalousPixels::new();
         images.iter().rev().for_each(|image| anomalous.add(image));
