@@ -17,20 +17,24 @@
 
 mod curve;
 mod levels;
+mod pimo;
 mod pixels;
 mod pr;
 mod pro;
 mod ranking;
 mod regions;
 mod roc;
+mod spro;
 mod sum;
 mod threshold;
 
 pub use curve::Curve;
+pub use pimo::{Aupimo, ImageOverlap};
 pub use pixels::{AnomalousPixels, MaskPixel, NormalPixels, PixelImage, PixelMetrics, Region};
 pub use pr::{Best, average_precision};
 pub use pro::{Aupro, PixelRanking};
 pub use ranking::{Found, Ranking, Step};
 pub use regions::Connectivity;
 pub use roc::auroc;
+pub use spro::{DefectChannel, SaturatedPro, Saturation};
 pub use threshold::{fpr_threshold, quantile, sigma_threshold};

@@ -66,10 +66,18 @@ impl<'a, M: MaskPixel> PixelImage<'a, M> {
         Ok(Self { map, mask, size })
     }
 
-    fn normal(&self) -> impl Iterator<Item = f32> + use<'a, M> {
+    /// The scores of pixels that are normal.
+    pub(super) fn normal(&self) -> impl Iterator<Item = f32> + use<'a, M> {
         let pixels = self.map.iter().zip(self.mask);
         let normal = pixels.filter(|(_, truth)| !truth.is_anomalous());
         normal.map(|(score, _)| *score)
+    }
+
+    /// The scores of those that are not.
+    pub(super) fn anomalous(&self) -> impl Iterator<Item = f32> + use<'a, M> {
+        let pixels = self.map.iter().zip(self.mask);
+        let anomalous = pixels.filter(|(_, truth)| truth.is_anomalous());
+        anomalous.map(|(score, _)| *score)
     }
 
     fn is_normal(&self) -> bool {

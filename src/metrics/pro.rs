@@ -59,24 +59,13 @@ impl PixelRanking {
     /// [`Error::Undefined`](crate::Error::Undefined) when no image has an anomalous pixel, or none a normal one.
     pub fn pro_curve(&self) -> Result<Curve> {
         self.pixels.require_both("AUPRO")?;
-        let negatives = self.pixels.negatives() as f64;
-        let mut points = Vec::with_capacity(2 * self.pixels.steps().len() + 2);
-        points.push([0.0, 0.0]);
-        let (mut overlap, mut pro) = (CompensatedSum::default(), 0.0);
-        let mut rest = self.anomalous.as_slice();
-        for (found, step) in self.pixels.found().zip(self.pixels.steps()) {
-            points.push([found.false_positives_above as f64 / negatives, pro]);
-            let (below, entering) = rest.split_at(rest.len() - step.positives as usize);
-            rest = below;
-            // Equal scores are in the order of their regions.
-            for run in entering.chunk_by(|a, b| region(*a) == region(*b)) {
-                overlap.add(run.len() as f64 / self.regions[region(run[0])].area as f64);
-            }
-            pro = overlap.value() / self.regions.len() as f64;
-            points.push([found.false_positives as f64 / negatives, pro]);
-        }
-        points.push([1.0, pro]);
-        Ok(Curve { points })
+        let area = |region: usize| self.regions[region].area as f64;
+        Ok(overlap_curve(
+            &self.pixels,
+            &self.anomalous,
+            self.regions.len(),
+            |region, pixels| pixels as f64 / area(region),
+        ))
     }
 
     /// Area under the per-region overlap curve up to false-positive rate `limit`, divided by
@@ -143,6 +132,35 @@ impl Aupro {
     pub fn score(&self, limit: f64) -> Result<f64> {
         self.pixels.ranking()?.aupro(limit)
     }
+}
+
+/// (false-positive rate, mean overlap of `regions`) from (0, 0) to (1, 1), with `gain` the overlap
+/// that a region wins by more of its pixels. `anomalous` has the score and the region of each
+/// anomalous pixel, in ascending order.
+pub(super) fn overlap_curve(
+    pixels: &Ranking,
+    anomalous: &[u64],
+    regions: usize,
+    mut gain: impl FnMut(usize, usize) -> f64,
+) -> Curve {
+    let negatives = pixels.negatives() as f64;
+    let mut points = Vec::with_capacity(2 * pixels.steps().len() + 2);
+    points.push([0.0, 0.0]);
+    let (mut sum, mut overlap) = (CompensatedSum::default(), 0.0);
+    let mut rest = anomalous;
+    for (found, step) in pixels.found().zip(pixels.steps()) {
+        points.push([found.false_positives_above as f64 / negatives, overlap]);
+        let (below, entering) = rest.split_at(rest.len() - step.positives as usize);
+        rest = below;
+        // Equal scores are in the order of their regions.
+        for run in entering.chunk_by(|a, b| region(*a) == region(*b)) {
+            sum.add(gain(region(run[0]), run.len()));
+        }
+        overlap = sum.value() / regions as f64;
+        points.push([found.false_positives as f64 / negatives, overlap]);
+    }
+    points.push([1.0, overlap]);
+    Curve { points }
 }
 
 fn region(key: u64) -> usize {

@@ -5,15 +5,15 @@ use hypad::metrics::{Connectivity, PixelImage, PixelMetrics, PixelRanking};
 use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
-struct Image {
-    map: Vec<f32>,
-    mask: Vec<u8>,
-    width: usize,
-    height: usize,
+pub struct Image {
+    pub map: Vec<f32>,
+    pub mask: Vec<u8>,
+    pub width: usize,
+    pub height: usize,
 }
 
 /// Scores with many ties or hardly any; masks from empty to full.
-fn image() -> impl Strategy<Value = Image> {
+pub fn image() -> impl Strategy<Value = Image> {
     let size = (1_usize..7, 1_usize..7);
     (size, 0_u8..=4, any::<bool>()).prop_flat_map(|((width, height), filled, ties)| {
         let score = (-4_i32..5).prop_map(|s| s as f32 * 0.5);
@@ -84,7 +84,7 @@ fn at_threshold(images: &[Image], connectivity: Connectivity, threshold: f32) ->
     [counts[0], counts[1], mean]
 }
 
-fn area(points: &[[f64; 2]], limit: f64) -> f64 {
+pub fn area(points: &[[f64; 2]], limit: f64) -> f64 {
     let mut area = 0.0;
     for pair in points.windows(2) {
         let ([x, y], [u, v]) = (pair[0], pair[1]);

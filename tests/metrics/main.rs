@@ -3,3 +3,4 @@
 mod by_hand;
 mod cases;
 mod definitions;
+mod overlaps;
