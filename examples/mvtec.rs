@@ -9,10 +9,11 @@ use clap::{Parser, ValueEnum};
 use hypad::data::{ImageSet, MvtecCategory};
 use hypad::geometry::HyperbolicBackend;
 use hypad::model::{FeatureScale, Margin, PdnConfig, PdnSize, weights::load_pdn};
+use hypad::report::Table;
 use hypad::{Error, HypAdConfig, Result, TrainConfig};
 
 /// Train HypAD on the normal images of a category, detect and localise the defects of its test
-/// images, and write report.json, model.safetensors and pictures.
+/// images, and write report.json, model.safetensors, tables and pictures.
 ///
 /// A picture shows image | ground truth | predicted mask | anomaly map | overlay.
 #[derive(Parser)]
@@ -63,6 +64,9 @@ struct Args {
     /// Folder of images of anything else, on which the student is taught to stay silent
     #[arg(long)]
     penalty: Option<PathBuf>,
+    /// Write the anomaly maps here as float32 TIFF, in the layout that the official evaluation reads
+    #[arg(long, value_name = "DIR")]
+    maps: Option<PathBuf>,
     /// Pictures of the first N test images [default: all]
     #[arg(long, value_name = "N")]
     pictures: Option<usize>,
@@ -206,7 +210,7 @@ fn run_on<B: HyperbolicBackend>(args: &Args) -> Result<()> {
         .map(|name| MvtecCategory::load(&args.data, name))
         .collect::<Result<Vec<_>>>()?;
 
-    let mut reports = Vec::new();
+    let mut results = Vec::new();
     for category in &categories {
         let run = common::Run {
             source: source.clone(),
@@ -215,17 +219,15 @@ fn run_on<B: HyperbolicBackend>(args: &Args) -> Result<()> {
                 "all" => args.out.join(&category.name),
                 _ => args.out.clone(),
             },
+            maps: args.maps.clone(),
         };
         let report = run.go(category, &device)?;
-        if reports.is_empty() {
-            common::print_heading();
-        }
-        common::print_row(&report.category, &report.evaluation);
-        reports.push(report);
+        println!("{}:\n{}", report.category, Table::new(report.defects));
+        results.push((report.category, category.test.len(), report.evaluation));
     }
-    if reports.len() > 1 {
-        common::print_means(&reports);
-    }
+    let table = common::category_table(&results);
+    print!("{table}");
+    table.write(args.out.join("tables/categories"))?;
     println!("results are in {}", args.out.display());
     Ok(())
 }

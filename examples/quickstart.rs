@@ -55,10 +55,11 @@ fn run() -> Result<()> {
         },
         pictures: usize::MAX,
         out: out.clone(),
+        maps: None,
     };
     let report = run.go(&category, &Default::default())?;
-    common::print_heading();
-    common::print_row(&report.category, &report.evaluation);
+    let result = (report.category, category.test.len(), report.evaluation);
+    print!("{}", common::category_table(&[result]));
     println!(
         "trained in {:.0} s, {:.2} s an image; report, model and pictures are in {}",
         report.seconds.train.unwrap_or_default(),

@@ -49,6 +49,15 @@ pub enum Error {
         reason: &'static str,
     },
 
+    /// An error in one image of many.
+    #[error("image {image}: {source}")]
+    InImage {
+        /// Its name or number.
+        image: String,
+        /// What is wrong with it.
+        source: Box<Error>,
+    },
+
     /// A file or folder that could not be read or written.
     #[error("{path}: {source}")]
     Io {
@@ -75,4 +84,14 @@ pub enum Error {
         /// Every problem found, one a line.
         problems: Vec<String>,
     },
+}
+
+impl Error {
+    /// The same error, of this image.
+    pub(crate) fn in_image(self, image: impl std::fmt::Display) -> Self {
+        Self::InImage {
+            image: image.to_string(),
+            source: Box::new(self),
+        }
+    }
 }

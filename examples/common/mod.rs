@@ -4,11 +4,11 @@ use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use hypad::data::{ImageSet, MvtecCategory, image::open};
+use hypad::data::{ImageSet, MvtecCategory, TestImage, image::open};
 use hypad::files::write_whole;
 use hypad::geometry::HyperbolicBackend;
 use hypad::model::Pdn;
-use hypad::report::{Evaluation, Evaluator, Report, Seconds, panel};
+use hypad::report::{AnomalyMap, Evaluation, Evaluator, MetricsRow, Report, Seconds, Table, panel};
 use hypad::{Detector, Error, HypAdConfig, Result, TrainConfig, Trainer};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -33,8 +33,10 @@ pub struct Run<B: HyperbolicBackend> {
     pub source: Source<B>,
     /// Pictures are written of the first this many test images.
     pub pictures: usize,
-    /// Where `report.json`, `model.safetensors` and `pictures/` go.
+    /// Where `report.json`, `model.safetensors`, `tables/` and `pictures/` go.
     pub out: PathBuf,
+    /// Where the anomaly maps go, in the layout of the official evaluation.
+    pub maps: Option<PathBuf>,
 }
 
 impl<B: HyperbolicBackend> Run<B> {
@@ -77,7 +79,12 @@ impl<B: HyperbolicBackend> Run<B> {
             let found = detector.predict(&image)?;
             predicting += before.elapsed().as_secs_f64();
             let truth = test.truth(found.width, found.height)?;
-            evaluator.add(&found, &truth)?;
+            let size = [found.width, found.height];
+            evaluator.add(&name_of(test), &test.defect, &found.map, &truth, size)?;
+            if let Some(maps) = &self.maps {
+                let values = found.map.clone();
+                AnomalyMap { values, size }.write_of(maps, &category.name, test)?;
+            }
             low = found.map.iter().copied().fold(low, f32::min);
             high = found.map.iter().copied().fold(high, f32::max);
             if shown.len() < self.pictures {
@@ -85,9 +92,9 @@ impl<B: HyperbolicBackend> Run<B> {
             }
         }
         let evaluation = evaluator.evaluate()?;
+        write_tables(&evaluator, detector.threshold, &self.out.join("tables"))?;
         for (test, image, truth, found) in &shown {
-            let stem = test.path.file_stem().unwrap_or_default().to_string_lossy();
-            let path = format!("pictures/{}_{stem}.png", test.defect);
+            let path = format!("pictures/{}_{}.png", test.defect, name_of(test));
             let picture = panel(image, truth, found, (low, high));
             write_png(&self.out.join(path), &picture)?;
         }
@@ -99,6 +106,7 @@ impl<B: HyperbolicBackend> Run<B> {
             clip: detector.config().clip,
             device: B::name(device),
             evaluation,
+            defects: evaluator.defects()?,
             threshold: detector.threshold,
             seconds: Seconds {
                 train,
@@ -113,26 +121,31 @@ impl<B: HyperbolicBackend> Run<B> {
     }
 }
 
-/// The heading of the lines of [`print_row`].
-pub fn print_heading() {
-    println!(
-        "{:<12} {:>11} {:>11} {:>11} {:>11} {:>10} {:>9} {:>9}",
-        "category", "img AUROC", "img AUPR", "px AUROC", "px AUPR", "AUPRO.05", "AUPRO.3", "AUPRO1"
-    );
+/// The name of a test image within its folder.
+pub fn name_of(test: &TestImage) -> String {
+    let stem = test.path.file_stem().unwrap_or_default();
+    stem.to_string_lossy().into_owned()
 }
 
-pub fn print_row(name: &str, e: &Evaluation) {
-    let cell = |value: Option<f64>| value.map_or("undefined".into(), |v| format!("{v:.4}"));
-    println!(
-        "{name:<12} {:>11} {:>11} {:>11} {:>11} {:>10} {:>9} {:>9}",
-        cell(e.image.auroc),
-        cell(e.image.aupr),
-        cell(e.pixel.auroc),
-        cell(e.pixel.aupr),
-        cell(e.aupro.at_0_05),
-        cell(e.aupro.at_0_3),
-        cell(e.aupro.at_1)
-    );
+/// Writes what was found of each image, region and kind of defect at a threshold.
+pub fn write_tables(evaluator: &Evaluator, threshold: f32, folder: &Path) -> Result<()> {
+    Table::new(evaluator.images(threshold)?).write(folder.join("images"))?;
+    Table::new(evaluator.regions(threshold)?).write(folder.join("regions"))?;
+    Table::new(evaluator.defects()?).write(folder.join("defects"))
+}
+
+/// The metrics of categories, with their means if there are several.
+pub fn category_table(categories: &[(String, usize, Evaluation)]) -> Table<MetricsRow> {
+    let rows = categories.iter();
+    let mut rows: Vec<_> = rows
+        .map(|(name, images, evaluation)| MetricsRow::new(name, *images, evaluation))
+        .collect();
+    if categories.len() > 1 {
+        let all: Vec<_> = categories.iter().map(|category| category.2).collect();
+        let images = categories.iter().map(|category| category.1).sum();
+        rows.push(MetricsRow::new("mean", images, &Evaluation::mean(&all)));
+    }
+    Table::new(rows)
 }
 
 /// Encodes a picture and writes it whole.
@@ -155,23 +168,4 @@ pub fn exit(result: Result<()>) -> std::process::ExitCode {
             std::process::ExitCode::FAILURE
         }
     }
-}
-
-/// The means over categories; what is undefined in one is undefined in the mean.
-#[allow(dead_code)] // not every example has several categories
-pub fn print_means(reports: &[Report]) {
-    let mean = |value: fn(&Evaluation) -> Option<f64>| {
-        let values = reports.iter().map(|report| value(&report.evaluation));
-        let sum: Option<f64> = values.sum();
-        sum.map(|sum| sum / reports.len() as f64)
-    };
-    let mut means = reports[0].evaluation;
-    means.image.auroc = mean(|e| e.image.auroc);
-    means.image.aupr = mean(|e| e.image.aupr);
-    means.pixel.auroc = mean(|e| e.pixel.auroc);
-    means.pixel.aupr = mean(|e| e.pixel.aupr);
-    means.aupro.at_0_05 = mean(|e| e.aupro.at_0_05);
-    means.aupro.at_0_3 = mean(|e| e.aupro.at_0_3);
-    means.aupro.at_1 = mean(|e| e.aupro.at_1);
-    print_row("mean", &means);
 }

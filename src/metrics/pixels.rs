@@ -94,6 +94,26 @@ pub struct Region {
     pub area: u64,
     /// Its highest score.
     pub score: f32,
+    /// The smallest rectangle around it: x and y of the first pixel, width, height.
+    pub bounds: [usize; 4],
+}
+
+impl Region {
+    fn new(image: usize, pixels: &[usize], map: &[f32], width: usize) -> Self {
+        let range = |part: &dyn Fn(usize) -> usize| {
+            let parts = || pixels.iter().map(|at| part(*at));
+            let (first, last) = (parts().min().unwrap_or(0), parts().max().unwrap_or(0));
+            [first, last - first + 1]
+        };
+        let [[x, columns], [y, rows]] = [range(&|at| at % width), range(&|at| at / width)];
+        let scores = pixels.iter().map(|at| map[*at]);
+        Self {
+            image,
+            area: pixels.len() as u64,
+            score: scores.fold(f32::NEG_INFINITY, f32::max),
+            bounds: [x, y, columns, rows],
+        }
+    }
 }
 
 /// The anomalous pixels of all images: the first of two passes.
@@ -149,13 +169,11 @@ impl AnomalousPixels {
         let anomalous = |at: usize| image.mask[at].is_anomalous();
         for region in regions(anomalous, image.size, self.connectivity) {
             let id = self.regions.len() as u64;
-            let scores = region.iter().map(|at| image.map[*at]);
-            self.regions.push(Region {
-                image: number,
-                area: region.len() as u64,
-                score: scores.clone().fold(f32::NEG_INFINITY, f32::max),
-            });
-            let keys = scores.map(|score| u64::from(ordered(score)) << 32 | id);
+            self.regions
+                .push(Region::new(number, &region, image.map, image.size[0]));
+            let keys = region
+                .iter()
+                .map(|at| u64::from(ordered(image.map[*at])) << 32 | id);
             self.pixels.extend(keys);
         }
     }
@@ -283,6 +301,8 @@ impl NormalPixels {
 pub struct PixelMetrics {
     anomalous: AnomalousPixels,
     normal: Vec<f32>,
+    /// Where the scores of each image end among `normal`.
+    ends: Vec<usize>,
 }
 
 impl PixelMetrics {
@@ -303,6 +323,7 @@ impl PixelMetrics {
     pub fn add<M: MaskPixel>(&mut self, image: &PixelImage<'_, M>) {
         self.anomalous.add(image);
         self.normal.extend(image.normal());
+        self.ends.push(self.normal.len());
     }
 
     /// The counts of all pixels so far.
@@ -311,10 +332,43 @@ impl PixelMetrics {
     ///
     /// None, with what [`add`](Self::add) lets in.
     pub fn ranking(&self) -> Result<PixelRanking> {
-        let mut normal = self.anomalous.clone().normal_pixels();
-        normal.counts.add(&self.normal, |_| true);
-        normal.images = self.anomalous.images;
+        Self::ranking_of(&[self])
+    }
+
+    /// The counts of the pixels of several sets of images; the images of each are numbered after
+    /// those of the sets before it.
+    ///
+    /// # Errors
+    ///
+    /// As [`ranking`](Self::ranking).
+    pub fn ranking_of(sets: &[&Self]) -> Result<PixelRanking> {
+        let mut anomalous = AnomalousPixels::default();
+        for set in sets {
+            anomalous.merge(set.anomalous.clone());
+        }
+        let mut normal = anomalous.normal_pixels();
+        for set in sets {
+            normal.counts.add(&set.normal, |_| true);
+            normal.images += set.ends.len();
+        }
         normal.finish()
+    }
+
+    /// Number of images so far.
+    pub fn images(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The normal pixels of each image with score ≥ `threshold`: its false positives.
+    pub fn false_positives(&self, threshold: f32) -> Vec<u64> {
+        let starts = std::iter::once(&0).chain(&self.ends);
+        let images = starts.zip(&self.ends);
+        images
+            .map(|(start, end)| {
+                let found = |score: &&f32| **score >= threshold;
+                self.normal[*start..*end].iter().filter(found).count() as u64
+            })
+            .collect()
     }
 }
 

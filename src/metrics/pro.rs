@@ -110,7 +110,8 @@ impl Aupro {
     ///
     /// # Errors
     ///
-    /// As [`PixelImage::new`]; the image is then not added.
+    /// As [`PixelImage::new`], in [`Error::InImage`](crate::Error::InImage) with the number of the image, counted from 0;
+    /// it is then not added.
     pub fn add<M: MaskPixel>(
         &mut self,
         map: &[f32],
@@ -118,8 +119,10 @@ impl Aupro {
         width: usize,
         height: usize,
     ) -> Result<()> {
-        let image = PixelImage::new(map, mask, width, height)?;
-        self.pixels.add(&image);
+        let image = PixelImage::new(map, mask, width, height);
+        let number = self.pixels.images();
+        self.pixels
+            .add(&image.map_err(|error| error.in_image(number))?);
         Ok(())
     }
 

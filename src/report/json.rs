@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::evaluation::Evaluation;
+use super::table::MetricsRow;
 use crate::error::{Error, Result};
 use crate::files::write_whole;
 use crate::model::HypAdConfig;
@@ -28,6 +29,8 @@ pub struct Report {
     /// `image`, `pixel` and `aupro`.
     #[serde(flatten)]
     pub evaluation: Evaluation,
+    /// The same of each kind of defect, its images among all good ones.
+    pub defects: Vec<MetricsRow>,
     /// The threshold of the predicted masks.
     pub threshold: f32,
     /// Where the time went.

@@ -1,9 +1,14 @@
-//! Results for people and programs: metrics over a test set, reports and pictures.
+//! Results for people and programs: metrics over a test set, tables, reports and pictures, and the
+//! file formats of the official evaluation of MVTec AD.
 
 mod evaluation;
 mod json;
+mod official;
 mod panel;
+mod table;
 
 pub use evaluation::{AreaMetrics, Evaluation, Evaluator, RankMetrics};
 pub use json::{Report, Seconds};
+pub use official::{AnomalyMap, OfficialCategory, OfficialMetrics};
 pub use panel::panel;
+pub use table::{ImageRow, MetricsRow, RegionRow, Table};

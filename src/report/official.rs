@@ -1,0 +1,233 @@
+//! The formats of MVTec AD's official evaluation: anomaly maps as TIFF files, and `metrics.json`.
+//!
+//! ```text
+//! <maps>/<category>/test/<defect>/<image>.tiff    one float32 plane of the size of the image
+//! ```
+
+use std::collections::BTreeMap;
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use tiff::decoder::{Decoder, DecodingResult};
+use tiff::encoder::{TiffEncoder, colortype::Gray32Float};
+
+use crate::data::TestImage;
+use crate::data::image;
+use crate::error::{Error, Result};
+use crate::files::{read, write_whole};
+use crate::metrics::Ranking;
+
+/// An anomaly map, row by row; higher is more anomalous.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AnomalyMap {
+    /// Scores.
+    pub values: Vec<f32>,
+    /// Width and height.
+    pub size: [usize; 2],
+}
+
+impl AnomalyMap {
+    /// Reads a TIFF file of one plane of floats.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] and [`Error::Format`] naming the file.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let bytes = read(path)?;
+        let decode = || {
+            let mut decoder = Decoder::new(Cursor::new(bytes))?;
+            let (width, height) = decoder.dimensions()?;
+            Ok((decoder.read_image()?, [width as usize, height as usize]))
+        };
+        let (pixels, size) = decode().map_err(|e: tiff::TiffError| format(path, e))?;
+        let values = match pixels {
+            DecodingResult::F32(values) => values,
+            DecodingResult::F64(values) => values.into_iter().map(|value| value as f32).collect(),
+            _ => return Err(format(path, "an anomaly map holds 32-bit floats")),
+        };
+        if values.len() != size[0] * size[1] {
+            return Err(format(path, "an anomaly map has one plane"));
+        }
+        Ok(Self { values, size })
+    }
+
+    /// Reads the map of a test image from a folder of maps of many categories, and checks that it
+    /// has the image's size.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Dataset`] unless there is exactly one map (`.tiff` or `.tif`), [`Error::Io`], and
+    /// [`Error::Format`] naming a file of another format or size.
+    pub fn of(maps: impl AsRef<Path>, category: &str, test: &TestImage) -> Result<Self> {
+        let stem = map_path(maps.as_ref(), category, test);
+        let paths = ["tiff", "tif"].map(|ending| stem.with_added_extension(ending));
+        let path = match [paths[0].exists(), paths[1].exists()] {
+            [true, false] => &paths[0],
+            [false, true] => &paths[1],
+            [both, _] => {
+                let problem = if both {
+                    "and .tif: two maps"
+                } else {
+                    "(or .tif): no such map"
+                };
+                return Err(Error::Dataset {
+                    path: paths[0].clone(),
+                    problems: vec![format!("{problem} of {}", test.path.display())],
+                });
+            }
+        };
+        let map = Self::read(path)?;
+        let [width, height] = map.size;
+        let expected = image::size(&test.path)?;
+        if expected != (width as u32, height as u32) {
+            let reason = format!(
+                "the map is {width} x {height}, its image {} is {} x {}",
+                test.path.display(),
+                expected.0,
+                expected.1
+            );
+            return Err(format(path, reason));
+        }
+        Ok(map)
+    }
+
+    /// Writes a TIFF file, whole or not at all.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Size`] unless there are width × height values, [`Error::Io`].
+    pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
+        let [width, height] = self.size;
+        if width.checked_mul(height) != Some(self.values.len()) {
+            return Err(Error::Size {
+                what: "pixels of the map",
+                expected: format!("{width} x {height}"),
+                found: self.values.len().to_string(),
+            });
+        }
+        let mut bytes = Cursor::new(Vec::new());
+        TiffEncoder::new(&mut bytes)
+            .and_then(|mut encoder| {
+                encoder.write_image::<Gray32Float>(width as u32, height as u32, &self.values)
+            })
+            .map_err(|e| format(path.as_ref(), e))?;
+        write_whole(path, bytes.get_ref())
+    }
+
+    /// Writes the map of a test image into a folder of maps of many categories.
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](Self::write).
+    pub fn write_of(&self, maps: impl AsRef<Path>, category: &str, test: &TestImage) -> Result<()> {
+        self.write(map_path(maps.as_ref(), category, test).with_added_extension("tiff"))
+    }
+}
+
+/// Where the map of a test image is, without the ending.
+fn map_path(maps: &Path, category: &str, test: &TestImage) -> PathBuf {
+    let folder = maps.join(category).join("test").join(&test.defect);
+    folder.join(test.path.file_stem().unwrap_or_default())
+}
+
+fn format(path: &Path, reason: impl ToString) -> Error {
+    Error::Format {
+        path: path.to_path_buf(),
+        reason: reason.to_string(),
+    }
+}
+
+/// What the official evaluation reports of a category.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OfficialCategory {
+    /// AUPRO up to the limit, 0.3 unless told otherwise.
+    pub au_pro: f64,
+    /// AUROC of images.
+    pub classification_au_roc: f64,
+    /// False-positive rates of its curve.
+    pub classification_roc_curve_fpr: Vec<f64>,
+    /// True-positive rates of its curve.
+    pub classification_roc_curve_tpr: Vec<f64>,
+}
+
+impl OfficialCategory {
+    pub(super) fn new(images: &Ranking, au_pro: f64) -> Result<Self> {
+        let (fpr, tpr) = images
+            .roc_curve()?
+            .thinned()
+            .points
+            .iter()
+            .map(|[x, y]| (x, y))
+            .unzip();
+        Ok(Self {
+            au_pro,
+            classification_au_roc: images.auroc()?,
+            classification_roc_curve_fpr: fpr,
+            classification_roc_curve_tpr: tpr,
+        })
+    }
+}
+
+/// The file `metrics.json` of the official evaluation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OfficialMetrics {
+    /// By category.
+    #[serde(flatten)]
+    pub categories: BTreeMap<String, OfficialCategory>,
+    /// Mean AUPRO.
+    pub mean_au_pro: f64,
+    /// Mean image AUROC.
+    pub mean_classification_au_roc: f64,
+}
+
+impl OfficialMetrics {
+    /// Of these categories, and their means.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Undefined`] without a category.
+    pub fn new(categories: BTreeMap<String, OfficialCategory>) -> Result<Self> {
+        if categories.is_empty() {
+            return Err(Error::Undefined {
+                metric: "mean AUPRO",
+                reason: "no category",
+            });
+        }
+        let count = categories.len() as f64;
+        let mean = |value: fn(&OfficialCategory) -> f64| {
+            categories.values().map(value).sum::<f64>() / count
+        };
+        Ok(Self {
+            mean_au_pro: mean(|category| category.au_pro),
+            mean_classification_au_roc: mean(|category| category.classification_au_roc),
+            categories,
+        })
+    }
+
+    /// Reads the file.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] and [`Error::Format`] naming it.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        serde_json::from_slice(&read(path)?).map_err(|e| format(path, e))
+    }
+
+    /// Writes the file as the official evaluation does, whole or not at all.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] naming it.
+    pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        let mut json = Vec::new();
+        let indented = serde_json::ser::PrettyFormatter::with_indent(b"    ");
+        let mut serializer = serde_json::Serializer::with_formatter(&mut json, indented);
+        self.serialize(&mut serializer)
+            .map_err(|e| format(path, e))?;
+        write_whole(path, &json)
+    }
+}

@@ -1,0 +1,186 @@
+//! Tables: rows of one kind as CSV, as JSON and as text.
+
+use std::fmt;
+use std::path::Path;
+
+use comfy_table::{CellAlignment, Table as TextTable, presets};
+use serde::Serialize;
+
+use super::evaluation::Evaluation;
+use crate::error::{Error, Result};
+use crate::files::write_whole;
+
+/// A connected region of the truth.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RegionRow {
+    /// Name of its image.
+    pub image: String,
+    /// Kind of defect.
+    pub defect: String,
+    /// Number within the image, from 0.
+    pub region: usize,
+    /// Pixels.
+    pub area: u64,
+    /// First column.
+    pub x: usize,
+    /// First row.
+    pub y: usize,
+    /// Columns from the first to the last.
+    pub width: usize,
+    /// Rows from the first to the last.
+    pub height: usize,
+    /// Highest score.
+    pub score: f32,
+    /// The part of it with score ≥ threshold.
+    pub overlap: f64,
+}
+
+/// An image.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ImageRow {
+    /// Its name.
+    pub image: String,
+    /// Kind of defect, or `good`.
+    pub defect: String,
+    /// Whether it has an anomalous pixel.
+    pub anomalous: bool,
+    /// The highest of its map.
+    pub score: f32,
+    /// Whether that reaches the threshold.
+    pub detected: bool,
+    /// Connected regions of its truth.
+    pub regions: usize,
+    /// Their pixels.
+    pub anomalous_pixels: u64,
+    /// Those of them with score ≥ threshold.
+    pub found_pixels: u64,
+    /// Its normal pixels with score ≥ threshold.
+    pub false_pixels: u64,
+}
+
+/// The metrics of a kind of defect, of a category, or a mean over categories; empty where undefined.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MetricsRow {
+    /// Of what.
+    pub name: String,
+    /// How many images, the good ones that a kind of defect is compared with not counted.
+    pub images: usize,
+    /// Image AUROC.
+    pub image_auroc: Option<f64>,
+    /// Image average precision.
+    pub image_aupr: Option<f64>,
+    /// Image F1-max.
+    pub image_f1: Option<f64>,
+    /// Pixel AUROC.
+    pub pixel_auroc: Option<f64>,
+    /// Pixel average precision.
+    pub pixel_aupr: Option<f64>,
+    /// Pixel F1-max.
+    pub pixel_f1: Option<f64>,
+    /// AUPRO up to false-positive rate 0.05.
+    #[serde(rename = "aupro_0.05")]
+    pub aupro_0_05: Option<f64>,
+    /// AUPRO up to 0.3.
+    #[serde(rename = "aupro_0.3")]
+    pub aupro_0_3: Option<f64>,
+    /// AUPRO over the whole curve.
+    #[serde(rename = "aupro_1.0")]
+    pub aupro_1: Option<f64>,
+}
+
+impl MetricsRow {
+    /// A row of metrics.
+    pub fn new(name: &str, images: usize, metrics: &Evaluation) -> Self {
+        let Evaluation {
+            image,
+            pixel,
+            aupro,
+        } = metrics;
+        Self {
+            name: name.to_string(),
+            images,
+            image_auroc: image.auroc,
+            image_aupr: image.aupr,
+            image_f1: image.f1_max,
+            pixel_auroc: pixel.auroc,
+            pixel_aupr: pixel.aupr,
+            pixel_f1: pixel.f1_max,
+            aupro_0_05: aupro.at_0_05,
+            aupro_0_3: aupro.at_0_3,
+            aupro_1: aupro.at_1,
+        }
+    }
+}
+
+/// Rows of one kind. Displayed, it is a table for people, with four decimals and `-` for what is
+/// undefined; the files have all digits.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Table<R> {
+    rows: Vec<R>,
+}
+
+impl<R: Serialize> Table<R> {
+    /// A table of these rows.
+    pub fn new(rows: Vec<R>) -> Self {
+        Self { rows }
+    }
+
+    /// Writes the table as `<stem>.csv` and `<stem>.json` (an array of objects), each whole or not
+    /// at all.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] naming the file.
+    pub fn write(&self, stem: impl AsRef<Path>) -> Result<()> {
+        let path = |ending| stem.as_ref().with_added_extension(ending);
+        let (csv, json) = (path("csv"), path("json"));
+        let failed = |path: &Path, reason: String| Error::Format {
+            path: path.to_path_buf(),
+            reason,
+        };
+        let bytes = self.csv().map_err(|e| failed(&csv, e.to_string()))?;
+        write_whole(&csv, &bytes)?;
+        let mut bytes =
+            serde_json::to_vec_pretty(&self.rows).map_err(|e| failed(&json, e.to_string()))?;
+        bytes.push(b'\n');
+        write_whole(&json, &bytes)
+    }
+
+    fn csv(&self) -> Result<Vec<u8>, csv::Error> {
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        for row in &self.rows {
+            writer.serialize(row)?;
+        }
+        writer.into_inner().map_err(|e| e.into_error().into())
+    }
+
+    fn text(&self) -> Result<TextTable, csv::Error> {
+        let csv = self.csv()?;
+        let mut reader = csv::Reader::from_reader(csv.as_slice());
+        let mut table = TextTable::new();
+        table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+        table.set_header(reader.headers()?);
+        for record in reader.records() {
+            table.add_row(record?.iter().map(cell));
+        }
+        for column in table.column_iter_mut().skip(1) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        Ok(table)
+    }
+}
+
+impl<R: Serialize> fmt::Display for Table<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let table = self.text().map_err(|_| fmt::Error)?;
+        writeln!(f, "{table}")
+    }
+}
+
+fn cell(field: &str) -> String {
+    match field.parse::<f64>() {
+        _ if field.is_empty() => "-".to_string(),
+        Ok(number) if field.contains(['.', 'e', 'E']) => format!("{number:.4}"),
+        _ => field.to_string(),
+    }
+}
