@@ -5,7 +5,8 @@
 //! cargo run --release --example evaluate -- --data DATA --maps MAPS
 //! ```
 
-mod common;
+#[path = "common/results.rs"]
+mod results;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -46,7 +47,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    common::exit(run(&Args::parse()))
+    results::exit(run(&Args::parse()))
 }
 
 fn run(args: &Args) -> Result<()> {
@@ -64,18 +65,18 @@ fn run(args: &Args) -> Result<()> {
             problems: vec![format!("no category of {}", args.data.display())],
         });
     }
-    let (mut results, mut official) = (Vec::new(), BTreeMap::new());
+    let (mut evaluations, mut official) = (Vec::new(), BTreeMap::new());
     for name in names {
         let category = MvtecCategory::load(&args.data, &name)?;
         let evaluator = read(&category, args)?;
         let evaluation: Evaluation = evaluator.evaluate()?;
         let threshold = args.threshold.or(evaluation.pixel.f1_threshold);
         let threshold = threshold.unwrap_or(f32::INFINITY);
-        common::write_tables(&evaluator, threshold, &args.out.join(&name))?;
+        results::write_tables(&evaluator, threshold, &args.out.join(&name))?;
         official.insert(name.clone(), evaluator.official(args.limit)?);
-        results.push((name, category.test.len(), evaluation));
+        evaluations.push((name, category.test.len(), evaluation));
     }
-    let table = common::category_table(&results);
+    let table = results::category_table(&evaluations);
     print!("{table}");
     table.write(args.out.join("categories"))?;
     OfficialMetrics::new(official)?.write(args.out.join("metrics.json"))?;
@@ -94,7 +95,7 @@ fn read(category: &MvtecCategory, args: &Args) -> Result<Evaluator> {
         let map = AnomalyMap::of(&args.maps, &category.name, test)?;
         let truth = test.truth(map.size[0], map.size[1])?;
         evaluator.add(
-            &common::name_of(test),
+            &results::name_of(test),
             &test.defect,
             &map.values,
             &truth,

@@ -54,9 +54,9 @@ struct Args {
     /// What the map holds in the margin that the networks cannot see
     #[arg(long, default_value = "no-distance")]
     margin: MarginFlag,
-    /// Test this trained model (a model.safetensors) instead of training one; the flags of model
-    /// and recipe do not apply
-    #[arg(long)]
+    /// Test this trained model (a model.safetensors) instead of training one; goes with no flag of
+    /// model or recipe
+    #[arg(long, conflicts_with_all = ["steps", "seed", "method", "curvature", "clip", "scale", "size", "margin", "teacher", "penalty"])]
     model: Option<PathBuf>,
     /// Teacher weights: safetensors in PyTorch Sequential naming [default: the crate's own PDN-S]
     #[arg(long)]

@@ -1,16 +1,19 @@
 //! What the example programs share: train on a category, test it, leave a report and pictures.
 
+mod results;
+
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use hypad::data::{ImageSet, MvtecCategory, TestImage, image::open};
+use hypad::data::{ImageSet, MvtecCategory, image::open};
 use hypad::files::write_whole;
 use hypad::geometry::HyperbolicBackend;
 use hypad::model::Pdn;
-use hypad::report::{AnomalyMap, Evaluation, Evaluator, MetricsRow, Report, Seconds, Table, panel};
+use hypad::report::{AnomalyMap, Evaluator, Report, Seconds, panel};
 use hypad::{Detector, Error, HypAdConfig, Result, TrainConfig, Trainer};
 use indicatif::{ProgressBar, ProgressStyle};
+pub use results::*;
 
 /// How a run comes by its detector.
 #[derive(Clone)]
@@ -121,33 +124,6 @@ impl<B: HyperbolicBackend> Run<B> {
     }
 }
 
-/// The name of a test image within its folder.
-pub fn name_of(test: &TestImage) -> String {
-    let stem = test.path.file_stem().unwrap_or_default();
-    stem.to_string_lossy().into_owned()
-}
-
-/// Writes what was found of each image, region and kind of defect at a threshold.
-pub fn write_tables(evaluator: &Evaluator, threshold: f32, folder: &Path) -> Result<()> {
-    Table::new(evaluator.images(threshold)?).write(folder.join("images"))?;
-    Table::new(evaluator.regions(threshold)?).write(folder.join("regions"))?;
-    Table::new(evaluator.defects()?).write(folder.join("defects"))
-}
-
-/// The metrics of categories, with their means if there are several.
-pub fn category_table(categories: &[(String, usize, Evaluation)]) -> Table<MetricsRow> {
-    let rows = categories.iter();
-    let mut rows: Vec<_> = rows
-        .map(|(name, images, evaluation)| MetricsRow::new(name, *images, evaluation))
-        .collect();
-    if categories.len() > 1 {
-        let all: Vec<_> = categories.iter().map(|category| category.2).collect();
-        let images = categories.iter().map(|category| category.1).sum();
-        rows.push(MetricsRow::new("mean", images, &Evaluation::mean(&all)));
-    }
-    Table::new(rows)
-}
-
 /// Encodes a picture and writes it whole.
 pub fn write_png(path: &Path, picture: &image::RgbImage) -> Result<()> {
     let mut png = Vec::new();
@@ -157,15 +133,4 @@ pub fn write_png(path: &Path, picture: &image::RgbImage) -> Result<()> {
         reason: e.to_string(),
     })?;
     write_whole(path, &png)
-}
-
-/// Ends a program: an error is one line on the standard error and exit code 1.
-pub fn exit(result: Result<()>) -> std::process::ExitCode {
-    match result {
-        Ok(()) => std::process::ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            std::process::ExitCode::FAILURE
-        }
-    }
 }

@@ -1,0 +1,45 @@
+//! What the example programs say at the end.
+
+use std::path::Path;
+
+use hypad::Result;
+use hypad::data::TestImage;
+use hypad::report::{Evaluation, Evaluator, MetricsRow, Table};
+
+/// The name of a test image within its folder.
+pub fn name_of(test: &TestImage) -> String {
+    let stem = test.path.file_stem().unwrap_or_default();
+    stem.to_string_lossy().into_owned()
+}
+
+/// Writes what was found of each image, region and kind of defect at a threshold.
+pub fn write_tables(evaluator: &Evaluator, threshold: f32, folder: &Path) -> Result<()> {
+    Table::new(evaluator.images(threshold)?).write(folder.join("images"))?;
+    Table::new(evaluator.regions(threshold)?).write(folder.join("regions"))?;
+    Table::new(evaluator.defects()?).write(folder.join("defects"))
+}
+
+/// The metrics of categories, with their means if there are several.
+pub fn category_table(categories: &[(String, usize, Evaluation)]) -> Table<MetricsRow> {
+    let rows = categories.iter();
+    let mut rows: Vec<_> = rows
+        .map(|(name, images, evaluation)| MetricsRow::new(name, *images, evaluation))
+        .collect();
+    if categories.len() > 1 {
+        let all: Vec<_> = categories.iter().map(|category| category.2).collect();
+        let images = categories.iter().map(|category| category.1).sum();
+        rows.push(MetricsRow::new("mean", images, &Evaluation::mean(&all)));
+    }
+    Table::new(rows)
+}
+
+/// Ends a program: an error is one line on the standard error and exit code 1.
+pub fn exit(result: Result<()>) -> std::process::ExitCode {
+    match result {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}
