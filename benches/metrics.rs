@@ -92,14 +92,18 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-fn all_metrics(data: &Data, threads: usize) -> hypad::Result<[f64; 7]> {
+fn count(data: &Data, threads: usize) -> hypad::Result<PixelRanking> {
     let [width, height] = data.size;
     let maps = data.scores.chunks(width * height);
     let images: Vec<_> = maps
         .zip(data.masks.chunks(width * height))
         .map(|(map, mask)| PixelImage::new(map, mask, width, height))
         .collect::<Result<_, _>>()?;
-    let found = PixelRanking::of(&images, Connectivity::Eight, threads)?;
+    PixelRanking::of(&images, Connectivity::Eight, threads)
+}
+
+fn all_metrics(data: &Data, threads: usize) -> hypad::Result<[f64; 7]> {
+    let found = count(data, threads)?;
     let pixels = found.pixels();
     Ok([
         pixels.auroc()?,
@@ -131,6 +135,9 @@ fn pixel_metrics(criterion: &mut Criterion) {
             );
             group.bench_function(format!("all pixel metrics, {threads} threads"), |bencher| {
                 bencher.iter(|| all_metrics(data, threads))
+            });
+            group.bench_function(format!("AUPRO alone, {threads} threads"), |bencher| {
+                bencher.iter(|| count(data, threads)?.aupro(0.3))
             });
         }
         group.finish();

@@ -1,12 +1,9 @@
-//! Data sets and weights that are not as they should be: every error names file and rule.
+//! Data sets that are not as they should be: every error names file and rule.
 
 use std::path::Path;
 
 use burn::backend::Flex;
-use burn::module::Module;
 use hypad::data::{ImageSet, MvtecCategory};
-use hypad::model::weights::{load_pdn, pretrained_small};
-use hypad::model::{Pdn, PdnConfig, PdnSize};
 use hypad::{Error, TrainConfig, Trainer};
 use image::{GrayImage, Luma, RgbImage};
 
@@ -105,42 +102,6 @@ fn names_a_mask_of_another_size_and_a_missing_category() {
         ImageSet::folder(root.path().join("no")),
         Err(Error::Io { .. })
     ));
-}
-
-#[test]
-fn the_teacher_of_the_crate_loads() {
-    let teacher: Pdn<Flex> = pretrained_small(&Default::default()).unwrap();
-    assert_eq!(teacher.num_params(), 2_694_144);
-}
-
-/// The crate's file has the names of a PyTorch `Sequential`; broken copies of it are refused.
-#[test]
-fn broken_weights_are_refused_by_name() {
-    let device = Default::default();
-    let load = |path: &Path, size, channels| {
-        load_pdn::<Flex>(path, PdnConfig::new(size, channels), &device)
-    };
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/pdn_s_teacher_f16.safetensors");
-    assert!(load(&file, PdnSize::Small, 384).is_ok());
-
-    let message = load(&file, PdnSize::Small, 100).unwrap_err().to_string();
-    assert!(
-        message.contains("tensor 8.weight: shape [384, 256, 4, 4]"),
-        "{message}"
-    );
-    let message = load(&file, PdnSize::Medium, 384).unwrap_err().to_string();
-    assert!(message.contains("no tensor 12.weight"), "{message}");
-
-    let folder = tempfile::tempdir().unwrap();
-    let cut = folder.path().join("cut.safetensors");
-    let bytes = std::fs::read(&file).unwrap();
-    for length in [0, 7, 300, bytes.len() - 1] {
-        std::fs::write(&cut, &bytes[..length]).unwrap();
-        let message = load(&cut, PdnSize::Small, 384).unwrap_err().to_string();
-        assert!(message.contains("cut.safetensors"), "{message}");
-    }
-    let error = load(&folder.path().join("none"), PdnSize::Small, 384).unwrap_err();
-    assert!(matches!(error, Error::Io { .. }));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::geometry::HyperbolicBackend;
 use crate::model::HypAdConfig;
-use crate::model::weights::{TensorFile, to_bytes};
+use crate::model::weights::{Precision, TensorFile, to_bytes};
 
 /// Key in the header of the file.
 const KEY: &str = "hypad";
@@ -40,7 +40,8 @@ pub fn save<B: HyperbolicBackend>(detector: &Detector<B>, path: &Path) -> Result
         reason: format!("the detector cannot be described: {e}"),
     })?;
     let metadata = HashMap::from([(KEY.to_string(), json)]);
-    files::write_whole(path, &to_bytes(&detector.model, metadata)?)
+    let bytes = to_bytes(&detector.model, str::to_string, Precision::Full, metadata)?;
+    files::write_whole(path, &bytes)
 }
 
 pub fn load<B: HyperbolicBackend>(path: &Path, device: &B::Device) -> Result<Detector<B>> {

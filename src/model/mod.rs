@@ -4,6 +4,7 @@
 //! or maps of deviations. Nothing here reads a file but [`weights`].
 
 mod autoencoder;
+pub mod backbone;
 mod config;
 mod embedding;
 mod hypad;

@@ -112,7 +112,7 @@ impl MetricsRow {
     }
 }
 
-/// Rows of one kind. Displayed, it is a table for people, with four decimals and `-` for what is
+/// Rows of one kind. Displayed, it is a Markdown table, with four decimals and `-` for what is
 /// undefined; the files have all digits.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Table<R> {
@@ -158,7 +158,7 @@ impl<R: Serialize> Table<R> {
         let csv = self.csv()?;
         let mut reader = csv::Reader::from_reader(csv.as_slice());
         let mut table = TextTable::new();
-        table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+        table.load_preset(presets::ASCII_MARKDOWN);
         table.set_header(reader.headers()?);
         for record in reader.records() {
             table.add_row(record?.iter().map(cell));

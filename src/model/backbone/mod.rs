@@ -1,0 +1,8 @@
+//! Networks whose features a teacher is distilled from. They are trained elsewhere; here they are
+//! loaded and run.
+
+mod mobilenet;
+mod resnet;
+
+pub use mobilenet::MobileNetV1;
+pub use resnet::{ResNet, ResNetConfig};
