@@ -68,9 +68,9 @@ impl AnomalyMap {
             [false, true] => &paths[1],
             [both, _] => {
                 let problem = if both {
-                    "and .tif: two maps"
+                    "and a .tif beside it are two maps"
                 } else {
-                    "(or .tif): no such map"
+                    "nor a .tif beside it: no such map"
                 };
                 return Err(Error::Dataset {
                     path: paths[0].clone(),

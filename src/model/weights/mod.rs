@@ -14,7 +14,8 @@ use super::pdn::{Pdn, PdnConfig, PdnSize};
 use crate::error::Result;
 use crate::files::write_whole;
 
-/// Loads a teacher from a safetensors or a PyTorch (`.pth`) file; f32, f16 or bf16.
+/// Loads a teacher from a safetensors or, with feature `pytorch`, a PyTorch (`.pth`) file; f32, f16 or
+/// bf16.
 ///
 /// The names are those of PyTorch's `Sequential` (`0.weight`, `0.bias`, `3.weight`, …), as in the
 /// widely used `teacher_small.pth` and `teacher_medium.pth`, or anomalib's (`conv1.weight`, …).

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use burn::module::Module;
 use burn::tensor::{DType, TensorData, backend::Backend};
+#[cfg(feature = "pytorch")]
 use burn_store::pytorch::PytorchReader;
 use burn_store::{ApplyError, ModuleSnapshot, TensorSnapshot};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
@@ -68,6 +69,7 @@ impl TensorFile {
 
     /// Reads the state dictionary of a PyTorch file. Its pickle is interpreted as data; no code in
     /// it is run.
+    #[cfg(feature = "pytorch")]
     fn pytorch(path: &Path) -> Result<Self> {
         let broken = |e: &dyn std::fmt::Display| {
             let reason = "not a readable PyTorch state dictionary (cut short or damaged?)";
@@ -91,6 +93,12 @@ impl TensorFile {
             tensors,
             metadata: HashMap::new(),
         })
+    }
+
+    #[cfg(not(feature = "pytorch"))]
+    fn pytorch(path: &Path) -> Result<Self> {
+        let reason = "a PyTorch file; hypad was built without its feature \"pytorch\"";
+        Err(format(path, reason.into()))
     }
 
     /// Gives every tensor another name.
