@@ -71,9 +71,18 @@ impl ImageSet {
     /// [`Error::Io`] or [`Error::Format`] naming the file, [`Error::Setting`] for an index beyond
     /// the end.
     pub fn load(&self, index: usize, size: [usize; 2]) -> Result<RgbImage> {
+        images::resize(&self.decode(index)?, size)
+    }
+
+    /// Decodes image `index`.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load).
+    pub fn decode(&self, index: usize) -> Result<RgbImage> {
         match self.items.get(index) {
-            Some(Item::File(path)) => images::resize(&images::open(path)?.to_rgb8(), size),
-            Some(Item::Memory(image)) => images::resize(&image.to_rgb8(), size),
+            Some(Item::File(path)) => Ok(images::open(path)?.to_rgb8()),
+            Some(Item::Memory(image)) => Ok(image.to_rgb8()),
             None => Err(Error::Setting {
                 name: "image",
                 value: index.to_string(),

@@ -176,6 +176,13 @@ impl<B: Backend> Pdn<B> {
         self.padding
     }
 
+    /// The same weights in the unpadded form.
+    pub fn unpadded(self, size: PdnSize) -> Self {
+        let device = self.convs[0].weight.device();
+        let config = PdnConfig::new(size, self.channels());
+        config.init(&device).load_record(self.into_record())
+    }
+
     /// Number of output channels.
     pub fn channels(&self) -> usize {
         let last = self.convs.last().expect("a network has layers");
@@ -224,6 +231,24 @@ mod tests {
         }
         assert_eq!(PdnConfig::new(PdnSize::Small, 384).output_size(33), Some(1));
         assert_eq!(PdnConfig::new(PdnSize::Small, 384).output_size(3), None);
+    }
+
+    #[test]
+    fn both_forms_see_the_same_where_no_padding_is_near() {
+        let device = Default::default();
+        let config = PdnConfig {
+            size: PdnSize::Small,
+            channels: 5,
+            padding: true,
+        };
+        let padded: Pdn<Flex> = config.init(&device);
+        let image = Tensor::random([1, 3, 96, 96], burn::tensor::Distribution::Default, &device);
+        let whole = padded.forward(image.clone());
+        let inner = padded.unpadded(PdnSize::Small).forward(image);
+        assert_eq!((whole.dims()[2], inner.dims()[2]), (24, 16));
+        let whole = whole.slice([0..1, 0..5, 4..20, 4..20]).into_data();
+        let tolerance = burn::tensor::Tolerance::absolute(1e-5);
+        inner.into_data().assert_approx_eq::<f32>(&whole, tolerance);
     }
 
     #[test]

@@ -1,9 +1,12 @@
 //! Training: the losses, the schedule, the loop.
 
 mod config;
+mod distill;
 mod loss;
+mod moments;
 mod trainer;
 
 pub use config::TrainConfig;
+pub use distill::{DistillConfig, Distilled, Distiller};
 pub use loss::{Batch, hard_mean, student_loss};
 pub use trainer::{Trained, Trainer};

@@ -4,7 +4,7 @@ use burn::backend::Autodiff;
 use burn::module::AutodiffModule;
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::{AdamConfig, GradientsParams, Optimizer};
-use burn::tensor::{Tensor, TensorData, backend::Backend};
+use burn::tensor::{Tensor, backend::Backend};
 use image::RgbImage;
 use indicatif::{ProgressBar, ProgressStyle};
 use rand::seq::SliceRandom;
@@ -13,6 +13,7 @@ use std::path::Path;
 
 use super::config::TrainConfig;
 use super::loss::{Batch, student_loss};
+use super::moments::Moments;
 use crate::data::{ImageSet, augment, image::to_tensor, image::unit};
 use crate::detect::{Detector, MapNormalisation, RawMaps};
 use crate::error::{Error, Result};
@@ -167,16 +168,10 @@ impl<B: HyperbolicBackend> Trainer<B> {
         let bar = self.bar(images.len(), "normalising the teacher {pos}/{len}");
         let mut total = Moments::new(self.config.channels);
         for image in bar.wrap_iter(images.iter()) {
-            let features = teacher.forward(to_tensor(&unit(image), self.config.image_size, device));
-            let [_, channels, h, w] = features.dims();
-            let features = features.reshape([channels, h * w]);
-            let mean = features.clone().mean_dim(1);
-            let squares = (features - mean.clone()).square().sum_dim(1);
-            total.add(h * w, &mean.into_data(), &squares.into_data());
+            let image = to_tensor(&unit(image), self.config.image_size, device);
+            total.add_features(teacher.forward(image));
         }
-        let tensor = |values: Vec<f32>| Tensor::from_data(TensorData::from(&values[..]), device);
-        let (mean, std) = (total.mean(), total.std());
-        teacher.normalised(tensor(mean), tensor(std))
+        teacher.normalised(total.mean(device), total.std(device))
     }
 
     /// The steps.
@@ -292,74 +287,5 @@ impl<B: HyperbolicBackend> Trainer<B> {
         }
         let style = ProgressStyle::with_template(template).unwrap_or(ProgressStyle::default_bar());
         ProgressBar::new(length as u64).with_style(style)
-    }
-}
-
-/// Mean and sum of squared deviations of each channel, merged image by image in f64 (Chan, Golub,
-/// LeVeque, 1979): the result of two passes over all images, in one.
-struct Moments {
-    count: f64,
-    mean: Vec<f64>,
-    squares: Vec<f64>,
-}
-
-impl Moments {
-    fn new(channels: usize) -> Self {
-        Self {
-            count: 0.0,
-            mean: vec![0.0; channels],
-            squares: vec![0.0; channels],
-        }
-    }
-
-    /// Adds `count` values a channel, given by their mean and sum of squared deviations from it.
-    fn add(&mut self, count: usize, mean: &TensorData, squares: &TensorData) {
-        let count = count as f64;
-        let total = self.count + count;
-        let added = mean.iter::<f64>().zip(squares.iter::<f64>());
-        for ((m, s), (mean, squares)) in self.mean.iter_mut().zip(&mut self.squares).zip(added) {
-            let difference = mean - *m;
-            *m += difference * count / total;
-            *s += squares + difference * difference * self.count * count / total;
-        }
-        self.count = total;
-    }
-
-    fn mean(&self) -> Vec<f32> {
-        self.mean.iter().map(|m| *m as f32).collect()
-    }
-
-    /// Population standard deviation. A channel that never changes says nothing; 1 leaves it at 0.
-    fn std(&self) -> Vec<f32> {
-        let std = |s: &f64| (s / self.count).sqrt() as f32;
-        let std = self.squares.iter().map(std);
-        std.map(|s| if s > 0.0 { s } else { 1.0 }).collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn moments_of_parts_are_those_of_the_whole() {
-        let values = [3.0_f64, -1.0, 4.0, 1.5, 9.0, 2.6, -5.0];
-        let moments = |v: &[f64]| {
-            let mean = v.iter().sum::<f64>() / v.len() as f64;
-            (mean, v.iter().map(|x| (x - mean).powi(2)).sum::<f64>())
-        };
-        let mut total = Moments::new(1);
-        for part in [&values[..2], &values[2..6], &values[6..]] {
-            let (mean, squares) = moments(part);
-            total.add(
-                part.len(),
-                &TensorData::from([mean]),
-                &TensorData::from([squares]),
-            );
-        }
-        let (mean, squares) = moments(&values);
-        assert!((total.mean[0] - mean).abs() < 1e-12);
-        assert!((total.squares[0] - squares).abs() < 1e-12);
-        assert!((total.std()[0] - (squares / 7.0).sqrt() as f32).abs() < 1e-6);
     }
 }

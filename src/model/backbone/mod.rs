@@ -3,6 +3,8 @@
 
 mod mobilenet;
 mod resnet;
+mod targets;
 
 pub use mobilenet::MobileNetV1;
 pub use resnet::{ResNet, ResNetConfig};
+pub use targets::{TARGET_CHANNELS, Targets};

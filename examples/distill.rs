@@ -1,0 +1,139 @@
+//! Makes a teacher: distils a patch description network from a backbone, on images of anything.
+//!
+//! ```text
+//! cargo run --release --example distill -- --images PHOTOS --weights mobilenet_v1.safetensors
+//! ```
+
+#[path = "common/results.rs"]
+#[allow(dead_code)] // tables are for evaluations
+mod results;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use burn::backend::Flex;
+use clap::{Parser, ValueEnum};
+use hypad::Result;
+use hypad::data::ImageSet;
+use hypad::files::write_whole;
+use hypad::model::PdnSize;
+use hypad::model::backbone::{MobileNetV1, ResNetConfig, Targets};
+use hypad::model::weights::{Precision, save_pdn};
+use hypad::training::{DistillConfig, Distiller};
+
+/// Distil a teacher from a backbone: a patch description network learns to predict its features on
+/// images of anything, without labels.
+///
+/// Writes teacher.safetensors, which the mvtec example takes as --teacher, and losses.csv.
+#[derive(Parser)]
+#[command(version)]
+struct Args {
+    /// Folder of images, the more and the more different the better
+    #[arg(long)]
+    images: PathBuf,
+    /// Weights of the backbone, safetensors or .pth: MobileNet v1 for the light recipe (conv1,
+    /// conv_dw_1, conv_pw_1, ...; batch normalisation folded), torchvision's WideResNet-101-2 for
+    /// the published one
+    #[arg(long)]
+    weights: PathBuf,
+    /// light: crops of 128 x 128, MobileNet v1; published: 256 x 256, WideResNet-101-2
+    #[arg(long, default_value = "light")]
+    recipe: Recipe,
+    /// PDN-S or PDN-M
+    #[arg(long, default_value = "small")]
+    size: Size,
+    /// Training steps [default: 10000 (light), 60000 (published)]
+    #[arg(long)]
+    steps: Option<usize>,
+    /// Images a step [default: 8 (light), 16 (published)]
+    #[arg(long)]
+    batch: Option<usize>,
+    /// Learning rate [default: 3e-4 (light), 1e-4 (published)]
+    #[arg(long)]
+    learning_rate: Option<f64>,
+    /// Seed of all that is random
+    #[arg(long, default_value_t = DistillConfig::light().seed)]
+    seed: u64,
+    /// Store the teacher in 16 bits, half the size
+    #[arg(long)]
+    half: bool,
+    /// Where results go
+    #[arg(long, default_value = "out/distill")]
+    out: PathBuf,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Recipe {
+    Light,
+    Published,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Size {
+    Small,
+    Medium,
+}
+
+fn main() -> ExitCode {
+    results::exit(run(&Args::parse()))
+}
+
+fn run(args: &Args) -> Result<()> {
+    let device = Default::default();
+    let (targets, recipe) = match args.recipe {
+        Recipe::Light => (
+            Targets::Light(MobileNetV1::<Flex>::load(&args.weights, &device)?),
+            DistillConfig::light(),
+        ),
+        Recipe::Published => {
+            let network = ResNetConfig::wide_resnet101_2();
+            let network = network.load(&args.weights, &device)?;
+            (Targets::Published(network), DistillConfig::published())
+        }
+    };
+    let size = match args.size {
+        Size::Small => PdnSize::Small,
+        Size::Medium => PdnSize::Medium,
+    };
+    let config = DistillConfig {
+        size,
+        steps: args.steps.unwrap_or(recipe.steps),
+        batch: args.batch.unwrap_or(recipe.batch),
+        learning_rate: args.learning_rate.unwrap_or(recipe.learning_rate),
+        seed: args.seed,
+        ..recipe
+    };
+    let images = ImageSet::folder(&args.images)?;
+    println!(
+        "{} steps of {} images out of {}",
+        config.steps,
+        config.batch,
+        images.len()
+    );
+    let (steps, started) = (config.steps, Instant::now());
+    let found = Distiller::new(targets, config).fit(&images, &device)?;
+
+    let precision = if args.half {
+        Precision::Half
+    } else {
+        Precision::Full
+    };
+    let path = args.out.join("teacher.safetensors");
+    save_pdn(&found.teacher, size, &path, precision)?;
+    let mut csv = "step,loss,held_out\n".to_string();
+    let mut measured = found.validation.iter().peekable();
+    for (step, loss) in (1..).zip(&found.losses) {
+        let held_out = measured.next_if(|(at, _)| *at == step);
+        let held_out = held_out.map(|(_, loss)| loss.to_string());
+        csv += &format!("{step},{loss},{}\n", held_out.unwrap_or_default());
+    }
+    write_whole(args.out.join("losses.csv"), csv.as_bytes())?;
+    let seconds = started.elapsed().as_secs_f64();
+    println!("{:.2} s a step", seconds / steps as f64);
+    if let Some((_, loss)) = found.validation.last() {
+        println!("of the variance of the images held out, {loss:.3} is not predicted");
+    }
+    println!("the teacher is {}", path.display());
+    Ok(())
+}

@@ -1,0 +1,364 @@
+//! Distillation of a teacher: a patch description network learns to predict the features of a
+//! backbone. Batzner et al., *EfficientAD*, WACV 2024, Algorithm 3.
+
+use burn::backend::Autodiff;
+use burn::module::AutodiffModule;
+use burn::optim::decay::WeightDecayConfig;
+use burn::optim::{AdamConfig, GradientsParams, Optimizer};
+use burn::tensor::{Tensor, backend::Backend};
+use image::{RgbImage, imageops};
+use indicatif::{ProgressBar, ProgressStyle};
+use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng, rngs::StdRng};
+
+use super::moments::Moments;
+use crate::data::ImageSet;
+use crate::data::augment;
+use crate::data::image::{IMAGENET_MEAN, IMAGENET_STD, resize, to_tensor, unit};
+use crate::error::{Error, Result};
+use crate::geometry::HyperbolicBackend;
+use crate::model::backbone::{TARGET_CHANNELS, Targets};
+use crate::model::{Pdn, PdnConfig, PdnSize};
+
+/// The recipe of a distillation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DistillConfig {
+    /// Which network learns.
+    pub size: PdnSize,
+    /// Steps.
+    pub steps: usize,
+    /// Images a step.
+    pub batch: usize,
+    /// Side of the images that the network sees, a multiple of 8.
+    pub side: usize,
+    /// Smallest part of an image's side that a random crop shows; 1 shows the whole image, squeezed
+    /// to a square.
+    pub smallest_crop: f64,
+    /// Probability that an image is mirrored.
+    pub flip: f64,
+    /// Probability that an image is made grey.
+    pub grey: f64,
+    /// Learning rate of Adam.
+    pub learning_rate: f64,
+    /// L2 penalty added to the gradient.
+    pub weight_decay: f32,
+    /// Images from which mean and standard deviation of the targets are taken, at most.
+    pub statistics: usize,
+    /// Part of the images that is held out to measure the loss on.
+    pub validation: f64,
+    /// Steps between two such measurements.
+    pub validate_every: usize,
+    /// Seed of the split, the order, the initial weights and the augmentation.
+    pub seed: u64,
+    /// Draws a progress bar on the standard error if that is a terminal.
+    pub progress: bool,
+}
+
+impl DistillConfig {
+    /// The published recipe: 60,000 steps of 16 whole images of 256 × 256.
+    pub fn published() -> Self {
+        Self {
+            size: PdnSize::Small,
+            steps: 60_000,
+            batch: 16,
+            side: 256,
+            smallest_crop: 1.0,
+            flip: 0.0,
+            grey: 0.1,
+            learning_rate: 1e-4,
+            weight_decay: 1e-5,
+            statistics: 10_000,
+            validation: 0.02,
+            validate_every: 1000,
+            seed: 42,
+            progress: true,
+        }
+    }
+
+    /// A recipe for a small machine: 8 crops of 128 × 128 a step, at a higher learning rate.
+    pub fn light() -> Self {
+        Self {
+            steps: 10_000,
+            batch: 8,
+            side: 128,
+            smallest_crop: 0.5,
+            flip: 0.5,
+            learning_rate: 3e-4,
+            statistics: 500,
+            validate_every: 500,
+            ..Self::published()
+        }
+    }
+
+    /// Checks every value.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Setting`] naming the first that is out of range.
+    pub fn validate(&self) -> Result<()> {
+        let part = |value: f64| (0.0..=1.0).contains(&value);
+        let rules = [
+            (
+                "steps",
+                self.steps.to_string(),
+                self.steps > 0,
+                "at least 1",
+            ),
+            (
+                "batch",
+                self.batch.to_string(),
+                self.batch > 0,
+                "at least 1",
+            ),
+            (
+                "side",
+                self.side.to_string(),
+                self.side >= 32 && self.side.is_multiple_of(8),
+                "a multiple of 8, at least 32",
+            ),
+            (
+                "smallest crop",
+                self.smallest_crop.to_string(),
+                part(self.smallest_crop) && self.smallest_crop > 0.0,
+                "above 0 and at most 1",
+            ),
+            (
+                "flip",
+                self.flip.to_string(),
+                part(self.flip),
+                "between 0 and 1",
+            ),
+            (
+                "grey",
+                self.grey.to_string(),
+                part(self.grey),
+                "between 0 and 1",
+            ),
+            (
+                "learning rate",
+                self.learning_rate.to_string(),
+                self.learning_rate > 0.0 && self.learning_rate.is_finite(),
+                "finite and above 0",
+            ),
+            (
+                "weight decay",
+                self.weight_decay.to_string(),
+                self.weight_decay >= 0.0 && self.weight_decay.is_finite(),
+                "finite and at least 0",
+            ),
+            (
+                "statistics",
+                self.statistics.to_string(),
+                self.statistics > 0,
+                "at least 1",
+            ),
+            (
+                "validation",
+                self.validation.to_string(),
+                part(self.validation) && self.validation < 1.0,
+                "at least 0 and below 1",
+            ),
+            (
+                "validate every",
+                self.validate_every.to_string(),
+                self.validate_every > 0,
+                "at least 1",
+            ),
+        ];
+        match rules.into_iter().find(|(_, _, holds, _)| !holds) {
+            None => Ok(()),
+            Some((name, value, _, rule)) => Err(Error::Setting { name, value, rule }),
+        }
+    }
+}
+
+/// What a distillation leaves.
+#[derive(Debug)]
+pub struct Distilled<B: Backend> {
+    /// The teacher, in its unpadded form.
+    pub teacher: Pdn<B>,
+    /// The loss of every step: the part of the targets' variance that is not predicted.
+    pub losses: Vec<f32>,
+    /// Step and loss on the images held out, as they are; empty if there are none.
+    pub validation: Vec<(usize, f32)>,
+}
+
+/// Distils a teacher from a backbone.
+///
+/// `B` is a plain backend; the gradients are taken on `Autodiff<B>` inside.
+pub struct Distiller<B: HyperbolicBackend> {
+    targets: Targets<B>,
+    config: DistillConfig,
+}
+
+impl<B: HyperbolicBackend> Distiller<B> {
+    /// A distiller.
+    pub fn new(targets: Targets<B>, config: DistillConfig) -> Self {
+        Self { targets, config }
+    }
+
+    /// Trains on images of anything.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Setting`] for a recipe out of range or fewer than two images, and the errors of
+    /// reading images.
+    pub fn fit(&self, images: &ImageSet, device: &B::Device) -> Result<Distilled<B>> {
+        let config = &self.config;
+        config.validate()?;
+        if images.len() < 2 {
+            return Err(Error::Setting {
+                name: "images to distil with",
+                value: images.len().to_string(),
+                rule: "at least 2",
+            });
+        }
+        let mut rng = StdRng::seed_from_u64(config.seed);
+        let mut order: Vec<usize> = (0..images.len()).collect();
+        order.shuffle(&mut rng);
+        let held_out = (config.validation * images.len() as f64).round() as usize;
+        let (train, validation) = order.split_at(images.len() - held_out.min(images.len() - 1));
+
+        Autodiff::<B>::seed(device, config.seed);
+        let network = PdnConfig {
+            size: config.size,
+            channels: TARGET_CHANNELS,
+            padding: true,
+        };
+        let mut network: Pdn<Autodiff<B>> = network.init(device);
+        let mut optimiser = AdamConfig::new()
+            .with_epsilon(1e-8)
+            .with_weight_decay(Some(WeightDecayConfig::new(config.weight_decay)))
+            .init();
+
+        let statistics = &train[..train.len().min(config.statistics)];
+        let bar = self.bar(statistics.len(), "normalising the targets {pos}/{len}");
+        let mut moments = Moments::new(TARGET_CHANNELS);
+        for index in bar.wrap_iter(statistics.iter()) {
+            let pixels = self.crop(images.decode(*index)?, None)?;
+            moments.add_features(self.raw_targets(vec![pixels], device)?);
+        }
+        let channels = [1, TARGET_CHANNELS, 1, 1];
+        let [mean, std] = [moments.mean::<B>(device), moments.std(device)];
+        let [mean, std] = [mean.reshape(channels), std.reshape(channels)];
+        let pair = |pixels: Vec<RgbImage>| -> Result<[Tensor<B, 4>; 2]> {
+            let small = pixels.iter().map(|image| self.small(image, device));
+            let small = Tensor::cat(small.collect::<Result<Vec<_>>>()?, 0);
+            let targets = self.raw_targets(pixels, device)?;
+            Ok([small, (targets - mean.clone()) / std.clone()])
+        };
+
+        let bar = self.bar(config.steps, "{bar:30} step {pos}/{len}, {msg}, {eta} left");
+        let (mut losses, mut measured) = (Vec::with_capacity(config.steps), Vec::new());
+        let mut next = Vec::new();
+        for step in 1..=config.steps {
+            let mut pixels = Vec::with_capacity(config.batch);
+            while pixels.len() < config.batch {
+                if next.is_empty() {
+                    next = train.to_vec();
+                    next.shuffle(&mut rng);
+                }
+                let index = next.pop().unwrap_or_default();
+                pixels.push(self.crop(images.decode(index)?, Some(&mut rng))?);
+            }
+            let [image, targets] = pair(pixels)?.map(Tensor::<Autodiff<B>, 4>::from_inner);
+            let loss = (network.forward(image) - targets).square().mean();
+            let grads = GradientsParams::from_grads(loss.backward(), &network);
+            network = optimiser.step(config.learning_rate, network, grads);
+            let loss = number(loss.inner());
+            losses.push(loss);
+
+            let last = step == config.steps;
+            if !validation.is_empty() && (step % config.validate_every == 0 || last) {
+                let (network, mut sum) = (network.valid(), 0.0);
+                for index in validation {
+                    let pixels = self.crop(images.decode(*index)?, None)?;
+                    let [image, targets] = pair(vec![pixels])?;
+                    sum += number((network.forward(image) - targets).square().mean());
+                }
+                measured.push((step, sum / validation.len() as f32));
+            }
+            let held_out = measured
+                .last()
+                .map(|(_, loss)| format!(", held out {loss:.4}"));
+            bar.set_message(format!("loss {loss:.4}{}", held_out.unwrap_or_default()));
+            bar.inc(1);
+        }
+        bar.finish_and_clear();
+        Ok(Distilled {
+            teacher: network.valid().unpadded(config.size),
+            losses,
+            validation: measured,
+        })
+    }
+
+    /// The part of an image that a step shows, as large as the targets need it: random with `rng`,
+    /// the largest square in the middle without; the whole image where crops are whole images.
+    fn crop(&self, image: RgbImage, rng: Option<&mut StdRng>) -> Result<RgbImage> {
+        let config = &self.config;
+        let side = config.side * self.targets.magnification();
+        let (width, height) = image.dimensions();
+        let largest = width.min(height);
+        let whole = config.smallest_crop == 1.0;
+        let cut = |x: u32, y: u32, cut: u32| {
+            resize(
+                &imageops::crop_imm(&image, x, y, cut, cut).to_image(),
+                [side; 2],
+            )
+        };
+        let Some(rng) = rng else {
+            return match whole {
+                true => resize(&image, [side; 2]),
+                false => cut((width - largest) / 2, (height - largest) / 2, largest),
+            };
+        };
+        let mut shown = if whole {
+            resize(&image, [side; 2])?
+        } else {
+            let part = rng.random_range(config.smallest_crop..=1.0);
+            let size = ((part * f64::from(largest)).round() as u32).clamp(1, largest);
+            let x = rng.random_range(0..=width - size);
+            cut(x, rng.random_range(0..=height - size), size)?
+        };
+        if rng.random_bool(config.flip) {
+            imageops::flip_horizontal_in_place(&mut shown);
+        }
+        if rng.random_bool(config.grey) {
+            let mut pixels = unit(&shown);
+            augment::greyscale(&mut pixels);
+            for (value, pixel) in shown.iter_mut().zip(pixels) {
+                *value = (255.0 * pixel).round() as u8;
+            }
+        }
+        Ok(shown)
+    }
+
+    /// The network's input.
+    fn small(&self, image: &RgbImage, device: &B::Device) -> Result<Tensor<B, 4>> {
+        let size = [self.config.side; 2];
+        Ok(to_tensor(&unit(&resize(image, size)?), size, device))
+    }
+
+    /// The features of the backbone.
+    fn raw_targets(&self, images: Vec<RgbImage>, device: &B::Device) -> Result<Tensor<B, 4>> {
+        let size = [self.config.side * self.targets.magnification(); 2];
+        let images = images.iter().map(|i| to_tensor(&unit(i), size, device));
+        let images: Tensor<B, 4> = Tensor::cat(images.collect(), 0);
+        let constant =
+            |values: [f32; 3]| Tensor::<B, 1>::from_floats(values, device).reshape([1, 3, 1, 1]);
+        let unit = images * constant(IMAGENET_STD) + constant(IMAGENET_MEAN);
+        self.targets.forward(unit)
+    }
+
+    fn bar(&self, length: usize, template: &str) -> ProgressBar {
+        if !self.config.progress {
+            return ProgressBar::hidden();
+        }
+        let style = ProgressStyle::with_template(template).unwrap_or(ProgressStyle::default_bar());
+        ProgressBar::new(length as u64).with_style(style)
+    }
+}
+
+fn number<B: Backend>(loss: Tensor<B, 1>) -> f32 {
+    loss.into_data().iter::<f32>().next().unwrap_or(f32::NAN)
+}
