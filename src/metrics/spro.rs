@@ -56,6 +56,7 @@ pub struct SaturatedPro {
     /// Saturation areas.
     defects: Vec<f64>,
     normal: Vec<f32>,
+    images: usize,
 }
 
 impl SaturatedPro {
@@ -68,9 +69,10 @@ impl SaturatedPro {
     ///
     /// # Errors
     ///
+    /// In [`Error::InImage`], with the number of the image counted from 0; it is then not added:
     /// [`Error::Size`] unless the map and all masks hold `width` × `height` values,
     /// [`Error::NanScore`], [`Error::Undefined`] for a defect without a pixel, and
-    /// [`Error::Setting`] for a saturation out of range. The image is then not added.
+    /// [`Error::Setting`] for a saturation out of range.
     pub fn add<M: MaskPixel>(
         &mut self,
         map: &[f32],
@@ -78,19 +80,9 @@ impl SaturatedPro {
         width: usize,
         height: usize,
     ) -> Result<()> {
-        let masks = defects.iter().map(|defect| defect.mask.len());
-        for found in [map.len()].into_iter().chain(masks) {
-            if width.checked_mul(height) != Some(found) {
-                return Err(Error::Size {
-                    what: "pixels of the map and of each defect's mask",
-                    expected: format!("{width} x {height}"),
-                    found: found.to_string(),
-                });
-            }
-        }
-        reject_nan(map)?;
-        let areas = defects.iter().map(saturation_area);
-        let areas = areas.collect::<Result<Vec<_>>>()?;
+        let areas = saturation_areas(map, defects, [width, height]);
+        let areas = areas.map_err(|error| error.in_image(self.images))?;
+        self.images += 1;
 
         let mut is_normal = vec![true; map.len()];
         for (defect, area) in defects.iter().zip(areas) {
@@ -146,6 +138,26 @@ impl SaturatedPro {
     pub fn score(&self, limit: f64) -> Result<f64> {
         self.curve()?.area(limit)
     }
+}
+
+/// The saturation areas of the defects of an image, if all of it is as it should be.
+fn saturation_areas<M: MaskPixel>(
+    map: &[f32],
+    defects: &[DefectChannel<'_, M>],
+    [width, height]: [usize; 2],
+) -> Result<Vec<f64>> {
+    let masks = defects.iter().map(|defect| defect.mask.len());
+    for found in [map.len()].into_iter().chain(masks) {
+        if width.checked_mul(height) != Some(found) {
+            return Err(Error::Size {
+                what: "pixels of the map and of each defect's mask",
+                expected: format!("{width} x {height}"),
+                found: found.to_string(),
+            });
+        }
+    }
+    reject_nan(map)?;
+    defects.iter().map(saturation_area).collect()
 }
 
 fn saturation_area<M: MaskPixel>(defect: &DefectChannel<'_, M>) -> Result<f64> {

@@ -159,8 +159,14 @@ fn unsaturated_overlap_is_pro() {
 #[test]
 fn bad_input_is_named() {
     let mut spro = SaturatedPro::new();
-    let mut add = |mask: &[bool], saturation| {
-        spro.add(&[0.5; 4], &[DefectChannel { mask, saturation }], 2, 2)
+    let good: [DefectChannel<'_, bool>; 0] = [];
+    spro.add(&[0.5; 4], &good, 2, 2).unwrap();
+    let mut add = |map: &[f32], mask: &[bool], saturation| {
+        let defect = DefectChannel { mask, saturation };
+        match spro.add(map, &[defect], 2, 2).unwrap_err() {
+            Error::InImage { image, source } if image == "1" => *source,
+            other => panic!("{other}"),
+        }
     };
     let half = [true, true, false, false];
     for saturation in [
@@ -169,14 +175,16 @@ fn bad_input_is_named() {
         Saturation::Pixels(-1.0),
         Saturation::Pixels(f64::NAN),
     ] {
-        assert!(matches!(add(&half, saturation), Err(Error::Setting { .. })));
+        let error = add(&[0.5; 4], &half, saturation);
+        assert!(matches!(error, Error::Setting { .. }));
     }
     let all = Saturation::Relative(1.0);
-    assert!(matches!(add(&[true; 3], all), Err(Error::Size { .. })));
-    assert!(matches!(
-        add(&[false; 4], all),
-        Err(Error::Undefined { .. })
-    ));
+    let error = add(&[0.5; 4], &[true; 3], all);
+    assert!(matches!(error, Error::Size { .. }));
+    let error = add(&[0.5, f32::NAN, 0.5, 0.5], &half, all);
+    assert!(matches!(error, Error::NanScore { index: 1 }));
+    let error = add(&[0.5; 4], &[false; 4], all);
+    assert!(matches!(error, Error::Undefined { .. }));
     for bounds in [[0.0, 0.1], [0.2, 0.1], [0.1, 1.1], [f64::NAN, 0.1]] {
         let scores = Aupimo::new().scores(bounds);
         assert!(matches!(scores, Err(Error::Setting { .. })));
