@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
 use hypad::data::{ImageSet, MvtecCategory};
-use hypad::geometry::HyperbolicBackend;
+use hypad::model::ModelBackend;
 use hypad::model::{FeatureScale, Margin, PdnConfig, PdnSize, weights::load_pdn};
 use hypad::report::Table;
 use hypad::{Error, HypAdConfig, Result, TrainConfig};
@@ -191,7 +191,7 @@ fn run(args: &Args) -> Result<()> {
     }
 }
 
-fn run_on<B: HyperbolicBackend>(args: &Args) -> Result<()> {
+fn run_on<B: ModelBackend>(args: &Args) -> Result<()> {
     let device = B::Device::default();
     let source = source::<B>(args, &device)?;
     let categories = match args.category.as_str() {
@@ -232,7 +232,7 @@ fn run_on<B: HyperbolicBackend>(args: &Args) -> Result<()> {
     Ok(())
 }
 
-fn source<B: HyperbolicBackend>(args: &Args, device: &B::Device) -> Result<common::Source<B>> {
+fn source<B: ModelBackend>(args: &Args, device: &B::Device) -> Result<common::Source<B>> {
     if let Some(path) = &args.model {
         return Ok(common::Source::File(path.clone()));
     }

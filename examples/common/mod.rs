@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use hypad::data::{ImageSet, MvtecCategory, image::open};
 use hypad::files::write_whole;
-use hypad::geometry::HyperbolicBackend;
+use hypad::model::ModelBackend;
 use hypad::model::Pdn;
 use hypad::report::{AnomalyMap, Evaluator, Report, Seconds, panel};
 use hypad::{Detector, Error, HypAdConfig, Result, TrainConfig, Trainer};
@@ -18,7 +18,7 @@ pub use results::*;
 /// How a run comes by its detector.
 #[derive(Clone)]
 #[allow(clippy::large_enum_variant)] // there is one of it
-pub enum Source<B: HyperbolicBackend> {
+pub enum Source<B: ModelBackend> {
     /// A model file.
     #[allow(dead_code)] // not every example tests without training
     File(PathBuf),
@@ -32,7 +32,7 @@ pub enum Source<B: HyperbolicBackend> {
 }
 
 /// One run.
-pub struct Run<B: HyperbolicBackend> {
+pub struct Run<B: ModelBackend> {
     pub source: Source<B>,
     /// Pictures are written of the first this many test images.
     pub pictures: usize,
@@ -42,7 +42,7 @@ pub struct Run<B: HyperbolicBackend> {
     pub maps: Option<PathBuf>,
 }
 
-impl<B: HyperbolicBackend> Run<B> {
+impl<B: ModelBackend> Run<B> {
     /// Trains or loads, tests and writes everything.
     pub fn go(self, category: &MvtecCategory, device: &B::Device) -> Result<Report> {
         let started = Instant::now();

@@ -11,8 +11,7 @@ use super::model_file;
 use super::normalisation::MapNormalisation;
 use crate::data::image::{resize, to_tensor, unit};
 use crate::error::Result;
-use crate::geometry::HyperbolicBackend;
-use crate::model::{Embedding, HypAd, HypAdConfig, Margin};
+use crate::model::{Embedding, HypAd, HypAdConfig, Margin, ModelBackend};
 
 /// What was found in an image.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,7 +45,7 @@ pub struct Detection {
 /// # }
 /// ```
 #[derive(Clone, Debug)]
-pub struct Detector<B: HyperbolicBackend> {
+pub struct Detector<B: ModelBackend> {
     pub(super) model: HypAd<B>,
     pub(super) config: HypAdConfig,
     embedding: Embedding,
@@ -68,7 +67,7 @@ pub(crate) struct RawMaps {
 /// By how much an unpadded network's map is smaller than a quarter of the image, on each side.
 const MAP_MARGIN: usize = 4;
 
-impl<B: HyperbolicBackend> Detector<B> {
+impl<B: ModelBackend> Detector<B> {
     /// A detector that does not normalise its maps yet.
     ///
     /// # Errors

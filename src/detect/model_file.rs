@@ -9,9 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::{detector::Detector, normalisation::MapNormalisation};
 use crate::error::{Error, Result};
 use crate::files;
-use crate::geometry::HyperbolicBackend;
-use crate::model::HypAdConfig;
 use crate::model::weights::{Precision, TensorFile, to_bytes};
+use crate::model::{HypAdConfig, ModelBackend};
 
 /// Key in the header of the file.
 const KEY: &str = "hypad";
@@ -27,7 +26,7 @@ struct Description {
     threshold: f32,
 }
 
-pub fn save<B: HyperbolicBackend>(detector: &Detector<B>, path: &Path) -> Result<()> {
+pub fn save<B: ModelBackend>(detector: &Detector<B>, path: &Path) -> Result<()> {
     let description = Description {
         version: VERSION,
         config: detector.config.clone(),
@@ -44,7 +43,7 @@ pub fn save<B: HyperbolicBackend>(detector: &Detector<B>, path: &Path) -> Result
     files::write_whole(path, &bytes)
 }
 
-pub fn load<B: HyperbolicBackend>(path: &Path, device: &B::Device) -> Result<Detector<B>> {
+pub fn load<B: ModelBackend>(path: &Path, device: &B::Device) -> Result<Detector<B>> {
     let format = |reason: String| Error::Format {
         path: path.to_path_buf(),
         reason,

@@ -43,3 +43,5 @@ pub use klein::Klein;
 pub use lorentz::Lorentz;
 pub use ops::backend::{HyperbolicBackend, PairOp, PointOp};
 pub use ops::curvature::Curvature;
+#[cfg(all(feature = "flex", feature = "anomaly"))]
+pub(crate) use ops::vectorised;

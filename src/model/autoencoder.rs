@@ -4,10 +4,9 @@
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Dropout, DropoutConfig, PaddingConfig2d};
-use burn::tensor::module::interpolate;
-use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
-use burn::tensor::{Tensor, activation::relu, backend::Backend};
+use burn::tensor::{Tensor, backend::Backend};
 
+use super::conv::{ModelBackend, conv, conv_relu, resize};
 use crate::error::{Error, Result};
 
 /// Configuration of an [`Autoencoder`].
@@ -101,7 +100,7 @@ pub struct Autoencoder<B: Backend> {
     output: [usize; 2],
 }
 
-impl<B: Backend> Autoencoder<B> {
+impl<B: ModelBackend> Autoencoder<B> {
     /// Predicts the teacher's features. Dropout acts on autodiff backends only.
     ///
     /// # Shapes
@@ -110,22 +109,22 @@ impl<B: Backend> Autoencoder<B> {
     /// - output: `[batch, channels, h, w]`, of the configured output size
     pub fn forward(&self, image: Tensor<B, 4>) -> Tensor<B, 4> {
         let mut x = image;
-        for conv in &self.encoder {
-            x = relu(conv.forward(x));
+        for layer in &self.encoder {
+            x = conv_relu(layer, x);
         }
-        x = self.bottleneck.forward(x);
-        for (conv, size) in self.decoder.iter().zip(&self.sizes) {
-            x = self.dropout.forward(relu(conv.forward(resize(x, *size))));
+        x = conv(&self.bottleneck, x);
+        for (layer, size) in self.decoder.iter().zip(&self.sizes) {
+            x = drop(&self.dropout, conv_relu(layer, resize(x, *size)));
         }
-        let x = relu(self.last.forward(resize(x, self.output)));
-        self.head.forward(x)
+        let x = conv_relu(&self.last, resize(x, self.output));
+        conv(&self.head, x)
     }
 }
 
-/// Bilinear, half-pixel centres.
-fn resize<B: Backend>(x: Tensor<B, 4>, size: [usize; 2]) -> Tensor<B, 4> {
-    let options = InterpolateOptions::new(InterpolateMode::Bilinear).with_align_corners(false);
-    interpolate(x, size, options)
+/// Dropout, element by element in the order in which [`conv_relu`] leaves them in memory on the CPU.
+fn drop<B: Backend>(dropout: &Dropout, x: Tensor<B, 4>) -> Tensor<B, 4> {
+    let x = dropout.forward(x.permute([0, 2, 3, 1]));
+    x.permute([0, 3, 1, 2])
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ pub struct Embedding {
     factor: f64,
     clip: Option<f64>,
     distance: Distance,
+    width: usize,
 }
 
 /// The channel axis of `[batch, channels, height, width]`.
@@ -36,7 +37,17 @@ impl Embedding {
             factor: config.scale.factor(config.channels),
             clip: config.clip,
             distance: config.distance,
+            width: match (config.distance, config.projection) {
+                (Distance::SquaredDifference, Projection::ChannelPooling(n)) => n,
+                (Distance::SquaredDifference, Projection::None) => config.channels,
+                _ => 1,
+            },
         })
+    }
+
+    /// How many deviations a location has.
+    pub fn width(&self) -> usize {
+        self.width
     }
 
     /// The tangent vectors at the origin: projection, scale, clip.

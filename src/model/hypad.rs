@@ -5,6 +5,7 @@ use burn::tensor::{Tensor, backend::Backend};
 
 use super::autoencoder::{Autoencoder, AutoencoderConfig};
 use super::config::HypAdConfig;
+use super::conv::ModelBackend;
 use super::pdn::{Pdn, PdnConfig};
 use crate::error::Result;
 
@@ -39,7 +40,9 @@ impl<B: Backend> Teacher<B> {
             ..self
         }
     }
+}
 
+impl<B: ModelBackend> Teacher<B> {
     /// (T(image) − mean) / std.
     ///
     /// # Shapes
@@ -66,7 +69,7 @@ pub struct Student<B: Backend> {
     channels: usize,
 }
 
-impl<B: Backend> Student<B> {
+impl<B: ModelBackend> Student<B> {
     /// The half of the student that imitates the teacher.
     ///
     /// # Shapes
@@ -94,6 +97,13 @@ impl<B: Backend> Student<B> {
     /// As [`of_teacher`](Self::of_teacher).
     pub fn autoencoder(&self, image: Tensor<B, 4>) -> Tensor<B, 4> {
         self.autoencoder.forward(image)
+    }
+}
+
+impl<B: Backend> Student<B> {
+    /// Whether the network is padded; see [`Pdn::is_padded`].
+    pub fn is_padded(&self) -> bool {
+        self.pdn.is_padded()
     }
 }
 
@@ -146,7 +156,7 @@ impl HypAdConfig {
     }
 }
 
-impl<B: Backend> HypAd<B> {
+impl<B: ModelBackend> HypAd<B> {
     /// All features of an image.
     ///
     /// # Shapes

@@ -6,6 +6,7 @@
 mod autoencoder;
 pub mod backbone;
 mod config;
+mod conv;
 mod embedding;
 mod hypad;
 mod pdn;
@@ -13,6 +14,7 @@ pub mod weights;
 
 pub use autoencoder::{Autoencoder, AutoencoderConfig};
 pub use config::{Distance, FeatureScale, HypAdConfig, Margin, Projection};
+pub use conv::{ConvGrads, ModelBackend};
 pub use embedding::Embedding;
 pub use hypad::{Features, HypAd, Student, Teacher};
 pub use pdn::{Pdn, PdnConfig, PdnSize};

@@ -4,10 +4,10 @@
 use burn::module::Module;
 use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::tensor::module::{avg_pool2d, conv2d};
-use burn::tensor::ops::{ConvOptions, PaddedConvOptions};
-use burn::tensor::{Tensor, activation::relu, backend::Backend};
+use burn::tensor::{Tensor, backend::Backend};
 use serde::{Deserialize, Serialize};
+
+use super::conv::{ModelBackend, conv_channels, conv_relu, pool};
 
 /// Which of the two published networks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,6 +71,12 @@ pub struct PdnConfig {
 const POOL: (usize, usize, usize) = (2, 2, 1);
 
 impl PdnConfig {
+    /// Height and width in pixels of what an output sees.
+    pub const PATCH: usize = 33;
+
+    /// Distance in pixels of the patches of neighbouring outputs.
+    pub const STRIDE: usize = 4;
+
     /// An unpadded network.
     pub fn new(size: PdnSize, channels: usize) -> Self {
         Self {
@@ -127,7 +133,7 @@ pub struct Pdn<B: Backend> {
     padding: bool,
 }
 
-impl<B: Backend> Pdn<B> {
+impl<B: ModelBackend> Pdn<B> {
     /// Describes every patch.
     ///
     /// # Shapes
@@ -149,28 +155,17 @@ impl<B: Backend> Pdn<B> {
     pub fn forward_channels(&self, image: Tensor<B, 4>, from: usize, to: usize) -> Tensor<B, 4> {
         let last = self.convs.len() - 1;
         let mut x = image;
-        for (conv, pool) in self.convs[..last].iter().zip(&self.pools) {
-            x = relu(conv.forward(x));
-            if *pool {
-                let (kernel, stride, padding) = POOL;
-                let padding = if self.padding { padding } else { 0 };
-                x = avg_pool2d(x, [kernel; 2], [stride; 2], [padding; 2], true, false);
+        for (conv, pooled) in self.convs[..last].iter().zip(&self.pools) {
+            x = conv_relu(conv, x);
+            if *pooled {
+                x = pool(x, if self.padding { POOL.2 } else { 0 });
             }
         }
-        let conv = &self.convs[last];
-        if (from, to) == (0, self.channels()) {
-            return conv.forward(x);
-        }
-        // Every network ends in an unpadded convolution of stride 1.
-        let weight = conv.weight.val().narrow(0, from, to - from);
-        let bias = conv
-            .bias
-            .as_ref()
-            .map(|b| b.val().narrow(0, from, to - from));
-        let options = ConvOptions::new([1, 1], [0, 0], [1, 1], 1);
-        conv2d(x, weight, bias, PaddedConvOptions::from(options))
+        conv_channels(&self.convs[last], x, [from, to], false)
     }
+}
 
+impl<B: Backend> Pdn<B> {
     /// Whether this is the padded form.
     pub fn is_padded(&self) -> bool {
         self.padding
@@ -229,7 +224,13 @@ mod tests {
             assert_eq!(config.output_size(40), Some(h));
             assert_eq!(config.output_size(51), Some(w));
         }
-        assert_eq!(PdnConfig::new(PdnSize::Small, 384).output_size(33), Some(1));
+        for size in [PdnSize::Small, PdnSize::Medium] {
+            let config = PdnConfig::new(size, 384);
+            assert_eq!(config.output_size(PdnConfig::PATCH), Some(1));
+            let next = PdnConfig::PATCH + PdnConfig::STRIDE;
+            assert_eq!(config.output_size(next - 1), Some(1));
+            assert_eq!(config.output_size(next), Some(2));
+        }
         assert_eq!(PdnConfig::new(PdnSize::Small, 384).output_size(3), None);
     }
 

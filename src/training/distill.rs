@@ -16,9 +16,8 @@ use crate::data::ImageSet;
 use crate::data::augment;
 use crate::data::image::{IMAGENET_MEAN, IMAGENET_STD, resize, to_tensor, unit};
 use crate::error::{Error, Result};
-use crate::geometry::HyperbolicBackend;
 use crate::model::backbone::{TARGET_CHANNELS, Targets};
-use crate::model::{Pdn, PdnConfig, PdnSize};
+use crate::model::{ModelBackend, Pdn, PdnConfig, PdnSize};
 
 /// The recipe of a distillation.
 #[derive(Clone, Debug, PartialEq)]
@@ -186,12 +185,12 @@ pub struct Distilled<B: Backend> {
 /// Distils a teacher from a backbone.
 ///
 /// `B` is a plain backend; the gradients are taken on `Autodiff<B>` inside.
-pub struct Distiller<B: HyperbolicBackend> {
+pub struct Distiller<B: ModelBackend> {
     targets: Targets<B>,
     config: DistillConfig,
 }
 
-impl<B: HyperbolicBackend> Distiller<B> {
+impl<B: ModelBackend> Distiller<B> {
     /// A distiller.
     pub fn new(targets: Targets<B>, config: DistillConfig) -> Self {
         Self { targets, config }

@@ -1,12 +1,13 @@
 //! The losses of one step. EfficientAD, Algorithm 1, with the distance of the configuration in
 //! place of the squared difference (HypAD, Eq. 6).
 
-use burn::tensor::{Tensor, backend::Backend};
+use burn::backend::Autodiff;
+use burn::module::AutodiffModule;
+use burn::tensor::{Tensor, TensorData, backend::Backend};
 
 use crate::error::Result;
-use crate::geometry::HyperbolicBackend;
 use crate::metrics::quantile;
-use crate::model::{Embedding, Student};
+use crate::model::{Embedding, ModelBackend, PdnConfig, Student};
 
 /// The mean of the values at or above their own `q`-quantile, which counts as a constant: only the
 /// hardest values pass a gradient. The quantile is taken within each image of the batch.
@@ -24,8 +25,7 @@ pub fn hard_mean<B: Backend>(deviation: Tensor<B, 4>, q: f64) -> Result<Tensor<B
     let mut losses = Vec::with_capacity(batch);
     for image in deviation.reshape([batch, n * h * w]).split(1, 0) {
         let values: Vec<f32> = image.to_data().iter::<f32>().collect();
-        // Rounded down: the value that defines the quantile is never lost to rounding.
-        let bound = (quantile(&values, q)? as f32).next_down();
+        let bound = hard_bound(&values, q)?;
         let hard = image.clone().greater_elem(bound);
         let count = values.iter().filter(|v| **v > bound).count();
         losses.push((image * hard.float()).sum() / count as f64);
@@ -33,8 +33,13 @@ pub fn hard_mean<B: Backend>(deviation: Tensor<B, 4>, q: f64) -> Result<Tensor<B
     Ok(Tensor::cat(losses, 0).mean())
 }
 
-/// The images of one step, each `[1, 3, height, width]`, with the teacher's features of the first
-/// two.
+/// The quantile, rounded down: the value that defines it is never lost to rounding.
+fn hard_bound(values: &[f32], q: f64) -> Result<f32> {
+    Ok((quantile(values, q)? as f32).next_down())
+}
+
+/// The images of one step, each `[batch, 3, height, width]`, with the teacher's features of the
+/// first two.
 pub struct Batch<B: Backend> {
     /// The image, for the student–teacher branch.
     pub image: Tensor<B, 4>,
@@ -50,36 +55,143 @@ pub struct Batch<B: Backend> {
 
 /// The sum, with equal weights, of
 ///
-/// - the hard mean of the student's deviation from the teacher,
+/// - the [`hard_mean`] of the student's deviation from the teacher,
 /// - the mean square of the student's features on the penalty image, if there is one,
 /// - the mean deviation of the autoencoder from the teacher,
 /// - the mean deviation of the student from the autoencoder.
 ///
+/// Where only a few locations are hard, the first is differentiated on the patches that they see
+/// alone, with the same result.
+///
 /// # Errors
 ///
 /// As [`hard_mean`].
-pub fn student_loss<B: HyperbolicBackend>(
-    student: &Student<B>,
+pub fn student_loss<B: ModelBackend>(
+    student: &Student<Autodiff<B>>,
     embedding: &Embedding,
     hard_quantile: f64,
     batch: Batch<B>,
-) -> Result<Tensor<B, 1>> {
-    let deviation = embedding.deviation(batch.teacher, student.of_teacher(batch.image));
-    let mut loss = hard_mean(deviation, hard_quantile)?;
+) -> Result<Tensor<Autodiff<B>, 1>> {
+    let mut loss = mined(
+        student,
+        embedding,
+        hard_quantile,
+        batch.image,
+        batch.teacher,
+    )?;
     if let Some(penalty) = batch.penalty {
-        loss = loss + student.of_teacher(penalty).square().mean();
+        let silent = student.of_teacher(Tensor::from_inner(penalty));
+        loss = loss + silent.square().mean();
     }
-    let autoencoder = student.autoencoder(batch.jittered.clone());
-    let of_autoencoder = student.of_autoencoder(batch.jittered);
-    let reconstruction = embedding.deviation(batch.teacher_jittered, autoencoder.clone());
+    let jittered = Tensor::from_inner(batch.jittered);
+    let teacher = Tensor::from_inner(batch.teacher_jittered);
+    let autoencoder = student.autoencoder(jittered.clone());
+    let of_autoencoder = student.of_autoencoder(jittered);
+    let reconstruction = embedding.deviation(teacher, autoencoder.clone());
     let imitation = embedding.deviation(autoencoder, of_autoencoder);
     Ok(loss + reconstruction.mean() + imitation.mean())
+}
+
+/// Above so many hard locations the whole image is cheaper than their patches.
+const MOST_PATCHES: usize = 64;
+
+/// The hard mean of the student's deviation from the teacher.
+fn mined<B: ModelBackend>(
+    student: &Student<Autodiff<B>>,
+    embedding: &Embedding,
+    q: f64,
+    image: Tensor<B, 4>,
+    teacher: Tensor<B, 4>,
+) -> Result<Tensor<Autodiff<B>, 1>> {
+    let [batch, _, h, w] = teacher.dims();
+    let elements = h * w * embedding.width();
+    let few = (1.0 - q) * elements as f64 <= (MOST_PATCHES / batch.max(1)) as f64;
+    if few && !student.is_padded() {
+        let deviation =
+            embedding.deviation(teacher.clone(), student.valid().of_teacher(image.clone()));
+        let hardest = Hardest::of(deviation, q)?;
+        if hardest.places.len() <= MOST_PATCHES {
+            return Ok(on_patches(student, embedding, &hardest, image, teacher));
+        }
+    }
+    on_images(student, embedding, q, image, teacher)
+}
+
+/// The hard mean over whole images.
+fn on_images<B: ModelBackend>(
+    student: &Student<Autodiff<B>>,
+    embedding: &Embedding,
+    q: f64,
+    image: Tensor<B, 4>,
+    teacher: Tensor<B, 4>,
+) -> Result<Tensor<Autodiff<B>, 1>> {
+    let student = student.of_teacher(Tensor::from_inner(image));
+    hard_mean(embedding.deviation(Tensor::from_inner(teacher), student), q)
+}
+
+/// Where the hardest deviations are.
+struct Hardest {
+    /// Image, row and column.
+    places: Vec<[usize; 3]>,
+    /// The part of each deviation of each place in the mean: `[place, n]`.
+    weights: Vec<f32>,
+}
+
+impl Hardest {
+    /// As in [`hard_mean`].
+    fn of<B: Backend>(deviation: Tensor<B, 4>, q: f64) -> Result<Self> {
+        let [batch, n, h, w] = deviation.dims();
+        let (mut places, mut weights) = (Vec::new(), Vec::new());
+        for (image, deviation) in deviation.split(1, 0).into_iter().enumerate() {
+            let values: Vec<f32> = deviation.into_data().iter::<f32>().collect();
+            let bound = hard_bound(&values, q)?;
+            let count = values.iter().filter(|v| **v > bound).count();
+            let weight = 1.0 / (count * batch) as f32;
+            for place in 0..h * w {
+                let values = values.iter().skip(place).step_by(h * w).take(n);
+                let hard = values.map(|v| if *v > bound { weight } else { 0.0 });
+                let hard: Vec<f32> = hard.collect();
+                if hard.iter().any(|w| *w > 0.0) {
+                    places.push([image, place / w, place % w]);
+                    weights.extend(hard);
+                }
+            }
+        }
+        Ok(Self { places, weights })
+    }
+}
+
+/// The hard mean over the patches of the hardest places.
+fn on_patches<B: ModelBackend>(
+    student: &Student<Autodiff<B>>,
+    embedding: &Embedding,
+    hardest: &Hardest,
+    image: Tensor<B, 4>,
+    teacher: Tensor<B, 4>,
+) -> Tensor<Autodiff<B>, 1> {
+    let cut = |of: &Tensor<B, 4>, stride: usize, size: usize| {
+        let patches = hardest.places.iter().map(|[image, y, x]| {
+            let (y, x) = (y * stride, x * stride);
+            let channels = 0..of.dims()[1];
+            of.clone()
+                .slice([*image..image + 1, channels, y..y + size, x..x + size])
+        });
+        Tensor::<Autodiff<B>, 4>::from_inner(Tensor::cat(patches.collect(), 0))
+    };
+    let student = student.of_teacher(cut(&image, PdnConfig::STRIDE, PdnConfig::PATCH));
+    let deviation = embedding.deviation(cut(&teacher, 1, 1), student);
+    let weights = TensorData::new(hardest.weights.clone(), deviation.shape());
+    (deviation * Tensor::from_data(weights, &image.device())).sum()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::backend::{Autodiff, Flex};
+    use crate::model::{Distance, HypAdConfig, Projection};
+    use burn::backend::Flex;
+    use burn::module::{Module, ModuleVisitor, Param};
+    use burn::optim::GradientsParams;
+    use burn::tensor::Distribution;
 
     type B = Autodiff<Flex>;
 
@@ -112,5 +224,79 @@ mod tests {
         let equal = Tensor::<Flex, 4>::ones([1, 1, 2, 2], &device) * 0.1;
         let loss = hard_mean(equal, 0.999).unwrap().into_scalar();
         assert!((loss - 0.1).abs() < 1e-7);
+    }
+
+    /// The loss on patches and all its gradients are those on whole images.
+    #[test]
+    fn patches_alone_give_the_same_gradients() {
+        let device = Default::default();
+        let config = HypAdConfig {
+            channels: 24,
+            projection: Projection::ChannelPooling(8),
+            curvature: 0.3,
+            image_size: [128, 144],
+            ..HypAdConfig::small()
+        };
+        let squared = HypAdConfig {
+            distance: Distance::SquaredDifference,
+            curvature: 0.0,
+            ..config.clone()
+        };
+        for (config, q) in [(config, 0.98), (squared, 0.996)] {
+            let embedding = Embedding::new(&config).unwrap();
+            let student = config.init::<B>(&device).unwrap().student;
+            let random = |shape: [usize; 4]| {
+                Tensor::<Flex, 4>::random(shape, Distribution::Normal(0.0, 1.0), &device)
+            };
+            let image = random([2, 3, 128, 144]);
+            let [h, w] = config.output_size().unwrap();
+            let teacher = random([2, 24, h, w]);
+            let deviation =
+                embedding.deviation(teacher.clone(), student.valid().of_teacher(image.clone()));
+            let hardest = Hardest::of(deviation, q).unwrap();
+            assert!((20..=MOST_PATCHES).contains(&hardest.places.len()));
+
+            let few = on_patches(
+                &student,
+                &embedding,
+                &hardest,
+                image.clone(),
+                teacher.clone(),
+            );
+            let all = on_images(&student, &embedding, q, image, teacher).unwrap();
+            let grads =
+                |loss: &Tensor<B, 1>| GradientsParams::from_grads(loss.backward(), &student);
+            let (of_few, of_all) = (grads(&few), grads(&all));
+            let (few, all) = (few.into_scalar(), all.into_scalar());
+            assert!((few - all).abs() <= 1e-6 * all, "{few} {all}");
+            assert_eq!(of_few.len(), of_all.len());
+            let mut compared = Compared {
+                few: of_few,
+                all: of_all,
+                count: 0,
+            };
+            student.visit(&mut compared);
+            assert_eq!(compared.count, 8);
+        }
+    }
+
+    struct Compared {
+        few: GradientsParams,
+        all: GradientsParams,
+        count: usize,
+    }
+
+    impl ModuleVisitor<B> for Compared {
+        fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<B, D>>) {
+            let of = |grads: &GradientsParams| grads.get::<Flex, D>(parameter.id);
+            let (Some(few), Some(all)) = (of(&self.few), of(&self.all)) else {
+                return;
+            };
+            let largest = all.clone().abs().max().into_scalar();
+            let apart = (few - all).abs().max().into_scalar();
+            assert!(apart <= 1e-5 * largest, "{apart} of {largest}");
+            assert!(largest > 0.0);
+            self.count += 1;
+        }
     }
 }

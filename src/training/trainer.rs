@@ -4,7 +4,7 @@ use burn::backend::Autodiff;
 use burn::module::AutodiffModule;
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::{AdamConfig, GradientsParams, Optimizer};
-use burn::tensor::{Tensor, backend::Backend};
+use burn::tensor::backend::Backend;
 use image::RgbImage;
 use indicatif::{ProgressBar, ProgressStyle};
 use rand::seq::SliceRandom;
@@ -17,13 +17,12 @@ use super::moments::Moments;
 use crate::data::{ImageSet, augment, image::to_tensor, image::unit};
 use crate::detect::{Detector, MapNormalisation, RawMaps};
 use crate::error::{Error, Result};
-use crate::geometry::HyperbolicBackend;
-use crate::model::{Embedding, HypAdConfig, Pdn, PdnSize, Student, Teacher, weights};
+use crate::model::{Embedding, HypAdConfig, ModelBackend, Pdn, PdnSize, Student, Teacher, weights};
 
 /// Trains a HypAD model on normal images.
 ///
 /// `B` is a plain backend; the gradients are taken on `Autodiff<B>` inside.
-pub struct Trainer<B: HyperbolicBackend> {
+pub struct Trainer<B: ModelBackend> {
     config: HypAdConfig,
     train: TrainConfig,
     teacher: Option<Pdn<B>>,
@@ -32,14 +31,14 @@ pub struct Trainer<B: HyperbolicBackend> {
 
 /// What training leaves: a detector and the course of the loss.
 #[derive(Debug)]
-pub struct Trained<B: HyperbolicBackend> {
+pub struct Trained<B: ModelBackend> {
     /// The detector, ready to use.
     pub detector: Detector<B>,
     /// The loss of every step.
     pub losses: Vec<f32>,
 }
 
-impl<B: HyperbolicBackend> Trained<B> {
+impl<B: ModelBackend> Trained<B> {
     /// Writes the detector to one file; see [`Detector::save`].
     ///
     /// # Errors
@@ -50,7 +49,7 @@ impl<B: HyperbolicBackend> Trained<B> {
     }
 }
 
-impl<B: HyperbolicBackend> Trainer<B> {
+impl<B: ModelBackend> Trainer<B> {
     /// A trainer with the crate's own teacher (PDN-S only) and no penalty images.
     pub fn new(config: HypAdConfig, train: TrainConfig) -> Self {
         Self {
@@ -209,13 +208,12 @@ impl<B: HyperbolicBackend> Trainer<B> {
                 .penalty_image(rng)?
                 .map(|p| to_tensor::<B>(&p, size, device));
 
-            let constant = |t: Tensor<B, 4>| Tensor::<Autodiff<B>, 4>::from_inner(t);
             let batch = Batch {
-                teacher: constant(teacher.forward(image.clone())),
-                teacher_jittered: constant(teacher.forward(jittered.clone())),
-                image: constant(image),
-                jittered: constant(jittered),
-                penalty: penalty.map(constant),
+                teacher: teacher.forward(image.clone()),
+                teacher_jittered: teacher.forward(jittered.clone()),
+                image,
+                jittered,
+                penalty,
             };
             let loss = student_loss(&student, embedding, self.config.hard_quantile, batch)?;
             let grads = GradientsParams::from_grads(loss.backward(), &student);

@@ -7,5 +7,7 @@ mod autodiff;
 pub(super) mod backend;
 #[cfg(any(feature = "flex", feature = "ndarray"))]
 mod cpu;
+#[cfg(all(feature = "flex", feature = "anomaly"))]
+pub(crate) use cpu::vectorised;
 pub(super) mod curvature;
 pub(super) mod primitive;

@@ -5,3 +5,6 @@ mod kernels;
 mod lane;
 mod pairwise;
 mod vectors;
+
+#[cfg(all(feature = "flex", feature = "anomaly"))]
+pub(crate) use vectors::vectorised;
