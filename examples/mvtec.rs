@@ -28,9 +28,12 @@ struct Args {
     /// Where results go; with "all", a folder each
     #[arg(long, default_value = "out")]
     out: PathBuf,
-    /// Training steps of one image each
-    #[arg(long, default_value_t = TrainConfig::default().steps)]
-    steps: usize,
+    /// The schedule of training
+    #[arg(long, default_value = "published")]
+    recipe: common::Recipe,
+    /// Training steps of one image each [default: the recipe's]
+    #[arg(long)]
+    steps: Option<usize>,
     /// Seed of all that is random
     #[arg(long, default_value_t = TrainConfig::default().seed)]
     seed: u64,
@@ -56,7 +59,7 @@ struct Args {
     margin: MarginFlag,
     /// Test this trained model (a model.safetensors) instead of training one; goes with no flag of
     /// model or recipe
-    #[arg(long, conflicts_with_all = ["steps", "seed", "method", "curvature", "clip", "scale", "size", "margin", "teacher", "penalty"])]
+    #[arg(long, conflicts_with_all = ["recipe", "steps", "seed", "method", "curvature", "clip", "scale", "size", "margin", "teacher", "penalty"])]
     model: Option<PathBuf>,
     /// Teacher weights: safetensors in PyTorch Sequential naming [default: the crate's own PDN-S]
     #[arg(long)]
@@ -144,10 +147,11 @@ impl Args {
     }
 
     fn recipe(&self) -> Result<TrainConfig> {
+        let base = self.recipe.config();
         let config = TrainConfig {
-            steps: self.steps,
+            steps: self.steps.unwrap_or(base.steps),
             seed: self.seed,
-            ..TrainConfig::default()
+            ..base
         };
         config.validate()?;
         Ok(config)

@@ -1,5 +1,7 @@
 //! What the example programs share: train on a category, test it, leave a report and pictures.
 
+#![allow(dead_code)] // no example uses all of it
+
 mod results;
 
 use std::io::Cursor;
@@ -15,12 +17,29 @@ use hypad::{Detector, Error, HypAdConfig, Result, TrainConfig, Trainer};
 use indicatif::{ProgressBar, ProgressStyle};
 pub use results::*;
 
+/// A schedule of training.
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub enum Recipe {
+    /// A quarter of an hour on two cores
+    Fast,
+    /// The paper's 70,000 steps
+    Published,
+}
+
+impl Recipe {
+    pub fn config(self) -> TrainConfig {
+        match self {
+            Recipe::Fast => TrainConfig::fast(),
+            Recipe::Published => TrainConfig::published(),
+        }
+    }
+}
+
 /// How a run comes by its detector.
 #[derive(Clone)]
 #[allow(clippy::large_enum_variant)] // there is one of it
 pub enum Source<B: ModelBackend> {
     /// A model file.
-    #[allow(dead_code)] // not every example tests without training
     File(PathBuf),
     /// Training on the category.
     Training {

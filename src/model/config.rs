@@ -130,6 +130,16 @@ impl HypAdConfig {
         }
     }
 
+    /// HypAD read literally: the features are clipped without being scaled, which leaves of nearly
+    /// every vector only its direction. [`small`](Self::small) learns better; see the crate's
+    /// `docs/performance.md`.
+    pub fn published() -> Self {
+        Self {
+            scale: FeatureScale::None,
+            ..Self::small()
+        }
+    }
+
     /// HypAD with PDN-M.
     pub fn medium() -> Self {
         Self {
@@ -276,6 +286,7 @@ mod tests {
     fn survives_json() {
         for config in [
             HypAdConfig::small(),
+            HypAdConfig::published(),
             HypAdConfig::medium(),
             HypAdConfig::efficient_ad(),
         ] {

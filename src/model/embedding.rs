@@ -3,8 +3,9 @@
 use burn::tensor::Tensor;
 
 use super::config::{Distance, HypAdConfig, Projection};
+use super::conv::{ModelBackend, pool_channels};
 use crate::error::Result;
-use crate::geometry::{HyperbolicBackend, PoincareBall};
+use crate::geometry::PoincareBall;
 
 /// Projects, scales and clips feature vectors and compares them in the Poincaré ball.
 ///
@@ -56,12 +57,11 @@ impl Embedding {
     ///
     /// - features: `[batch, channels, h, w]`
     /// - output: `[batch, n, h, w]`, n the width of the projection
-    pub fn tangent<B: HyperbolicBackend>(&self, features: Tensor<B, 4>) -> Tensor<B, 4> {
+    pub fn tangent<B: ModelBackend>(&self, features: Tensor<B, 4>) -> Tensor<B, 4> {
         let mut p = features;
         if let Projection::ChannelPooling(n) = self.projection {
-            let [batch, channels, h, w] = p.dims();
-            let grouped = p.reshape([batch, n, channels / n, h * w]);
-            p = grouped.mean_dim(2).reshape([batch, n, h, w]);
+            let group = p.dims()[CHANNELS] / n;
+            p = pool_channels(p, group);
         }
         if self.factor != 1.0 {
             p = p * self.factor;
@@ -77,7 +77,7 @@ impl Embedding {
     /// # Shapes
     ///
     /// As `tangent`.
-    pub fn embed<B: HyperbolicBackend>(&self, features: Tensor<B, 4>) -> Tensor<B, 4> {
+    pub fn embed<B: ModelBackend>(&self, features: Tensor<B, 4>) -> Tensor<B, 4> {
         self.ball.expmap0(self.tangent(features))
     }
 
@@ -87,11 +87,7 @@ impl Embedding {
     ///
     /// - a, b: `[batch, channels, h, w]`
     /// - output: `[batch, 1, h, w]`, or `[batch, n, h, w]` for [`Distance::SquaredDifference`]
-    pub fn deviation<B: HyperbolicBackend>(
-        &self,
-        a: Tensor<B, 4>,
-        b: Tensor<B, 4>,
-    ) -> Tensor<B, 4> {
+    pub fn deviation<B: ModelBackend>(&self, a: Tensor<B, 4>, b: Tensor<B, 4>) -> Tensor<B, 4> {
         let (a, b) = (self.tangent(a), self.tangent(b));
         let channels = a.dims()[CHANNELS] as f64;
         match self.distance {
@@ -107,7 +103,7 @@ impl Embedding {
     ///
     /// - a, b: `[batch, channels, h, w]`
     /// - output: `[batch, 1, h, w]`
-    pub fn map<B: HyperbolicBackend>(&self, a: Tensor<B, 4>, b: Tensor<B, 4>) -> Tensor<B, 4> {
+    pub fn map<B: ModelBackend>(&self, a: Tensor<B, 4>, b: Tensor<B, 4>) -> Tensor<B, 4> {
         self.deviation(a, b).mean_dim(CHANNELS)
     }
 }

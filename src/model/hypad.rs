@@ -101,6 +101,12 @@ impl<B: ModelBackend> Student<B> {
 }
 
 impl<B: Backend> Student<B> {
+    /// Starts the first convolutions as those of a teacher's network.
+    pub(crate) fn warmed(mut self, teacher: &Pdn<B>, layers: usize) -> Self {
+        self.pdn = self.pdn.with_first(teacher, layers);
+        self
+    }
+
     /// Whether the network is padded; see [`Pdn::is_padded`].
     pub fn is_padded(&self) -> bool {
         self.pdn.is_padded()

@@ -178,6 +178,17 @@ impl<B: Backend> Pdn<B> {
         config.init(&device).load_record(self.into_record())
     }
 
+    /// With the first convolutions of another network, as far as they have the same shape.
+    pub(crate) fn with_first(mut self, other: &Self, layers: usize) -> Self {
+        for (own, other) in self.convs.iter_mut().zip(&other.convs).take(layers) {
+            if own.weight.dims() == other.weight.dims() {
+                let record = other.clone().into_record();
+                *own = own.clone().load_record(record);
+            }
+        }
+        self
+    }
+
     /// Number of output channels.
     pub fn channels(&self) -> usize {
         let last = self.convs.last().expect("a network has layers");

@@ -28,7 +28,7 @@ pub fn hard_mean<B: Backend>(deviation: Tensor<B, 4>, q: f64) -> Result<Tensor<B
         let bound = hard_bound(&values, q)?;
         let hard = image.clone().greater_elem(bound);
         let count = values.iter().filter(|v| **v > bound).count();
-        losses.push((image * hard.float()).sum() / count as f64);
+        losses.push((image.clone() * hard.float().cast(image.dtype())).sum() / count as f64);
     }
     Ok(Tensor::cat(losses, 0).mean())
 }
@@ -134,7 +134,7 @@ struct Hardest {
     /// Image, row and column.
     places: Vec<[usize; 3]>,
     /// The part of each deviation of each place in the mean: `[place, n]`.
-    weights: Vec<f32>,
+    weights: Vec<f64>,
 }
 
 impl Hardest {
@@ -146,11 +146,11 @@ impl Hardest {
             let values: Vec<f32> = deviation.into_data().iter::<f32>().collect();
             let bound = hard_bound(&values, q)?;
             let count = values.iter().filter(|v| **v > bound).count();
-            let weight = 1.0 / (count * batch) as f32;
+            let weight = 1.0 / (count * batch) as f64;
             for place in 0..h * w {
                 let values = values.iter().skip(place).step_by(h * w).take(n);
                 let hard = values.map(|v| if *v > bound { weight } else { 0.0 });
-                let hard: Vec<f32> = hard.collect();
+                let hard: Vec<f64> = hard.collect();
                 if hard.iter().any(|w| *w > 0.0) {
                     places.push([image, place / w, place % w]);
                     weights.extend(hard);
@@ -181,7 +181,9 @@ fn on_patches<B: ModelBackend>(
     let student = student.of_teacher(cut(&image, PdnConfig::STRIDE, PdnConfig::PATCH));
     let deviation = embedding.deviation(cut(&teacher, 1, 1), student);
     let weights = TensorData::new(hardest.weights.clone(), deviation.shape());
-    (deviation * Tensor::from_data(weights, &image.device())).sum()
+    let weights = Tensor::<Autodiff<B>, 4>::from_data(weights, &image.device());
+    let weights = weights.cast(deviation.dtype());
+    (deviation * weights).sum()
 }
 
 #[cfg(test)]
@@ -189,9 +191,9 @@ mod tests {
     use super::*;
     use crate::model::{Distance, HypAdConfig, Projection};
     use burn::backend::Flex;
-    use burn::module::{Module, ModuleVisitor, Param};
+    use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
     use burn::optim::GradientsParams;
-    use burn::tensor::Distribution;
+    use burn::tensor::{DType, Distribution};
 
     type B = Autodiff<Flex>;
 
@@ -226,7 +228,8 @@ mod tests {
         assert!((loss - 0.1).abs() < 1e-7);
     }
 
-    /// The loss on patches and all its gradients are those on whole images.
+    /// The loss on patches and all its gradients are those on whole images. In f64, where hardly a
+    /// ReLU is so near to its kink that rounding decides.
     #[test]
     fn patches_alone_give_the_same_gradients() {
         let device = Default::default();
@@ -234,7 +237,7 @@ mod tests {
             channels: 24,
             projection: Projection::ChannelPooling(8),
             curvature: 0.3,
-            image_size: [128, 144],
+            image_size: [128, 128],
             ..HypAdConfig::small()
         };
         let squared = HypAdConfig {
@@ -242,19 +245,24 @@ mod tests {
             curvature: 0.0,
             ..config.clone()
         };
-        for (config, q) in [(config, 0.98), (squared, 0.996)] {
+        for (config, q) in [(config, 0.9), (squared, 0.98)] {
             let embedding = Embedding::new(&config).unwrap();
-            let student = config.init::<B>(&device).unwrap().student;
+            let student = config
+                .init::<B>(&device)
+                .unwrap()
+                .student
+                .map(&mut ToDouble);
             let random = |shape: [usize; 4]| {
-                Tensor::<Flex, 4>::random(shape, Distribution::Normal(0.0, 1.0), &device)
+                let normal = Distribution::Normal(0.0, 1.0);
+                Tensor::<Flex, 4>::random(shape, normal, &device).cast(DType::F64)
             };
-            let image = random([2, 3, 128, 144]);
-            let [h, w] = config.output_size().unwrap();
-            let teacher = random([2, 24, h, w]);
+            // The student takes images of any size.
+            let image = random([2, 3, 72, 60]);
+            let teacher = random([2, 24, 10, 7]);
             let deviation =
                 embedding.deviation(teacher.clone(), student.valid().of_teacher(image.clone()));
             let hardest = Hardest::of(deviation, q).unwrap();
-            assert!((20..=MOST_PATCHES).contains(&hardest.places.len()));
+            assert!((10..=40).contains(&hardest.places.len()));
 
             let few = on_patches(
                 &student,
@@ -265,11 +273,11 @@ mod tests {
             );
             let all = on_images(&student, &embedding, q, image, teacher).unwrap();
             let grads =
-                |loss: &Tensor<B, 1>| GradientsParams::from_grads(loss.backward(), &student);
+                |loss: &Tensor<_, 1>| GradientsParams::from_grads(loss.backward(), &student);
             let (of_few, of_all) = (grads(&few), grads(&all));
-            let (few, all) = (few.into_scalar(), all.into_scalar());
-            assert!((few - all).abs() <= 1e-6 * all, "{few} {all}");
-            assert_eq!(of_few.len(), of_all.len());
+            let (few, all) = (number(few.inner()), number(all.inner()));
+            // The weights of the mean are f32.
+            assert!((few - all).abs() <= 1e-7 * all, "{few} {all}");
             let mut compared = Compared {
                 few: of_few,
                 all: of_all,
@@ -277,6 +285,21 @@ mod tests {
             };
             student.visit(&mut compared);
             assert_eq!(compared.count, 8);
+        }
+    }
+
+    fn number(tensor: Tensor<Flex, 1>) -> f64 {
+        tensor.into_data().iter::<f64>().next().unwrap()
+    }
+
+    struct ToDouble;
+
+    impl ModuleMapper<B> for ToDouble {
+        fn map_float<const D: usize>(
+            &mut self,
+            parameter: Param<Tensor<B, D>>,
+        ) -> Param<Tensor<B, D>> {
+            parameter.map(|tensor| tensor.cast(DType::F64).detach().require_grad())
         }
     }
 
@@ -292,10 +315,12 @@ mod tests {
             let (Some(few), Some(all)) = (of(&self.few), of(&self.all)) else {
                 return;
             };
-            let largest = all.clone().abs().max().into_scalar();
-            let apart = (few - all).abs().max().into_scalar();
-            assert!(apart <= 1e-5 * largest, "{apart} of {largest}");
-            assert!(largest > 0.0);
+            let largest = number(all.clone().abs().max());
+            let apart = number((few - all).abs().max());
+            assert!(
+                largest > 0.0 && apart <= 1e-7 * largest,
+                "{apart} of {largest}"
+            );
             self.count += 1;
         }
     }

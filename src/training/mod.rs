@@ -1,7 +1,9 @@
 //! Training: the losses, the schedule, the loop.
 
+mod cache;
 mod config;
 mod distill;
+mod feed;
 mod loss;
 mod moments;
 mod trainer;
@@ -9,4 +11,4 @@ mod trainer;
 pub use config::TrainConfig;
 pub use distill::{DistillConfig, Distilled, Distiller};
 pub use loss::{Batch, hard_mean, student_loss};
-pub use trainer::{Trained, Trainer};
+pub use trainer::{Progress, Trained, Trainer};

@@ -8,16 +8,22 @@ use burn::tensor::backend::Backend;
 use image::RgbImage;
 use indicatif::{ProgressBar, ProgressStyle};
 use rand::seq::SliceRandom;
-use rand::{Rng, SeedableRng, rngs::StdRng};
+use rand::{SeedableRng, rngs::StdRng};
 use std::path::Path;
+use std::sync::mpsc::sync_channel;
+use std::time::{Duration, Instant};
 
+use super::cache::FeatureCache;
 use super::config::TrainConfig;
+use super::feed::Feed;
 use super::loss::{Batch, student_loss};
 use super::moments::Moments;
-use crate::data::{ImageSet, augment, image::to_tensor, image::unit};
+use crate::data::{ImageSet, image::to_tensor, image::unit};
 use crate::detect::{Detector, MapNormalisation, RawMaps};
 use crate::error::{Error, Result};
-use crate::model::{Embedding, HypAdConfig, ModelBackend, Pdn, PdnSize, Student, Teacher, weights};
+use crate::model::{
+    Embedding, HypAd, HypAdConfig, ModelBackend, Pdn, PdnSize, Student, Teacher, weights,
+};
 
 /// Trains a HypAD model on normal images.
 ///
@@ -37,6 +43,24 @@ pub struct Trained<B: ModelBackend> {
     /// The loss of every step.
     pub losses: Vec<f32>,
 }
+
+/// The state of a training that goes on; see [`Trainer::fit_watched`].
+pub struct Progress<'a, B: ModelBackend> {
+    /// Steps done.
+    pub step: usize,
+    /// The time they took, without that of watching.
+    pub time: Duration,
+    /// What training would leave if it ended now.
+    pub detector: &'a Detector<B>,
+}
+
+struct Watch<'a, B: ModelBackend> {
+    steps: &'a [usize],
+    call: &'a mut dyn FnMut(Progress<B>) -> Result<()>,
+}
+
+/// Samples that are prepared ahead.
+const AHEAD: usize = 4;
 
 impl<B: ModelBackend> Trained<B> {
     /// Writes the detector to one file; see [`Detector::save`].
@@ -87,6 +111,25 @@ impl<B: ModelBackend> Trainer<B> {
     /// [`Error::Setting`] for a configuration out of range or a training set of fewer than two
     /// images, the errors of reading images, and [`Error::NanScore`] if training diverges.
     pub fn fit(self, images: &ImageSet, device: &B::Device) -> Result<Trained<B>> {
+        self.fit_watched(images, device, &[], |_| Ok(()))
+    }
+
+    /// As [`fit`](Self::fit), and calls `watch` after each of these numbers of steps.
+    ///
+    /// # Errors
+    ///
+    /// Those of `fit`, and those that `watch` returns, which end the training.
+    pub fn fit_watched(
+        self,
+        images: &ImageSet,
+        device: &B::Device,
+        steps: &[usize],
+        mut watch: impl FnMut(Progress<B>) -> Result<()>,
+    ) -> Result<Trained<B>> {
+        let mut watch = Watch {
+            steps,
+            call: &mut watch,
+        };
         self.config.validate()?;
         self.train.validate()?;
         if images.len() < 2 {
@@ -112,7 +155,6 @@ impl<B: ModelBackend> Trainer<B> {
 
         // From here on the order in which the backend's random numbers are drawn counts.
         Autodiff::<B>::seed(device, self.train.seed);
-        let embedding = Embedding::new(&self.config)?;
         let model = self.config.init::<Autodiff<B>>(device)?;
         let teacher = match &self.teacher {
             Some(teacher) => teacher.clone(),
@@ -139,17 +181,13 @@ impl<B: ModelBackend> Trainer<B> {
                 rule: "that of the configuration (the crate's own teacher is unpadded)",
             });
         }
+        let first = Pdn::<Autodiff<B>>::from_inner(teacher.clone());
+        let student = model.student.warmed(&first, self.train.warm_layers);
         let teacher = self.normalise(Teacher::new(teacher, device), &train, device);
-        let (student, losses) = self.run(
-            model.student,
-            &teacher,
-            &embedding,
-            &train,
-            device,
-            &mut rng,
-        )?;
+        let parts = [train.as_slice(), &validation];
+        let (student, losses) = self.run(student, &teacher, parts, device, rng, &mut watch)?;
 
-        let model = crate::model::HypAd {
+        let model = HypAd {
             teacher,
             student: student.valid(),
         };
@@ -173,16 +211,18 @@ impl<B: ModelBackend> Trainer<B> {
         teacher.normalised(total.mean(device), total.std(device))
     }
 
-    /// The steps.
+    /// The steps. The images are prepared on a thread of their own.
     fn run(
         &self,
         mut student: Student<Autodiff<B>>,
         teacher: &Teacher<B>,
-        embedding: &Embedding,
-        images: &[RgbImage],
+        images: [&[RgbImage]; 2],
         device: &B::Device,
-        rng: &mut StdRng,
+        rng: StdRng,
+        watch: &mut Watch<B>,
     ) -> Result<(Student<Autodiff<B>>, Vec<f32>)> {
+        let [images, validation] = images;
+        let embedding = Embedding::new(&self.config)?;
         let mut optimiser = AdamConfig::new()
             .with_epsilon(1e-8)
             .with_weight_decay(Some(WeightDecayConfig::new(self.train.weight_decay)))
@@ -193,64 +233,59 @@ impl<B: ModelBackend> Trainer<B> {
             "{bar:30} step {pos}/{len}, {msg}, {eta} left",
         );
         let mut losses = Vec::with_capacity(self.train.steps);
-        let mut order = Vec::new();
-        for step in 0..self.train.steps {
-            if order.is_empty() {
-                order = (0..images.len()).collect();
-                order.shuffle(rng);
+        let mut features = FeatureCache::new(images.len(), self.train.feature_cache);
+        let mut feed = Feed::new(images, self.penalty.as_ref(), size, &self.train, rng);
+        let mut time = Duration::ZERO;
+        std::thread::scope(|scope| {
+            let (sender, samples) = sync_channel(AHEAD);
+            let steps = self.train.steps;
+            scope.spawn(move || {
+                // Sending fails when the steps have ended with an error.
+                (0..steps).try_for_each(|_| sender.send(feed.next()))
+            });
+            for (step, sample) in samples.into_iter().enumerate() {
+                let start = Instant::now();
+                let sample = sample?;
+                let tensor = |pixels: &[f32]| to_tensor::<B>(pixels, size, device);
+                let (image, jittered) = (tensor(&sample.image), tensor(&sample.jittered));
+                let batch = Batch {
+                    teacher: features.get(sample.index, device, || teacher.forward(image.clone())),
+                    teacher_jittered: teacher.forward(jittered.clone()),
+                    image,
+                    jittered,
+                    penalty: sample.penalty.as_deref().map(tensor),
+                };
+                let loss = student_loss(&student, &embedding, self.config.hard_quantile, batch)?;
+                let grads = GradientsParams::from_grads(loss.backward(), &student);
+                student = optimiser.step(self.train.learning_rate_at(step), student, grads);
+
+                let loss: f32 = loss.into_data().iter::<f32>().next().unwrap_or(f32::NAN);
+                losses.push(loss);
+                bar.set_message(format!("loss {loss:.4}"));
+                bar.inc(1);
+                time += start.elapsed();
+                if watch.steps.contains(&(step + 1)) {
+                    let model = HypAd {
+                        teacher: teacher.clone(),
+                        student: student.valid(),
+                    };
+                    let progress = Progress {
+                        step: step + 1,
+                        time,
+                        detector: &self.calibrate(model, validation, device)?,
+                    };
+                    (watch.call)(progress)?;
+                }
             }
-            let pixels = unit(&images[order.pop().unwrap_or_default()]);
-            let mut changed = pixels.clone();
-            augment::jitter(&mut changed, self.train.jitter, rng);
-            let image = to_tensor::<B>(&pixels, size, device);
-            let jittered = to_tensor::<B>(&changed, size, device);
-            let penalty = self
-                .penalty_image(rng)?
-                .map(|p| to_tensor::<B>(&p, size, device));
-
-            let batch = Batch {
-                teacher: teacher.forward(image.clone()),
-                teacher_jittered: teacher.forward(jittered.clone()),
-                image,
-                jittered,
-                penalty,
-            };
-            let loss = student_loss(&student, embedding, self.config.hard_quantile, batch)?;
-            let grads = GradientsParams::from_grads(loss.backward(), &student);
-            student = optimiser.step(self.train.learning_rate_at(step), student, grads);
-
-            let loss: f32 = loss.into_data().iter::<f32>().next().unwrap_or(f32::NAN);
-            losses.push(loss);
-            bar.set_message(format!("loss {loss:.4}"));
-            bar.inc(1);
-        }
-        bar.finish_and_clear();
-        Ok((student, losses))
-    }
-
-    /// A random penalty image: twice the input size, perhaps grey, its centre cut out.
-    fn penalty_image(&self, rng: &mut StdRng) -> Result<Option<Vec<f32>>> {
-        let Some(images) = &self.penalty else {
-            return Ok(None);
-        };
-        if images.is_empty() {
-            return Ok(None);
-        }
-        let [height, width] = self.config.image_size;
-        let large = images.load(rng.random_range(0..images.len()), [2 * height, 2 * width])?;
-        let (left, top) = (width as u32 / 2, height as u32 / 2);
-        let crop = image::imageops::crop_imm(&large, left, top, width as u32, height as u32);
-        let mut pixels = unit(&crop.to_image());
-        if rng.random_bool(self.train.penalty_grey) {
-            augment::greyscale(&mut pixels);
-        }
-        Ok(Some(pixels))
+            bar.finish_and_clear();
+            Ok((student, losses))
+        })
     }
 
     /// Takes the map quantiles and the threshold from the held-out images.
     fn calibrate(
         &self,
-        model: crate::model::HypAd<B>,
+        model: HypAd<B>,
         images: &[RgbImage],
         device: &B::Device,
     ) -> Result<Detector<B>> {

@@ -4,7 +4,7 @@
 use burn::tensor::Tensor;
 
 use super::PoincareBall;
-use crate::geometry::ops::backend::HyperbolicBackend;
+use crate::geometry::ops::backend::{HyperbolicBackend, PointOp};
 use crate::geometry::ops::curvature::Curvature;
 use crate::geometry::ops::primitive::scalars::safe_sqrt;
 
@@ -69,10 +69,11 @@ impl<C> PoincareBall<C> {
         &self,
         radius: f64,
         v: Tensor<B, D>,
-    ) -> Tensor<B, D> {
-        // The length counts from the radius on: no division by zero.
-        let square = self.dot(v.clone(), v.clone()).clamp_min(radius * radius);
-        v * square.sqrt().recip().mul_scalar(radius)
+    ) -> Tensor<B, D>
+    where
+        C: Curvature<B>,
+    {
+        self.c.point(PointOp::Clip(radius), v, self.axis::<D>())
     }
 
     /// Riemannian gradient from the Euclidean one: g/λₓ². Nickel, Kiela, NeurIPS 2017, Sec. 3.

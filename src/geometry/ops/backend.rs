@@ -18,6 +18,8 @@ pub enum PointOp {
     ScalarMul(f64),
     /// x, or the point of its ray at (1 − m)/√c if x lies beyond; m is the margin.
     Project(f64),
+    /// min(1, r/‖x‖) x.
+    Clip(f64),
     /// 1 − c‖x‖², with size 1 on the coordinate axis.
     RimGap,
 }
@@ -304,6 +306,7 @@ mod tests {
                     PointOp::Logmap0,
                     PointOp::ScalarMul(-1.7),
                     PointOp::Project(0.6),
+                    PointOp::Clip(1.1),
                     PointOp::RimGap,
                 ] {
                     let x = random(shape);

@@ -15,6 +15,8 @@ pub enum Radial {
     Scale(f64),
     /// Back into the ball, with this part of its radius as margin: f = min(1, (1 − m)/√z).
     Project(f64),
+    /// Cut to this length: f = min(1, r/‖x‖).
+    Clip(f64),
 }
 
 /// The factor f at a point, and its derivatives.
@@ -39,6 +41,7 @@ impl Radial {
             Radial::Log => artanhc(inside, gap),
             Radial::Scale(r) => scaled_tanhc(constant(r), inside, gap),
             Radial::Project(margin) => project(z, constant(margin)),
+            Radial::Clip(radius) => return clip(norm_squared, constant(radius)),
         };
         if z >= T::one() && matches!(self, Radial::Log | Radial::Scale(_)) {
             even.slope = T::zero();
@@ -48,6 +51,25 @@ impl Radial {
             by_norm: c * even.slope,
             by_c: norm_squared * even.slope,
         }
+    }
+}
+
+fn clip<T: Float>(norm_squared: T, radius: T) -> Factor<T> {
+    let long = norm_squared > radius * radius;
+    let value = if long {
+        radius / norm_squared.sqrt()
+    } else {
+        T::one()
+    };
+    let slope = if long {
+        -value / (norm_squared + norm_squared)
+    } else {
+        T::zero()
+    };
+    Factor {
+        value,
+        by_norm: slope,
+        by_c: T::zero(),
     }
 }
 

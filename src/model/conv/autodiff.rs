@@ -76,6 +76,20 @@ impl<B: ModelBackend> Backward<B, 1> for ResizeBackward {
     }
 }
 
+#[derive(Debug)]
+struct PoolChannelsBackward;
+
+impl<B: ModelBackend> Backward<B, 1> for PoolChannelsBackward {
+    type State = usize;
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let grad = grads.consume::<B>(&ops.node);
+        if let [Some(node)] = ops.parents {
+            grads.register::<B>(node.id, B::pool_channels_backward(grad, ops.state));
+        }
+    }
+}
+
 impl<B: ModelBackend, C: CheckpointStrategy> ModelBackend for Autodiff<B, C> {
     fn conv(
         x: FloatTensor<Self>,
@@ -124,6 +138,18 @@ impl<B: ModelBackend, C: CheckpointStrategy> ModelBackend for Autodiff<B, C> {
             .stateful()
         {
             OpsKind::Tracked(prepared) => prepared.finish(x.primitive, out),
+            OpsKind::UnTracked(prepared) => prepared.finish(out),
+        }
+    }
+
+    fn pool_channels(x: FloatTensor<Self>, group: usize) -> FloatTensor<Self> {
+        let out = B::pool_channels(x.primitive, group);
+        match PoolChannelsBackward
+            .prepare::<C>([x.node])
+            .compute_bound()
+            .stateful()
+        {
+            OpsKind::Tracked(prepared) => prepared.finish(group, out),
             OpsKind::UnTracked(prepared) => prepared.finish(out),
         }
     }

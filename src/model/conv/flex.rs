@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use super::sizes::Sizes;
 use super::{ConvGrads, ModelBackend};
 use super::{burns_conv, burns_conv_backward, burns_pool, burns_pool_backward};
+use super::{burns_pool_channels, burns_pool_channels_backward};
 use super::{burns_resize, burns_resize_backward};
 use super::{patches, pool, resize, winograd};
 
@@ -48,9 +49,17 @@ fn pool_sizes(x: &Primitive, padding: usize) -> Option<Sizes> {
     (x.dtype() == DType::F32 && sizes.valid()).then_some(sizes)
 }
 
+/// The elements in order; no copy if they lie so already.
+fn contiguous(x: Primitive) -> Primitive {
+    match x.as_slice::<f32>() {
+        Some(_) => x,
+        None => x.to_contiguous(),
+    }
+}
+
 /// The elements with the channels last; no copy if they lie so already.
 fn channels_last(x: Primitive) -> Primitive {
-    x.permute(&[0, 2, 3, 1]).to_contiguous()
+    contiguous(x.permute(&[0, 2, 3, 1]))
 }
 
 /// A tensor from elements with the channels last.
@@ -74,11 +83,7 @@ impl ModelBackend for Flex {
         let Some(sizes) = conv_sizes(&x, &weight, &options) else {
             return burns_conv::<Self>(x, weight, bias, options, relu);
         };
-        let (x, weight, bias) = (
-            channels_last(x),
-            weight.to_contiguous(),
-            bias.to_contiguous(),
-        );
+        let (x, weight, bias) = (channels_last(x), contiguous(weight), contiguous(bias));
         let forward = match winograd::supports(sizes) {
             true => winograd::forward,
             false => patches::forward,
@@ -102,7 +107,7 @@ impl ModelBackend for Flex {
         let Some(sizes) = conv_sizes(&x, &weight, &options) else {
             return burns_conv_backward::<Self>(x, weight, bias, output, grad, options, of_x);
         };
-        let (x, weight) = (channels_last(x), weight.to_contiguous());
+        let (x, weight) = (channels_last(x), contiguous(weight));
         let (grad, output) = (channels_last(grad), output.map(channels_last));
         let masked = output.map(|output| masked(slice(&grad), slice(&output)));
         let grad = masked.as_deref().unwrap_or(slice(&grad));
@@ -163,6 +168,28 @@ impl ModelBackend for Flex {
         let grad = channels_last(grad);
         let by_x = resize::backward(slice(&grad), from, to, shape[1]);
         channels_second(by_x, [shape[0], from[0], from[1], shape[1]])
+    }
+
+    fn pool_channels(x: Primitive, group: usize) -> Primitive {
+        let shape = x.shape();
+        let pixels = shape[2] * shape[3];
+        if x.dtype() != DType::F32 || shape.num_elements() == 0 {
+            return burns_pool_channels::<Self>(x, group);
+        }
+        let out = pool::channels(slice(&contiguous(x)), group, pixels);
+        let shape = [shape[0], shape[1] / group, shape[2], shape[3]];
+        Primitive::from_data(TensorData::new(out, shape))
+    }
+
+    fn pool_channels_backward(grad: Primitive, group: usize) -> Primitive {
+        let shape = grad.shape();
+        let pixels = shape[2] * shape[3];
+        if grad.dtype() != DType::F32 || shape.num_elements() == 0 {
+            return burns_pool_channels_backward::<Self>(grad, group);
+        }
+        let by_x = pool::channels_backward(slice(&contiguous(grad)), group, pixels);
+        let shape = [shape[0], shape[1] * group, shape[2], shape[3]];
+        Primitive::from_data(TensorData::new(by_x, shape))
     }
 }
 
@@ -275,6 +302,16 @@ mod tests {
             let burns = burns_pool_backward::<Flex>(x, grad(), padding);
             assert_near(ours, burns, 0.1);
         }
+    }
+
+    #[test]
+    fn channels_pool_as_burns() {
+        let x = random([2, 12, 3, 5]).into_primitive().tensor();
+        let ours = Flex::pool_channels(x.clone(), 4);
+        assert_eq!(ours.shape().as_slice(), [2, 3, 3, 5]);
+        assert_near(ours.clone(), burns_pool_channels::<Flex>(x, 4), 0.1);
+        let back = Flex::pool_channels_backward(ours.clone(), 4);
+        assert_near(back, burns_pool_channels_backward::<Flex>(ours, 4), 0.1);
     }
 
     #[test]

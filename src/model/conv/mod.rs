@@ -16,6 +16,8 @@ mod product;
 #[cfg(feature = "flex")]
 mod resize;
 #[cfg(feature = "flex")]
+mod scratch;
+#[cfg(feature = "flex")]
 mod sizes;
 #[cfg(feature = "flex")]
 mod winograd;
@@ -98,6 +100,21 @@ pub trait ModelBackend: HyperbolicBackend {
     fn resize_backward(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self> {
         burns_resize_backward::<Self>(x, grad)
     }
+
+    /// The means of groups of neighbouring channels.
+    ///
+    /// # Shapes
+    ///
+    /// - x: `[batch, channels, height, width]`
+    /// - output: `[batch, channels / group, height, width]`
+    fn pool_channels(x: FloatTensor<Self>, group: usize) -> FloatTensor<Self> {
+        burns_pool_channels::<Self>(x, group)
+    }
+
+    /// The gradient of [`pool_channels`](Self::pool_channels) by x from the one by the output.
+    fn pool_channels_backward(grad: FloatTensor<Self>, group: usize) -> FloatTensor<Self> {
+        burns_pool_channels_backward::<Self>(grad, group)
+    }
 }
 
 /// The gradients of a convolution.
@@ -175,6 +192,21 @@ fn burns_resize_backward<B: Backend>(x: FloatTensor<B>, grad: FloatTensor<B>) ->
     B::interpolate_backward(x, grad, [shape[2], shape[3]], bilinear())
 }
 
+fn burns_pool_channels<B: Backend>(x: FloatTensor<B>, group: usize) -> FloatTensor<B> {
+    let [batch, channels, height, width] = x.shape().dims();
+    let x = B::float_reshape(x, [batch, channels / group, group, height * width].into());
+    let shape = [batch, channels / group, height, width];
+    B::float_reshape(B::float_mean_dim(x, 2), shape.into())
+}
+
+fn burns_pool_channels_backward<B: Backend>(grad: FloatTensor<B>, group: usize) -> FloatTensor<B> {
+    let [batch, channels, height, width] = grad.shape().dims();
+    let part = B::float_div_scalar(grad, (group as f32).into());
+    let part = B::float_reshape(part, [batch, channels, 1, height * width].into());
+    let all = B::float_expand(part, [batch, channels, group, height * width].into());
+    B::float_reshape(all, [batch, channels * group, height, width].into())
+}
+
 fn primitive<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> FloatTensor<B> {
     tensor.into_primitive().tensor()
 }
@@ -228,4 +260,12 @@ pub(super) fn pool<B: ModelBackend>(x: Tensor<B, 4>, padding: usize) -> Tensor<B
 /// [`ModelBackend::resize`].
 pub(super) fn resize<B: ModelBackend>(x: Tensor<B, 4>, size: [usize; 2]) -> Tensor<B, 4> {
     Tensor::from_primitive(TensorPrimitive::Float(B::resize(primitive(x), size)))
+}
+
+/// [`ModelBackend::pool_channels`].
+pub(super) fn pool_channels<B: ModelBackend>(x: Tensor<B, 4>, group: usize) -> Tensor<B, 4> {
+    Tensor::from_primitive(TensorPrimitive::Float(B::pool_channels(
+        primitive(x),
+        group,
+    )))
 }

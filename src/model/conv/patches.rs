@@ -8,6 +8,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::product::product;
+use super::scratch::Scratch;
 use super::sizes::Sizes;
 
 /// Patches that share one product of matrices.
@@ -31,7 +32,7 @@ pub fn forward(x: &[f32], weight: &[f32], bias: &[f32], sizes: Sizes, relu: bool
     let mut out = vec![0.0; sizes.output_len()];
     let strips = out.par_chunks_mut(STRIP * outputs).enumerate();
     strips.for_each_init(
-        || vec![0.0; STRIP * length],
+        || Scratch::new(STRIP * length),
         |patches, (strip, out)| {
             let count = out.len() / outputs;
             let patches = &mut patches[..count * length];
@@ -57,7 +58,7 @@ pub fn by_input(grad: &[f32], weight: &[f32], sizes: Sizes) -> Vec<f32> {
     let image = sizes.height * sizes.width * sizes.inputs;
     let pixels = sizes.output_height() * sizes.output_width();
     let mut out = vec![0.0; sizes.batch * image];
-    let mut patches = vec![0.0; pixels * length];
+    let mut patches = Scratch::new(pixels * length);
     for (out, grad) in out.chunks_mut(image).zip(grad.chunks(pixels * outputs)) {
         let strips = patches
             .par_chunks_mut(STRIP * length)
@@ -86,7 +87,7 @@ pub fn by_weight(x: &[f32], grad: &[f32], sizes: Sizes) -> Vec<f32> {
     let parts = grad.par_chunks(part * outputs).enumerate();
     let sums = parts.map(|(index, grad)| {
         let mut sum = vec![0.0; length * outputs];
-        let mut patches = vec![0.0; STRIP * length];
+        let mut patches = Scratch::new(STRIP * length);
         for (strip, grad) in grad.chunks(STRIP * outputs).enumerate() {
             let (first, count) = (index * part + strip * STRIP, grad.len() / outputs);
             let patches = &mut patches[..count * length];

@@ -12,9 +12,12 @@
 // Loops over indices of small arrays are unrolled and vectorised; iterators with closures are not.
 #![allow(clippy::needless_range_loop)]
 
+use std::mem::MaybeUninit;
+
 use rayon::prelude::*;
 
 use super::product::product;
+use super::scratch::Scratch;
 use super::sizes::Sizes;
 use crate::geometry::vectorised;
 
@@ -25,8 +28,6 @@ const POINTS: usize = N * N;
 const LANES: usize = 8;
 /// Tiles that share one product of matrices, about.
 const BAND: usize = 64;
-/// Bands whose gradients by the weights are transformed before they are multiplied.
-const GROUP: usize = 8;
 
 type Lanes = [f32; LANES];
 
@@ -124,11 +125,13 @@ pub fn by_weight(x: &[f32], grad: &[f32], sizes: Sizes) -> Vec<f32> {
         inputs, outputs, ..
     } = sizes;
     let most = sizes.most_tiles();
+    let together = 2 * rayon::current_num_threads();
     let (of_input, of_grad) = (POINTS * most * inputs, POINTS * most * outputs);
-    let mut tiles = vec![0.0; GROUP * of_input];
-    let mut grads = vec![0.0; GROUP * of_grad];
-    let mut sum = vec![0.0; POINTS * inputs * outputs];
-    for group in sizes.bands().chunks(GROUP) {
+    let mut tiles = Scratch::new(together * of_input);
+    let mut grads = Scratch::new(together * of_grad);
+    let mut sum = Scratch::new(POINTS * inputs * outputs);
+    let mut started = false;
+    for group in sizes.bands().chunks(together) {
         let parts = tiles
             .par_chunks_mut(of_input)
             .zip(grads.par_chunks_mut(of_grad));
@@ -139,14 +142,21 @@ pub fn by_weight(x: &[f32], grad: &[f32], sizes: Sizes) -> Vec<f32> {
         let sums = sum.par_chunks_mut(inputs * outputs).enumerate();
         sums.for_each(|(point, sum)| {
             let parts = tiles.chunks(of_input).zip(grads.chunks(of_grad));
-            for ((tiles, grads), band) in parts.zip(group) {
+            for (index, ((tiles, grads), band)) in parts.zip(group).enumerate() {
                 let count = band.len() * sizes.tiles_per_row();
                 let tiles = &tiles[point * count * inputs..][..count * inputs];
                 let grads = &grads[point * count * outputs..][..count * outputs];
                 let (left, right) = ((tiles, [1, inputs]), (grads, [outputs, 1]));
-                product([inputs, outputs, count], left, right, sum, true);
+                product(
+                    [inputs, outputs, count],
+                    left,
+                    right,
+                    sum,
+                    started || index > 0,
+                );
             }
         });
+        started = true;
     }
     transform_weight_back(&sum, sizes)
 }
@@ -157,15 +167,16 @@ fn convolve(x: &[f32], weight: &[f32], bias: &[f32], sizes: Sizes, relu: bool) -
         inputs, outputs, ..
     } = sizes;
     let row = sizes.output_width() * outputs;
-    let mut out = vec![0.0; sizes.batch * sizes.output_height() * row];
-    let (mut parts, mut rest) = (Vec::new(), out.as_mut_slice());
+    let length = sizes.output_len();
+    let mut out = Vec::with_capacity(length);
+    let (mut parts, mut rest) = (Vec::new(), &mut out.spare_capacity_mut()[..length]);
     for band in sizes.bands() {
         let (part, after) = rest.split_at_mut(sizes.output_rows(&band).len() * row);
         parts.push((band, part));
         rest = after;
     }
     let most = POINTS * sizes.most_tiles();
-    let room = || (vec![0.0; most * inputs], vec![0.0; most * outputs]);
+    let room = || (Scratch::new(most * inputs), Scratch::new(most * outputs));
     parts
         .into_par_iter()
         .for_each_init(room, |(tiles, products), (band, part)| {
@@ -183,6 +194,8 @@ fn convolve(x: &[f32], weight: &[f32], bias: &[f32], sizes: Sizes, relu: bool) -
                 _ => transform_output::<3>(products, bias, part, &band, sizes, relu),
             }
         });
+    // SAFETY: the bands are all rows of tiles, and the tiles of a band cover its output rows.
+    unsafe { out.set_len(length) };
     out
 }
 
@@ -326,16 +339,15 @@ fn transform_input(x: &[f32], out: &mut [f32], band: &std::ops::Range<usize>, si
                     let mut rows = [[[0.0; LANES]; N]; N];
                     for i in 0..N {
                         let y = (top + i).wrapping_sub(padding);
-                        if y >= height {
-                            continue;
-                        }
-                        let line = (image * height + y) * width;
+                        let line = (image * height + y.min(height)) * width;
                         let mut row = [[0.0; LANES]; N];
                         for j in 0..N {
                             let at = (left + j).wrapping_sub(padding);
-                            if at < width {
-                                row[j] = lanes(x, (line + at) * inputs + channel);
-                            }
+                            row[j] = if y < height && at < width {
+                                lanes(x, (line + at) * inputs + channel)
+                            } else {
+                                [0.0; LANES]
+                            };
                         }
                         rows[i] = b_t(row);
                     }
@@ -375,16 +387,14 @@ fn transform_grad_of<const M: usize>(
                 for channel in (0..outputs).step_by(LANES) {
                     let mut rows = [[[0.0; LANES]; N]; M];
                     for i in 0..M {
-                        let y = top + i;
-                        if y >= height {
-                            continue;
-                        }
-                        let line = (image * height + y) * width;
+                        let line = (image * height + top + i) * width;
                         let mut row = [[0.0; LANES]; M];
                         for j in 0..M {
-                            if left + j < width {
-                                row[j] = lanes(grad, (line + left + j) * outputs + channel);
-                            }
+                            row[j] = if top + i < height && left + j < width {
+                                lanes(grad, (line + left + j) * outputs + channel)
+                            } else {
+                                [0.0; LANES]
+                            };
                         }
                         rows[i] = a(row);
                     }
@@ -405,7 +415,7 @@ fn transform_grad_of<const M: usize>(
 fn transform_output<const M: usize>(
     products: &[f32],
     bias: &[f32],
-    out: &mut [f32],
+    out: &mut [MaybeUninit<f32>],
     band: &std::ops::Range<usize>,
     sizes: Sizes,
     relu: bool,
@@ -444,7 +454,7 @@ fn transform_output<const M: usize>(
                             for lane in 0..LANES {
                                 let value = values[i][lane] + bias[lane];
                                 // A NaN stays one.
-                                out[lane] = if value < least { least } else { value };
+                                out[lane].write(if value < least { least } else { value });
                             }
                         }
                     }
@@ -455,14 +465,14 @@ fn transform_output<const M: usize>(
 }
 
 /// G W Gᵀ: `[inputs, point, outputs]`, with `of(input, output, position)` the weights.
-fn transform_weight(of: impl Fn(usize, usize, usize) -> f32 + Sync, sizes: Sizes) -> Vec<f32> {
+fn transform_weight(of: impl Fn(usize, usize, usize) -> f32 + Sync, sizes: Sizes) -> Scratch {
     let Sizes {
         inputs,
         outputs,
         kernel: [kernel, _],
         ..
     } = sizes;
-    let mut out = vec![0.0; inputs * POINTS * outputs];
+    let mut out = Scratch::new(inputs * POINTS * outputs);
     let parts = out.par_chunks_mut(POINTS * outputs).enumerate();
     parts.for_each(|(input, out)| {
         vectorised(

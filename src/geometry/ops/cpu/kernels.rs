@@ -14,6 +14,7 @@ fn radial(op: PointOp) -> Option<Radial> {
         PointOp::Logmap0 => Some(Radial::Log),
         PointOp::ScalarMul(r) => Some(Radial::Scale(r)),
         PointOp::Project(margin) => Some(Radial::Project(margin)),
+        PointOp::Clip(radius) => Some(Radial::Clip(radius)),
         PointOp::RimGap => None,
     }
 }

@@ -56,6 +56,13 @@ pub fn logmap<B: HyperbolicBackend>(
     logmap0(mobius_add(x.neg(), y, c), c) * gap
 }
 
+/// min(1, r/‖x‖) x.
+pub fn clip<B: HyperbolicBackend>(x: Tensor<B, 3>, radius: f64) -> Tensor<B, 3> {
+    // The length counts from the radius on: no division by zero.
+    let square = norm_squared(x.clone()).clamp_min(radius * radius);
+    x * square.sqrt().recip().mul_scalar(radius)
+}
+
 /// min(1, (1 − m)/(√c‖x‖)) x; a point that is out by less than a quarter of the margin stays.
 pub fn project<B: HyperbolicBackend>(
     x: Tensor<B, 3>,

@@ -26,6 +26,7 @@ pub fn point<B: HyperbolicBackend>(
         PointOp::Logmap0 => maps::logmap0(x, c),
         PointOp::ScalarMul(r) => maps::expmap0(maps::logmap0(x, c) * r, c),
         PointOp::Project(margin) => maps::project(x, margin, c),
+        PointOp::Clip(radius) => maps::clip(x, radius),
         PointOp::RimGap => scalars::rim_gap(scalars::norm_squared(x), c),
     }
 }

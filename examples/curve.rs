@@ -1,0 +1,295 @@
+//! Trains once and tests as it goes: how good is a detector after how many steps and minutes?
+
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use burn::backend::Flex;
+use clap::{Parser, ValueEnum};
+use hypad::data::{ImageSet, MvtecCategory, image::open};
+use hypad::files::write_whole;
+use hypad::report::Evaluator;
+use hypad::training::Progress;
+use hypad::{Error, HypAdConfig, Result, TrainConfig, Trainer};
+use plotters::prelude::*;
+use serde::Serialize;
+
+/// Train detectors on categories and test them as they learn. Writes curve.csv and pictures of image
+/// AUROC and AUPRO by step and by minute; minutes are those of training alone.
+#[derive(Parser)]
+#[command(version)]
+struct Args {
+    /// Folder of the data set: DATA/CATEGORY/{train/good,test/*,ground_truth/*}
+    #[arg(long)]
+    data: PathBuf,
+    /// Categories (folders of DATA), with commas
+    #[arg(long, value_delimiter = ',', required = true)]
+    category: Vec<String>,
+    /// Methods, with commas; each is a line
+    #[arg(long, value_delimiter = ',', default_value = "h")]
+    arms: Vec<Arm>,
+    /// c of the curvature -c of "h"
+    #[arg(long, default_value_t = HypAdConfig::small().curvature)]
+    curvature: f64,
+    /// The schedule; the flags below change parts of it
+    #[arg(long, default_value = "fast")]
+    recipe: common::Recipe,
+    /// Training steps of one image each
+    #[arg(long)]
+    steps: Option<usize>,
+    /// Learning rate of Adam
+    #[arg(long)]
+    learning_rate: Option<f64>,
+    /// First convolutions of the student that start as the teacher's
+    #[arg(long)]
+    warm_layers: Option<usize>,
+    /// The student sees a penalty image in every so many steps
+    #[arg(long)]
+    penalty_every: Option<usize>,
+    /// Part of the deviations that the student does not learn from
+    #[arg(long)]
+    hard_quantile: Option<f64>,
+    /// Folder of images of anything else, on which the student is taught to stay silent
+    #[arg(long)]
+    penalty: Option<PathBuf>,
+    /// Numbers of steps after which to test, with commas [default: ten, ever further apart]
+    #[arg(long, value_delimiter = ',')]
+    at: Vec<usize>,
+    /// Seed of all that is random
+    #[arg(long, default_value_t = TrainConfig::default().seed)]
+    seed: u64,
+    /// Where results go
+    #[arg(long, default_value = "out/curve")]
+    out: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+enum Arm {
+    /// EfficientAD: squared Euclidean, no projection, no clip
+    E0,
+    /// The pipeline of HypAD in Euclidean space
+    E1,
+    /// HypAD
+    H,
+    /// HypAD without a scale before the clip
+    Literal,
+}
+
+/// One test.
+#[derive(Clone, Serialize)]
+struct Point {
+    category: String,
+    arm: String,
+    seed: u64,
+    step: usize,
+    minutes: f64,
+    image_auroc: Option<f64>,
+    pixel_auroc: Option<f64>,
+    aupro_30: Option<f64>,
+    aupro_5: Option<f64>,
+}
+
+impl Args {
+    fn model(&self, arm: Arm) -> Result<HypAdConfig> {
+        let mut config = match arm {
+            Arm::E0 => HypAdConfig::efficient_ad(),
+            Arm::E1 => HypAdConfig {
+                curvature: 0.0,
+                ..HypAdConfig::default()
+            },
+            Arm::H => HypAdConfig {
+                curvature: self.curvature,
+                ..HypAdConfig::default()
+            },
+            Arm::Literal => HypAdConfig::published(),
+        };
+        if let Some(quantile) = self.hard_quantile {
+            config.hard_quantile = quantile;
+        }
+        config.validate()?;
+        Ok(config)
+    }
+
+    fn recipe(&self) -> Result<TrainConfig> {
+        let base = self.recipe.config();
+        let config = TrainConfig {
+            steps: self.steps.unwrap_or(base.steps),
+            learning_rate: self.learning_rate.unwrap_or(base.learning_rate),
+            warm_layers: self.warm_layers.unwrap_or(base.warm_layers),
+            penalty_every: self.penalty_every.unwrap_or(base.penalty_every),
+            seed: self.seed,
+            ..base
+        };
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// The steps after which to test: a factor of about 1.6 apart.
+    fn at(&self, steps: usize) -> Vec<usize> {
+        if !self.at.is_empty() {
+            return self.at.clone();
+        }
+        let part = |index: i32| (steps as f64 * 1.6_f64.powi(index - 9)).round() as usize;
+        let mut at: Vec<usize> = (0..10).map(part).filter(|step| *step > 0).collect();
+        at.dedup();
+        at
+    }
+}
+
+fn main() -> ExitCode {
+    common::exit(run(&Args::parse()))
+}
+
+fn run(args: &Args) -> Result<()> {
+    let device = Default::default();
+    let recipe = args.recipe()?;
+    let at = args.at(recipe.steps);
+    let categories = args.category.iter();
+    let categories: Vec<_> = categories
+        .map(|name| MvtecCategory::load(&args.data, name))
+        .collect::<Result<_>>()?;
+    let mut points = Vec::new();
+    for category in &categories {
+        for arm in &args.arms {
+            let mut trainer = Trainer::<Flex>::new(args.model(*arm)?, recipe.clone());
+            if let Some(folder) = &args.penalty {
+                trainer = trainer.with_penalty(ImageSet::folder(folder)?);
+            }
+            let test = |progress: Progress<Flex>| {
+                let point = test(category, *arm, args.seed, &progress)?;
+                eprintln!(
+                    "{} {:?}: step {}, {:.1} minutes, image AUROC {:.4}, AUPRO@0.3 {:.4}",
+                    point.category,
+                    arm,
+                    point.step,
+                    point.minutes,
+                    point.image_auroc.unwrap_or(f64::NAN),
+                    point.aupro_30.unwrap_or(f64::NAN)
+                );
+                points.push(point);
+                // After each test: what was found is never lost.
+                write_csv(&args.out.join("curve.csv"), &points)
+            };
+            trainer.fit_watched(&category.train, &device, &at, test)?;
+        }
+        let own: Vec<_> = points
+            .iter()
+            .filter(|p| p.category == category.name)
+            .collect();
+        let path = args.out.join(format!("{}.svg", category.name));
+        write_picture(&path, &category.name, &own)?;
+    }
+    println!("results are in {}", args.out.display());
+    Ok(())
+}
+
+fn test(category: &MvtecCategory, arm: Arm, seed: u64, progress: &Progress<Flex>) -> Result<Point> {
+    let mut evaluator = Evaluator::new();
+    for test in &category.test {
+        let found = progress.detector.predict(&open(&test.path)?)?;
+        let truth = test.truth(found.width, found.height)?;
+        let size = [found.width, found.height];
+        evaluator.add(
+            &common::name_of(test),
+            &test.defect,
+            &found.map,
+            &truth,
+            size,
+        )?;
+    }
+    let evaluation = evaluator.evaluate()?;
+    Ok(Point {
+        category: category.name.clone(),
+        arm: format!("{arm:?}"),
+        seed,
+        step: progress.step,
+        minutes: progress.time.as_secs_f64() / 60.0,
+        image_auroc: evaluation.image.auroc,
+        pixel_auroc: evaluation.pixel.auroc,
+        aupro_30: evaluation.aupro.at_0_3,
+        aupro_5: evaluation.aupro.at_0_05,
+    })
+}
+
+fn write_csv(path: &Path, points: &[Point]) -> Result<()> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let wrong = |reason: String| Error::Format {
+        path: path.to_path_buf(),
+        reason,
+    };
+    for point in points {
+        writer.serialize(point).map_err(|e| wrong(e.to_string()))?;
+    }
+    let table = writer.into_inner().map_err(|e| wrong(e.to_string()))?;
+    write_whole(path, &table)
+}
+
+/// Image AUROC and AUPRO@0.3, by step and by minute, a line for each method.
+fn write_picture(path: &Path, category: &str, points: &[&Point]) -> Result<()> {
+    let mut svg = String::new();
+    draw(&mut svg, category, points).map_err(|e| Error::Format {
+        path: path.to_path_buf(),
+        reason: e.to_string(),
+    })?;
+    write_whole(path, svg.as_bytes())
+}
+
+type Axis = (&'static str, fn(&Point) -> f64);
+
+fn draw(
+    svg: &mut String,
+    category: &str,
+    points: &[&Point],
+) -> std::result::Result<(), Box<dyn std::error::Error>> {
+    let across: [Axis; 2] = [("steps", |p| p.step as f64), ("minutes", |p| p.minutes)];
+    let up: [Axis; 2] = [
+        ("image AUROC", |p| p.image_auroc.unwrap_or(f64::NAN)),
+        ("AUPRO@0.3", |p| p.aupro_30.unwrap_or(f64::NAN)),
+    ];
+    let mut arms: Vec<&str> = points.iter().map(|p| p.arm.as_str()).collect();
+    arms.dedup();
+    let area = SVGBackend::with_string(svg, (960, 680)).into_drawing_area();
+    area.fill(&WHITE)?;
+    for (cell, (y, x)) in area
+        .split_evenly((2, 2))
+        .iter()
+        .zip(up.iter().flat_map(|y| across.iter().map(move |x| (y, x))))
+    {
+        let right = points.iter().map(|p| x.1(p)).fold(0.0, f64::max);
+        let low = points.iter().map(|p| y.1(p)).fold(0.9, f64::min);
+        let mut chart = ChartBuilder::on(cell)
+            .caption(
+                format!("{category}: {} by {}", y.0, x.0),
+                ("sans-serif", 16),
+            )
+            .margin(12)
+            .x_label_area_size(28)
+            .y_label_area_size(40)
+            .build_cartesian_2d(0.0..right * 1.02, (low - 0.02)..1.0)?;
+        chart
+            .configure_mesh()
+            .light_line_style(TRANSPARENT)
+            .draw()?;
+        for (index, arm) in arms.iter().enumerate() {
+            let colour = Palette99::pick(index).to_rgba();
+            let line = points.iter().filter(|p| p.arm == *arm);
+            let line: Vec<_> = line.map(|p| (x.1(p), y.1(p))).collect();
+            let dots = line.iter().map(|at| Circle::new(*at, 3, colour.filled()));
+            chart.draw_series(dots)?;
+            chart
+                .draw_series(LineSeries::new(line.clone(), colour.stroke_width(2)))?
+                .label(*arm)
+                .legend(move |(x, y)| {
+                    Rectangle::new([(x, y - 3), (x + 14, y + 3)], colour.filled())
+                });
+        }
+        chart
+            .configure_series_labels()
+            .position(SeriesLabelPosition::LowerRight)
+            .background_style(WHITE.mix(0.8))
+            .draw()?;
+    }
+    area.present()?;
+    Ok(())
+}

@@ -1,0 +1,73 @@
+//! Teacher features of the training images, computed once: the teacher does not change.
+
+use burn::tensor::{Tensor, TensorData, f16};
+
+use crate::model::ModelBackend;
+
+/// Feature maps in half precision, as many as a budget allows.
+pub struct FeatureCache {
+    maps: Vec<Option<TensorData>>,
+    /// Bytes left.
+    room: usize,
+}
+
+impl FeatureCache {
+    /// An empty cache for so many images and mebibytes.
+    pub fn new(images: usize, mebibytes: usize) -> Self {
+        Self {
+            maps: vec![None; images],
+            room: mebibytes << 20,
+        }
+    }
+
+    /// The features of an image: those that are kept, or else those that are computed now, and
+    /// kept if there is room. Both are rounded to half precision, so the budget changes nothing.
+    pub fn get<B: ModelBackend>(
+        &mut self,
+        image: usize,
+        device: &B::Device,
+        compute: impl FnOnce() -> Tensor<B, 4>,
+    ) -> Tensor<B, 4> {
+        let load = |map: TensorData| Tensor::from_data(map.convert::<f32>(), device);
+        if let Some(Some(map)) = self.maps.get(image) {
+            return load(map.clone());
+        }
+        let map = compute().into_data().convert::<f16>();
+        let size = map.bytes.len();
+        if let Some(slot) = self.maps.get_mut(image)
+            && size <= self.room
+        {
+            self.room -= size;
+            *slot = Some(map.clone());
+        }
+        load(map)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::backend::Flex;
+
+    #[test]
+    fn keeps_what_fits_and_returns_the_same_either_way() {
+        let device = Default::default();
+        let map = |value: f32| Tensor::<Flex, 4>::full([1, 1, 512, 512], value, &device);
+        let mut cache = FeatureCache::new(3, 1);
+        for image in 0..3 {
+            let first = cache
+                .get(image, &device, || map(0.1 + image as f32))
+                .into_data();
+            let expected = f16::from_f32(0.1 + image as f32).to_f32();
+            assert!(first.iter::<f32>().all(|v| v == expected));
+        }
+        let mut computed = 0;
+        for image in 0..3 {
+            cache.get::<Flex>(image, &device, || {
+                computed += 1;
+                map(0.0)
+            });
+        }
+        assert_eq!(computed, 1);
+    }
+}
