@@ -5,13 +5,12 @@
 //! ```
 
 use burn::backend::{Autodiff, Flex};
-use burn::optim::decay::WeightDecayConfig;
-use burn::optim::{AdamConfig, GradientsParams, Optimizer};
+use burn::optim::{GradientsParams, Optimizer};
 use burn::tensor::{Distribution, Tensor};
 use criterion::{Criterion, criterion_group, criterion_main};
 use hypad::HypAdConfig;
 use hypad::model::{Embedding, HypAd};
-use hypad::training::{Batch, student_loss};
+use hypad::training::{Adam, Batch, student_loss};
 
 type B = Flex;
 type A = Autodiff<Flex>;
@@ -22,9 +21,7 @@ fn training_step(criterion: &mut Criterion) {
     let embedding = Embedding::new(&config).unwrap();
     let frozen: HypAd<B> = config.init(&device).unwrap();
     let mut student = Some(config.init::<A>(&device).unwrap().student);
-    let mut optimiser = AdamConfig::new()
-        .with_weight_decay(Some(WeightDecayConfig::new(1e-5)))
-        .init();
+    let mut optimiser = Adam { weight_decay: 1e-5 }.init();
     let image = || Tensor::<B, 4>::random([1, 3, 256, 256], Distribution::Default, &device);
     let (plain, jittered) = (image(), image());
 
@@ -36,7 +33,14 @@ fn training_step(criterion: &mut Criterion) {
     group.bench_function("teacher", |b| {
         b.iter(|| frozen.teacher.forward(plain.clone()))
     });
-    group.bench_function("features", |b| b.iter(|| frozen.forward(plain.clone())));
+    group.bench_function("prediction", |b| {
+        b.iter(|| {
+            let features = frozen.forward(plain.clone());
+            let student = embedding.map(features.teacher, features.student);
+            let autoencoder = embedding.map(features.autoencoder, features.student_of_autoencoder);
+            ((student + autoencoder) * 0.5).into_data()
+        })
+    });
     group.bench_function("training_step", |b| {
         b.iter(|| {
             let batch = Batch {

@@ -6,7 +6,7 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Dropout, DropoutConfig, PaddingConfig2d};
 use burn::tensor::{Tensor, backend::Backend};
 
-use super::conv::{ModelBackend, conv, conv_relu, resize};
+use super::ops::{ModelBackend, conv, conv_relu, resize};
 use crate::error::{Error, Result};
 
 /// Configuration of an [`Autoencoder`].

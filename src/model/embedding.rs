@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 
 use super::config::{Distance, HypAdConfig, Projection};
-use super::conv::{ModelBackend, pool_channels};
+use super::ops::{ModelBackend, pool_channels};
 use crate::error::Result;
 use crate::geometry::PoincareBall;
 

@@ -5,7 +5,7 @@ use burn::tensor::{Tensor, backend::Backend};
 
 use super::autoencoder::{Autoencoder, AutoencoderConfig};
 use super::config::HypAdConfig;
-use super::conv::ModelBackend;
+use super::ops::ModelBackend;
 use super::pdn::{Pdn, PdnConfig};
 use crate::error::Result;
 

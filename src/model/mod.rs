@@ -6,15 +6,15 @@
 mod autoencoder;
 pub mod backbone;
 mod config;
-mod conv;
 mod embedding;
 mod hypad;
+mod ops;
 mod pdn;
 pub mod weights;
 
 pub use autoencoder::{Autoencoder, AutoencoderConfig};
 pub use config::{Distance, FeatureScale, HypAdConfig, Margin, Projection};
-pub use conv::{ConvGrads, ModelBackend};
 pub use embedding::Embedding;
 pub use hypad::{Features, HypAd, Student, Teacher};
+pub use ops::{AdamStep, ConvGrads, ModelBackend};
 pub use pdn::{Pdn, PdnConfig, PdnSize};

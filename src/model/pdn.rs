@@ -7,7 +7,7 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::{Tensor, backend::Backend};
 use serde::{Deserialize, Serialize};
 
-use super::conv::{ModelBackend, conv_channels, conv_relu, pool};
+use super::ops::{ModelBackend, conv_channels, conv_pool, conv_relu, pool};
 
 /// Which of the two published networks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -155,11 +155,14 @@ impl<B: ModelBackend> Pdn<B> {
     pub fn forward_channels(&self, image: Tensor<B, 4>, from: usize, to: usize) -> Tensor<B, 4> {
         let last = self.convs.len() - 1;
         let mut x = image;
-        for (conv, pooled) in self.convs[..last].iter().zip(&self.pools) {
-            x = conv_relu(conv, x);
-            if *pooled {
-                x = pool(x, if self.padding { POOL.2 } else { 0 });
-            }
+        let padding = if self.padding { POOL.2 } else { 0 };
+        for (index, (conv, pooled)) in self.convs[..last].iter().zip(&self.pools).enumerate() {
+            x = match (pooled, index) {
+                // Little work and a large result: worth computing twice.
+                (true, 0) => conv_pool(conv, x, padding),
+                (true, _) => pool(conv_relu(conv, x), padding),
+                (false, _) => conv_relu(conv, x),
+            };
         }
         conv_channels(&self.convs[last], x, [from, to], false)
     }

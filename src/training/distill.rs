@@ -3,14 +3,14 @@
 
 use burn::backend::Autodiff;
 use burn::module::AutodiffModule;
-use burn::optim::decay::WeightDecayConfig;
-use burn::optim::{AdamConfig, GradientsParams, Optimizer};
+use burn::optim::{GradientsParams, Optimizer};
 use burn::tensor::{Tensor, backend::Backend};
 use image::{RgbImage, imageops};
 use indicatif::{ProgressBar, ProgressStyle};
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
+use super::adam::Adam;
 use super::moments::Moments;
 use crate::data::ImageSet;
 use crate::data::augment;
@@ -225,10 +225,10 @@ impl<B: ModelBackend> Distiller<B> {
             padding: true,
         };
         let mut network: Pdn<Autodiff<B>> = network.init(device);
-        let mut optimiser = AdamConfig::new()
-            .with_epsilon(1e-8)
-            .with_weight_decay(Some(WeightDecayConfig::new(config.weight_decay)))
-            .init();
+        let mut optimiser = Adam {
+            weight_decay: config.weight_decay.into(),
+        }
+        .init();
 
         let statistics = &train[..train.len().min(config.statistics)];
         let bar = self.bar(statistics.len(), "normalising the targets {pos}/{len}");

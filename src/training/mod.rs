@@ -1,5 +1,6 @@
 //! Training: the losses, the schedule, the loop.
 
+mod adam;
 mod cache;
 mod config;
 mod distill;
@@ -8,6 +9,7 @@ mod loss;
 mod moments;
 mod trainer;
 
+pub use adam::{Adam, AdamState};
 pub use config::TrainConfig;
 pub use distill::{DistillConfig, Distilled, Distiller};
 pub use loss::{Batch, hard_mean, student_loss};

@@ -2,8 +2,7 @@
 
 use burn::backend::Autodiff;
 use burn::module::AutodiffModule;
-use burn::optim::decay::WeightDecayConfig;
-use burn::optim::{AdamConfig, GradientsParams, Optimizer};
+use burn::optim::{GradientsParams, Optimizer};
 use burn::tensor::backend::Backend;
 use image::RgbImage;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -13,6 +12,7 @@ use std::path::Path;
 use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
+use super::adam::Adam;
 use super::cache::FeatureCache;
 use super::config::TrainConfig;
 use super::feed::Feed;
@@ -223,10 +223,10 @@ impl<B: ModelBackend> Trainer<B> {
     ) -> Result<(Student<Autodiff<B>>, Vec<f32>)> {
         let [images, validation] = images;
         let embedding = Embedding::new(&self.config)?;
-        let mut optimiser = AdamConfig::new()
-            .with_epsilon(1e-8)
-            .with_weight_decay(Some(WeightDecayConfig::new(self.train.weight_decay)))
-            .init();
+        let mut optimiser = Adam {
+            weight_decay: self.train.weight_decay.into(),
+        }
+        .init();
         let size = self.config.image_size;
         let bar = self.bar(
             self.train.steps,

@@ -1,6 +1,7 @@
 //! The operations in a graph.
 
 use burn::backend::Autodiff;
+use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
@@ -35,14 +36,61 @@ impl<B: ModelBackend> Backward<B, 3> for ConvBackward {
             options,
         } = ops.state;
         let grad = grads.consume::<B>(&ops.node);
-        let [of_x, of_weight, of_bias] = ops.parents;
-        let by = B::conv_backward(x, weight, bias, output, grad, options, of_x.is_some());
-        let ConvGrads { x, weight, bias } = by;
-        let of_parameters = [(of_weight, weight), (of_bias, bias)];
-        for (parent, grad) in x.map(|g| (of_x, g)).into_iter().chain(of_parameters) {
-            if let Some(node) = parent {
-                grads.register::<B>(node.id, grad);
-            }
+        let of_x = ops.parents[0].is_some();
+        let by = B::conv_backward(x, weight, bias, output, grad, options, of_x);
+        register(
+            by,
+            ops.parents.map(|parent| parent.map(|node| node.id)),
+            grads,
+        );
+    }
+}
+
+#[derive(Debug)]
+struct ConvPoolBackward;
+
+/// What the backward pass needs.
+#[derive(Clone, Debug)]
+struct ConvPoolState<B: ModelBackend> {
+    x: FloatTensor<B>,
+    weight: FloatTensor<B>,
+    bias: FloatTensor<B>,
+    options: ConvOptions<2>,
+    padding: usize,
+}
+
+impl<B: ModelBackend> Backward<B, 3> for ConvPoolBackward {
+    type State = ConvPoolState<B>;
+
+    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let ConvPoolState {
+            x,
+            weight,
+            bias,
+            options,
+            padding,
+        } = ops.state;
+        let grad = grads.consume::<B>(&ops.node);
+        let of_x = ops.parents[0].is_some();
+        let by = B::conv_pool_backward(x, weight, bias, grad, options, padding, of_x);
+        register(
+            by,
+            ops.parents.map(|parent| parent.map(|node| node.id)),
+            grads,
+        );
+    }
+}
+
+/// Hands the gradients of a convolution to the nodes of its input, weight and bias.
+fn register<B: ModelBackend>(
+    by: ConvGrads<B>,
+    [of_x, of_weight, of_bias]: [Option<NodeId>; 3],
+    grads: &mut Gradients,
+) {
+    let of_parameters = [(of_weight, by.weight), (of_bias, by.bias)];
+    for (parent, grad) in by.x.map(|g| (of_x, g)).into_iter().chain(of_parameters) {
+        if let Some(node) = parent {
+            grads.register::<B>(node, grad);
         }
     }
 }
@@ -114,6 +162,33 @@ impl<B: ModelBackend, C: CheckpointStrategy> ModelBackend for Autodiff<B, C> {
                 };
                 prepared.finish(state, out)
             }
+            OpsKind::UnTracked(prepared) => prepared.finish(out),
+        }
+    }
+
+    fn conv_pool(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        options: ConvOptions<2>,
+        padding: usize,
+    ) -> FloatTensor<Self> {
+        let nodes = [x.node.clone(), weight.node.clone(), bias.node.clone()];
+        let (x, weight, bias) = (x.primitive, weight.primitive, bias.primitive);
+        let state = ConvPoolState::<B> {
+            x: x.clone(),
+            weight: weight.clone(),
+            bias: bias.clone(),
+            options: options.clone(),
+            padding,
+        };
+        let out = B::conv_pool(x, weight, bias, options, padding);
+        match ConvPoolBackward
+            .prepare::<C>(nodes)
+            .compute_bound()
+            .stateful()
+        {
+            OpsKind::Tracked(prepared) => prepared.finish(state, out),
             OpsKind::UnTracked(prepared) => prepared.finish(out),
         }
     }

@@ -33,6 +33,19 @@ impl Sizes {
         (self.width + 2 * self.padding - self.kernel[1]) / self.stride + 1
     }
 
+    /// A pool of 2 × 2 with stride 2 over the output.
+    pub fn pooled(&self, padding: usize) -> Self {
+        Self {
+            height: self.output_height(),
+            width: self.output_width(),
+            inputs: self.outputs,
+            kernel: [2, 2],
+            stride: 2,
+            padding,
+            ..*self
+        }
+    }
+
     /// The number of elements of the output.
     pub fn output_len(&self) -> usize {
         self.batch * self.output_height() * self.output_width() * self.outputs

@@ -6,11 +6,11 @@ use burn::tensor::{DType, TensorData, TensorMetadata};
 use rayon::prelude::*;
 
 use super::sizes::Sizes;
-use super::{ConvGrads, ModelBackend};
+use super::{AdamStep, ConvGrads, ModelBackend, adam, burns_adam};
 use super::{burns_conv, burns_conv_backward, burns_pool, burns_pool_backward};
 use super::{burns_pool_channels, burns_pool_channels_backward};
 use super::{burns_resize, burns_resize_backward};
-use super::{patches, pool, resize, winograd};
+use super::{patches, pool, pooled, resize, winograd};
 
 type Primitive = FloatTensor<Flex>;
 
@@ -31,6 +31,18 @@ fn conv_sizes(x: &Primitive, weight: &Primitive, options: &ConvOptions<2>) -> Op
     let plain = options.dilation == [1, 1] && options.groups == 1 && x_shape[1] == w_shape[1];
     let single = x.dtype() == DType::F32 && weight.dtype() == DType::F32;
     (square && plain && single && sizes.valid()).then_some(sizes)
+}
+
+/// The sizes of a convolution that is pooled row by row: one for which Winograd's algorithm does not
+/// serve.
+fn conv_pool_sizes(
+    x: &Primitive,
+    weight: &Primitive,
+    options: &ConvOptions<2>,
+    padding: usize,
+) -> Option<Sizes> {
+    let sizes = conv_sizes(x, weight, options)?;
+    (!winograd::supports(sizes) && sizes.pooled(padding).valid()).then_some(sizes)
 }
 
 /// The sizes of a pool that this folder can compute.
@@ -132,6 +144,61 @@ impl ModelBackend for Flex {
         }
     }
 
+    fn conv_pool(
+        x: Primitive,
+        weight: Primitive,
+        bias: Primitive,
+        options: ConvOptions<2>,
+        padding: usize,
+    ) -> Primitive {
+        let Some(sizes) = conv_pool_sizes(&x, &weight, &options, padding) else {
+            return Self::pool(Self::conv(x, weight, bias, options, true), padding);
+        };
+        let (x, weight, bias) = (channels_last(x), contiguous(weight), contiguous(bias));
+        let out = pooled::forward(slice(&x), slice(&weight), slice(&bias), sizes, padding);
+        let pool = sizes.pooled(padding);
+        let (height, width) = (pool.output_height(), pool.output_width());
+        channels_second(out, [sizes.batch, height, width, sizes.outputs])
+    }
+
+    fn conv_pool_backward(
+        x: Primitive,
+        weight: Primitive,
+        bias: Primitive,
+        grad: Primitive,
+        options: ConvOptions<2>,
+        padding: usize,
+        of_x: bool,
+    ) -> ConvGrads<Self> {
+        let sizes = conv_pool_sizes(&x, &weight, &options, padding);
+        let Some(sizes) = sizes.filter(|_| !of_x) else {
+            let output = Self::conv(
+                x.clone(),
+                weight.clone(),
+                bias.clone(),
+                options.clone(),
+                true,
+            );
+            let grad = Self::pool_backward(output.clone(), grad, padding);
+            return Self::conv_backward(x, weight, bias, Some(output), grad, options, of_x);
+        };
+        let (x, grad) = (channels_last(x), channels_last(grad));
+        let (weight, bias) = (contiguous(weight), contiguous(bias));
+        let [by_weight, by_bias] = pooled::backward(
+            slice(&x),
+            slice(&weight),
+            slice(&bias),
+            slice(&grad),
+            sizes,
+            padding,
+        );
+        ConvGrads {
+            x: None,
+            weight: Primitive::from_data(TensorData::new(by_weight, weight.shape())),
+            bias: Primitive::from_data(TensorData::new(by_bias, bias.shape())),
+        }
+    }
+
     fn pool(x: Primitive, padding: usize) -> Primitive {
         let Some(sizes) = pool_sizes(&x, padding) else {
             return burns_pool::<Self>(x, padding);
@@ -190,6 +257,24 @@ impl ModelBackend for Flex {
         let by_x = pool::channels_backward(slice(&contiguous(grad)), group, pixels);
         let shape = [shape[0], shape[1] * group, shape[2], shape[3]];
         Primitive::from_data(TensorData::new(by_x, shape))
+    }
+
+    fn adam(step: AdamStep, tensors: [Primitive; 4]) -> [Primitive; 3] {
+        let shape = tensors[0].shape();
+        let alike = |t: &Primitive| t.dtype() == DType::F32 && t.shape() == shape;
+        if !tensors.iter().all(alike) {
+            return burns_adam::<Self>(step, tensors);
+        }
+        // Without a copy where nothing else holds them.
+        let [mut parameter, grad, mut first, mut second] = tensors.map(|t| t.to_contiguous());
+        adam::step(
+            step,
+            parameter.storage_mut(),
+            slice(&grad),
+            first.storage_mut(),
+            second.storage_mut(),
+        );
+        [parameter, first, second]
     }
 }
 
@@ -301,6 +386,39 @@ mod tests {
             let ours = Flex::pool_backward(x.clone(), grad(), padding);
             let burns = burns_pool_backward::<Flex>(x, grad(), padding);
             assert_near(ours, burns, 0.1);
+        }
+    }
+
+    /// Forward and backward against convolution and pool one after the other.
+    #[test]
+    fn pooled_convolutions_equal_their_parts() {
+        for (kernel, stride, padding, pool, [batch, height, width]) in [
+            (4, 1, 0, 0, [1, 12, 17]),
+            (4, 1, 3, 1, [2, 11, 14]),
+            (2, 2, 1, 0, [2, 13, 9]),
+        ] {
+            let options = || ConvOptions::new([stride; 2], [padding; 2], [1, 1], 1);
+            let x = random([batch, 3, height, width]).into_primitive().tensor();
+            let weight = random([8, 3, kernel, kernel]).into_primitive().tensor();
+            let bias = random([8]).into_primitive().tensor();
+            let parts = || (x.clone(), weight.clone(), bias.clone());
+            let ((x1, w1, b1), (x2, w2, b2)) = (parts(), parts());
+            assert!(conv_pool_sizes(&x1, &w1, &options(), pool).is_some());
+            let ours = Flex::conv_pool(x1, w1, b1, options(), pool);
+            let output = burns_conv::<Flex>(x2, w2, b2, options(), true);
+            let shape = ours.shape();
+            assert_near(ours, burns_pool::<Flex>(output.clone(), pool), 10.0);
+
+            let grad = random([shape[0], shape[1], shape[2], shape[3]]);
+            let grad = grad.into_primitive().tensor();
+            let ((x1, w1, b1), (x2, w2, b2)) = (parts(), parts());
+            let ours = Flex::conv_pool_backward(x1, w1, b1, grad.clone(), options(), pool, false);
+            let grad = burns_pool_backward::<Flex>(output.clone(), grad, pool);
+            let burns =
+                burns_conv_backward::<Flex>(x2, w2, b2, Some(output), grad, options(), false);
+            assert_near(ours.weight, burns.weight, 20.0);
+            let flat = |t: Primitive| t.reshape([1, 1, 1, 8].into());
+            assert_near(flat(ours.bias), flat(burns.bias), 20.0);
         }
     }
 

@@ -1,9 +1,10 @@
-//! The model's layers as operations of the backend: convolution with bias and ReLU, pooling,
-//! resizing.
+//! What the model and its training need of a backend.
 //!
-//! `flex` brings tensors to `winograd`, `patches`, `pool` and `resize`, the arithmetic on slices;
-//! `autodiff` is the operations in a graph.
+//! `flex` brings tensors to `winograd`, `patches`, `pool`, `pooled`, `resize` and `adam`, the
+//! arithmetic on slices; `autodiff` is the layers in a graph.
 
+#[cfg(feature = "flex")]
+mod adam;
 mod autodiff;
 #[cfg(feature = "flex")]
 mod flex;
@@ -11,6 +12,8 @@ mod flex;
 mod patches;
 #[cfg(feature = "flex")]
 mod pool;
+#[cfg(feature = "flex")]
+mod pooled;
 #[cfg(feature = "flex")]
 mod product;
 #[cfg(feature = "flex")]
@@ -29,7 +32,8 @@ use burn::tensor::{Tensor, TensorMetadata, TensorPrimitive, backend::Backend};
 
 use crate::geometry::HyperbolicBackend;
 
-/// A backend that runs the model: the ball, and the layers of its networks.
+/// A backend that runs and trains the model: the ball, the layers of its networks, the optimiser's
+/// step.
 ///
 /// The default bodies are Burn's operations. Flex has its own for `f32`, which keep the channels
 /// last in memory and take Winograd's algorithm where it serves. `Autodiff` of a backend takes
@@ -86,6 +90,38 @@ pub trait ModelBackend: HyperbolicBackend {
         burns_pool_backward::<Self>(x, grad, padding)
     }
 
+    /// [`pool`](Self::pool) of [`conv`](Self::conv) with a ReLU, keeping nothing in between.
+    ///
+    /// # Shapes
+    ///
+    /// Theirs.
+    fn conv_pool(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        options: ConvOptions<2>,
+        padding: usize,
+    ) -> FloatTensor<Self> {
+        Self::pool(Self::conv(x, weight, bias, options, true), padding)
+    }
+
+    /// The gradients of [`conv_pool`](Self::conv_pool) by x, if `of_x`, and by weight and bias, from
+    /// the one by the output.
+    fn conv_pool_backward(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        options: ConvOptions<2>,
+        padding: usize,
+        of_x: bool,
+    ) -> ConvGrads<Self> {
+        let [x_again, w, b] = [&x, &weight, &bias].map(Clone::clone);
+        let output = Self::conv(x_again, w, b, options.clone(), true);
+        let grad = Self::pool_backward(output.clone(), grad, padding);
+        Self::conv_backward(x, weight, bias, Some(output), grad, options, of_x)
+    }
+
     /// Bilinear resizing, with half-pixel centres.
     ///
     /// # Shapes
@@ -114,6 +150,45 @@ pub trait ModelBackend: HyperbolicBackend {
     /// The gradient of [`pool_channels`](Self::pool_channels) by x from the one by the output.
     fn pool_channels_backward(grad: FloatTensor<Self>, group: usize) -> FloatTensor<Self> {
         burns_pool_channels_backward::<Self>(grad, group)
+    }
+
+    /// One step of Adam: parameter and both moments after it, from parameter, gradient and moments.
+    fn adam(step: AdamStep, tensors: [FloatTensor<Self>; 4]) -> [FloatTensor<Self>; 3] {
+        burns_adam::<Self>(step, tensors)
+    }
+}
+
+/// The numbers of a step of Adam. Kingma, Ba, ICLR 2015, Algorithm 1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AdamStep {
+    /// Which step, counted from 1.
+    pub steps: usize,
+    /// The size of the step.
+    pub learning_rate: f64,
+    /// Memory of the moments: 0.9 and 0.999.
+    pub betas: [f64; 2],
+    /// Added to the square root of the second moment: 1e-8.
+    pub epsilon: f64,
+    /// Factor of the parameter that is added to its gradient: 0.
+    pub weight_decay: f64,
+}
+
+impl Default for AdamStep {
+    fn default() -> Self {
+        Self {
+            steps: 1,
+            learning_rate: 1e-3,
+            betas: [0.9, 0.999],
+            epsilon: 1e-8,
+            weight_decay: 0.0,
+        }
+    }
+}
+
+impl AdamStep {
+    /// What the moments are divided by, since they start at 0.
+    fn corrections(&self) -> [f64; 2] {
+        self.betas.map(|beta| 1.0 - beta.powf(self.steps as f64))
     }
 }
 
@@ -207,24 +282,36 @@ fn burns_pool_channels_backward<B: Backend>(grad: FloatTensor<B>, group: usize) 
     B::float_reshape(all, [batch, channels * group, height, width].into())
 }
 
+fn burns_adam<B: Backend>(
+    step: AdamStep,
+    [parameter, grad, first, second]: [FloatTensor<B>; 4],
+) -> [FloatTensor<B>; 3] {
+    let scaled = |tensor, factor: f64| B::float_mul_scalar(tensor, factor.into());
+    let [beta_1, beta_2] = step.betas;
+    let [correction_1, correction_2] = step.corrections();
+    let penalty = scaled(parameter.clone(), step.weight_decay);
+    let grad = B::float_add(grad, penalty);
+    let square = B::float_mul(grad.clone(), grad.clone());
+    let first = B::float_add(scaled(first, beta_1), scaled(grad, 1.0 - beta_1));
+    let second = B::float_add(scaled(second, beta_2), scaled(square, 1.0 - beta_2));
+    let length = B::float_sqrt(scaled(second.clone(), 1.0 / correction_2));
+    let length = B::float_add_scalar(length, step.epsilon.into());
+    let change = scaled(first.clone(), step.learning_rate / correction_1);
+    let parameter = B::float_sub(parameter, B::float_div(change, length));
+    [parameter, first, second]
+}
+
 fn primitive<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> FloatTensor<B> {
     tensor.into_primitive().tensor()
 }
 
-/// The output channels `from..to` of a layer, without what is negative if `relu`.
-///
-/// # Shapes
-///
-/// - x: `[batch, inputs, height, width]`
-/// - output: `[batch, to − from, h, w]`
-pub(super) fn conv_channels<B: ModelBackend>(
+/// Weight, bias and options of the output channels `from..to` of a layer.
+fn part<B: Backend>(
     layer: &Conv2d<B>,
-    x: Tensor<B, 4>,
     [from, to]: [usize; 2],
-    relu: bool,
-) -> Tensor<B, 4> {
-    let (mut weight, device) = (layer.weight.val(), x.device());
-    let outputs = weight.dims()[0];
+) -> (FloatTensor<B>, FloatTensor<B>, ConvOptions<2>) {
+    let mut weight = layer.weight.val();
+    let (outputs, device) = (weight.dims()[0], weight.device());
     let bias = layer.bias.as_ref().map(|bias| bias.val());
     let mut bias = bias.unwrap_or_else(|| Tensor::zeros([outputs], &device));
     if (from, to) != (0, outputs) {
@@ -237,8 +324,34 @@ pub(super) fn conv_channels<B: ModelBackend>(
         _ => [0, 0],
     };
     let options = ConvOptions::new(layer.stride, padding, layer.dilation, layer.groups);
-    let (x, weight, bias) = (primitive(x), primitive(weight), primitive(bias));
-    let out = B::conv(x, weight, bias, options, relu);
+    (primitive(weight), primitive(bias), options)
+}
+
+/// The output channels `from..to` of a layer, without what is negative if `relu`.
+///
+/// # Shapes
+///
+/// - x: `[batch, inputs, height, width]`
+/// - output: `[batch, to − from, h, w]`
+pub(super) fn conv_channels<B: ModelBackend>(
+    layer: &Conv2d<B>,
+    x: Tensor<B, 4>,
+    channels: [usize; 2],
+    relu: bool,
+) -> Tensor<B, 4> {
+    let (weight, bias, options) = part(layer, channels);
+    let out = B::conv(primitive(x), weight, bias, options, relu);
+    Tensor::from_primitive(TensorPrimitive::Float(out))
+}
+
+/// [`ModelBackend::conv_pool`].
+pub(super) fn conv_pool<B: ModelBackend>(
+    layer: &Conv2d<B>,
+    x: Tensor<B, 4>,
+    padding: usize,
+) -> Tensor<B, 4> {
+    let (weight, bias, options) = part(layer, [0, layer.weight.dims()[0]]);
+    let out = B::conv_pool(primitive(x), weight, bias, options, padding);
     Tensor::from_primitive(TensorPrimitive::Float(out))
 }
 

@@ -14,10 +14,10 @@ use super::sizes::Sizes;
 /// Patches that share one product of matrices.
 const STRIP: usize = 128;
 /// Parts whose gradients by the weights are summed apart.
-const PARTS: usize = 8;
+pub(super) const PARTS: usize = 8;
 
-/// The elements of one patch, and the outputs' positions.
-fn patch_len(sizes: Sizes) -> usize {
+/// The elements of one patch.
+pub(super) fn patch_len(sizes: Sizes) -> usize {
     sizes.kernel[0] * sizes.kernel[1] * sizes.inputs
 }
 
@@ -108,7 +108,7 @@ pub fn by_weight(x: &[f32], grad: &[f32], sizes: Sizes) -> Vec<f32> {
 }
 
 /// Lays the patches of some outputs side by side: `[pixel, kernel row, kernel column, inputs]`.
-fn lay(x: &[f32], out: &mut [f32], pixels: Range<usize>, sizes: Sizes) {
+pub(super) fn lay(x: &[f32], out: &mut [f32], pixels: Range<usize>, sizes: Sizes) {
     let [_, columns] = sizes.kernel;
     let (rows, line) = (sizes.output_height(), columns * sizes.inputs);
     let patches = out.chunks_exact_mut(patch_len(sizes));
@@ -171,7 +171,7 @@ fn add_patches(patches: &[f32], row: &mut [f32], y: usize, sizes: Sizes) {
 }
 
 /// Weights `[outputs, inputs, area]` as `[area, inputs, outputs]`.
-fn by_patch(weight: &[f32], sizes: Sizes) -> Vec<f32> {
+pub(super) fn by_patch(weight: &[f32], sizes: Sizes) -> Vec<f32> {
     let (inputs, outputs) = (sizes.inputs, sizes.outputs);
     let area = sizes.kernel[0] * sizes.kernel[1];
     let mut out = vec![0.0; weight.len()];
@@ -186,7 +186,7 @@ fn by_patch(weight: &[f32], sizes: Sizes) -> Vec<f32> {
 }
 
 /// The inverse of [`by_patch`].
-fn from_patch(sum: &[f32], sizes: Sizes) -> Vec<f32> {
+pub(super) fn from_patch(sum: &[f32], sizes: Sizes) -> Vec<f32> {
     let (inputs, outputs) = (sizes.inputs, sizes.outputs);
     let area = sizes.kernel[0] * sizes.kernel[1];
     let mut out = vec![0.0; sum.len()];
