@@ -2,11 +2,12 @@
 //! random numbers.
 
 use burn::backend::Flex;
-use burn::tensor::backend::Backend;
+use burn::tensor::{Tensor, backend::Backend};
 use hypad::data::ImageSet;
 use hypad::model::backbone::{MobileNetV1, Targets};
 use hypad::training::{DistillConfig, Distilled, Distiller};
 use image::{DynamicImage, Rgb, RgbImage};
+use std::path::Path;
 
 fn stripes(i: u32) -> DynamicImage {
     let pixel = move |x: u32, y: u32| {
@@ -17,11 +18,21 @@ fn stripes(i: u32) -> DynamicImage {
 }
 
 fn fit(config: &DistillConfig) -> hypad::Result<Distilled<Flex>> {
+    fit_from(config, None)
+}
+
+fn fit_from(config: &DistillConfig, checkpoint: Option<&Path>) -> hypad::Result<Distilled<Flex>> {
     let device = Default::default();
     Flex::seed(&device, 1);
-    let targets = Targets::Light(MobileNetV1::new(&device));
+    let targets = Targets::<Flex>::Light(MobileNetV1::new(&device));
+    // Its random weights are drawn when they are first used: now.
+    targets.forward(Tensor::zeros([1, 3, 32, 32], &device))?;
     let images = ImageSet::images((0..6).map(stripes));
-    Distiller::new(targets, config.clone()).fit(&images, &device)
+    let mut distiller = Distiller::new(targets, config.clone());
+    if let Some(path) = checkpoint {
+        distiller = distiller.with_checkpoint(path, 4);
+    }
+    distiller.fit(&images, &device)
 }
 
 #[test]
@@ -43,6 +54,25 @@ fn a_teacher_learns_and_is_reproducible() {
     assert!(after < before, "{before} {after}");
     assert!(!found.teacher.is_padded());
     assert_eq!(found.losses, fit(&config).unwrap().losses);
+
+    // A run that was stopped goes on as if it had not been: the second begins with step 5.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("checkpoint.safetensors");
+    for _ in 0..2 {
+        let resumed = fit_from(&config, Some(&path)).unwrap();
+        assert_eq!(resumed.losses, found.losses);
+        assert_eq!(resumed.validation, found.validation);
+    }
+    let other = DistillConfig {
+        batch: 1,
+        ..config.clone()
+    };
+    let error = fit_from(&other, Some(&path)).unwrap_err().to_string();
+    assert!(error.contains("checkpoint.safetensors") && error.contains("another recipe"));
+    let whole = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+    let cut = fit_from(&config, Some(&path));
+    assert!(matches!(cut, Err(hypad::Error::Format { .. })));
 
     for bad in [
         DistillConfig {

@@ -19,9 +19,9 @@ pub struct Adam {
 /// The moments of the gradients.
 #[derive(Record, Clone)]
 pub struct AdamState<B: Backend, const D: usize> {
-    steps: usize,
-    first: Tensor<B, D>,
-    second: Tensor<B, D>,
+    pub(super) steps: usize,
+    pub(super) first: Tensor<B, D>,
+    pub(super) second: Tensor<B, D>,
 }
 
 impl Adam {

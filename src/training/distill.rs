@@ -9,8 +9,12 @@ use image::{RgbImage, imageops};
 use indicatif::{ProgressBar, ProgressStyle};
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng, rngs::StdRng};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 use super::adam::Adam;
+use super::checkpoint::{Checkpoint, Course};
 use super::moments::Moments;
 use crate::data::ImageSet;
 use crate::data::augment;
@@ -20,7 +24,7 @@ use crate::model::backbone::{TARGET_CHANNELS, Targets};
 use crate::model::{ModelBackend, Pdn, PdnConfig, PdnSize};
 
 /// The recipe of a distillation.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DistillConfig {
     /// Which network learns.
     pub size: PdnSize,
@@ -39,6 +43,8 @@ pub struct DistillConfig {
     pub grey: f64,
     /// Learning rate of Adam.
     pub learning_rate: f64,
+    /// Whether the learning rate falls to 0, along half a cosine.
+    pub cosine: bool,
     /// L2 penalty added to the gradient.
     pub weight_decay: f32,
     /// Images from which mean and standard deviation of the targets are taken, at most.
@@ -65,6 +71,7 @@ impl DistillConfig {
             flip: 0.0,
             grey: 0.1,
             learning_rate: 1e-4,
+            cosine: false,
             weight_decay: 1e-5,
             statistics: 10_000,
             validation: 0.02,
@@ -74,7 +81,8 @@ impl DistillConfig {
         }
     }
 
-    /// A recipe for a small machine: 8 crops of 128 × 128 a step, at a higher learning rate.
+    /// A recipe for a small machine: 8 crops of 128 × 128 a step, at a higher learning rate that
+    /// falls.
     pub fn light() -> Self {
         Self {
             steps: 10_000,
@@ -82,11 +90,22 @@ impl DistillConfig {
             side: 128,
             smallest_crop: 0.5,
             flip: 0.5,
-            learning_rate: 3e-4,
+            learning_rate: 1e-3,
+            cosine: true,
             statistics: 500,
             validate_every: 500,
             ..Self::published()
         }
+    }
+
+    /// The learning rate of a step, counted from 1.
+    pub fn learning_rate_at(&self, step: usize) -> f64 {
+        let part = if self.cosine {
+            step.saturating_sub(1) as f64 / self.steps as f64
+        } else {
+            0.0
+        };
+        0.5 * self.learning_rate * (1.0 + (std::f64::consts::PI * part).cos())
     }
 
     /// Checks every value.
@@ -188,20 +207,37 @@ pub struct Distilled<B: Backend> {
 pub struct Distiller<B: ModelBackend> {
     targets: Targets<B>,
     config: DistillConfig,
+    checkpoint: Option<Checkpoint>,
 }
 
 impl<B: ModelBackend> Distiller<B> {
     /// A distiller.
     pub fn new(targets: Targets<B>, config: DistillConfig) -> Self {
-        Self { targets, config }
+        Self {
+            targets,
+            config,
+            checkpoint: None,
+        }
+    }
+
+    /// Writes the state to a file after every so many steps, and goes on from that file if it is
+    /// there; the result is that of a run without a break.
+    pub fn with_checkpoint(self, path: impl Into<PathBuf>, every: usize) -> Self {
+        Self {
+            checkpoint: Some(Checkpoint {
+                path: path.into(),
+                every: every.max(1),
+            }),
+            ..self
+        }
     }
 
     /// Trains on images of anything.
     ///
     /// # Errors
     ///
-    /// [`Error::Setting`] for a recipe out of range or fewer than two images, and the errors of
-    /// reading images.
+    /// [`Error::Setting`] for a recipe out of range or fewer than two images, the errors of reading
+    /// images, and [`Error::Format`] for a checkpoint that does not belong to this run.
     pub fn fit(&self, images: &ImageSet, device: &B::Device) -> Result<Distilled<B>> {
         let config = &self.config;
         config.validate()?;
@@ -212,9 +248,8 @@ impl<B: ModelBackend> Distiller<B> {
                 rule: "at least 2",
             });
         }
-        let mut rng = StdRng::seed_from_u64(config.seed);
         let mut order: Vec<usize> = (0..images.len()).collect();
-        order.shuffle(&mut rng);
+        order.shuffle(&mut self.rng(Purpose::Split, 0));
         let held_out = (config.validation * images.len() as f64).round() as usize;
         let (train, validation) = order.split_at(images.len() - held_out.min(images.len() - 1));
 
@@ -229,6 +264,20 @@ impl<B: ModelBackend> Distiller<B> {
             weight_decay: config.weight_decay.into(),
         }
         .init();
+        let mut course = Course {
+            config: DistillConfig {
+                progress: true,
+                ..config.clone()
+            },
+            images: images.len(),
+            losses: Vec::with_capacity(config.steps),
+            validation: Vec::new(),
+        };
+        if let Some(checkpoint) = &self.checkpoint
+            && let Some(resumed) = checkpoint.read(network.clone(), optimiser.clone(), &course)?
+        {
+            (network, optimiser, course) = (resumed.network, resumed.optimiser, resumed.course);
+        }
 
         let statistics = &train[..train.len().min(config.statistics)];
         let bar = self.bar(statistics.len(), "normalising the targets {pos}/{len}");
@@ -248,24 +297,16 @@ impl<B: ModelBackend> Distiller<B> {
         };
 
         let bar = self.bar(config.steps, "{bar:30} step {pos}/{len}, {msg}, {eta} left");
-        let (mut losses, mut measured) = (Vec::with_capacity(config.steps), Vec::new());
-        let mut next = Vec::new();
-        for step in 1..=config.steps {
-            let mut pixels = Vec::with_capacity(config.batch);
-            while pixels.len() < config.batch {
-                if next.is_empty() {
-                    next = train.to_vec();
-                    next.shuffle(&mut rng);
-                }
-                let index = next.pop().unwrap_or_default();
-                pixels.push(self.crop(images.decode(index)?, Some(&mut rng))?);
-            }
-            let [image, targets] = pair(pixels)?.map(Tensor::<Autodiff<B>, 4>::from_inner);
+        bar.set_position(course.losses.len() as u64);
+        let mut draw = Draw::new(self, images, train);
+        for step in course.losses.len() + 1..=config.steps {
+            let [image, targets] =
+                pair(draw.step(step)?)?.map(Tensor::<Autodiff<B>, 4>::from_inner);
             let loss = (network.forward(image) - targets).square().mean();
             let grads = GradientsParams::from_grads(loss.backward(), &network);
-            network = optimiser.step(config.learning_rate, network, grads);
+            network = optimiser.step(config.learning_rate_at(step), network, grads);
             let loss = number(loss.inner());
-            losses.push(loss);
+            course.losses.push(loss);
 
             let last = step == config.steps;
             if !validation.is_empty() && (step % config.validate_every == 0 || last) {
@@ -275,20 +316,35 @@ impl<B: ModelBackend> Distiller<B> {
                     let [image, targets] = pair(vec![pixels])?;
                     sum += number((network.forward(image) - targets).square().mean());
                 }
-                measured.push((step, sum / validation.len() as f32));
+                course
+                    .validation
+                    .push((step, sum / validation.len() as f32));
             }
-            let held_out = measured
-                .last()
-                .map(|(_, loss)| format!(", held out {loss:.4}"));
+            if let Some(checkpoint) = &self.checkpoint
+                && step % checkpoint.every == 0
+            {
+                checkpoint.write(&network, &optimiser, &course)?;
+            }
+            let held_out = course.validation.last();
+            let held_out = held_out.map(|(_, loss)| format!(", held out {loss:.4}"));
             bar.set_message(format!("loss {loss:.4}{}", held_out.unwrap_or_default()));
             bar.inc(1);
         }
         bar.finish_and_clear();
         Ok(Distilled {
             teacher: network.valid().unpadded(config.size),
-            losses,
-            validation: measured,
+            losses: course.losses,
+            validation: course.validation,
         })
+    }
+
+    /// Random numbers for one purpose and place, the same however a run came there.
+    fn rng(&self, purpose: Purpose, index: usize) -> StdRng {
+        let mut seed = [0; 32];
+        seed[..8].copy_from_slice(&self.config.seed.to_le_bytes());
+        seed[8] = purpose as u8;
+        seed[16..24].copy_from_slice(&(index as u64).to_le_bytes());
+        StdRng::from_seed(seed)
     }
 
     /// The part of an image that a step shows, as large as the targets need it: random with `rng`,
@@ -355,6 +411,59 @@ impl<B: ModelBackend> Distiller<B> {
         }
         let style = ProgressStyle::with_template(template).unwrap_or(ProgressStyle::default_bar());
         ProgressBar::new(length as u64).with_style(style)
+    }
+}
+
+/// What random numbers are for.
+#[derive(Clone, Copy)]
+enum Purpose {
+    Split = 1,
+    Order,
+    Crop,
+}
+
+/// Draws the images of the steps: all in random order, and again.
+struct Draw<'a, B: ModelBackend> {
+    distiller: &'a Distiller<B>,
+    images: &'a ImageSet,
+    indices: &'a [usize],
+    /// Which round the order is of, and the order.
+    order: Option<(usize, Vec<usize>)>,
+}
+
+impl<'a, B: ModelBackend> Draw<'a, B> {
+    fn new(distiller: &'a Distiller<B>, images: &'a ImageSet, indices: &'a [usize]) -> Self {
+        Self {
+            distiller,
+            images,
+            indices,
+            order: None,
+        }
+    }
+
+    /// The crops of a step, counted from 1; decoded on all cores.
+    fn step(&mut self, step: usize) -> Result<Vec<RgbImage>> {
+        let batch = self.distiller.config.batch;
+        let drawn = (step - 1) * batch..step * batch;
+        let chosen: Vec<_> = drawn.map(|draw| (draw, self.index(draw))).collect();
+        let (distiller, images) = (self.distiller, self.images);
+        let crop = |(draw, index)| {
+            let mut rng = distiller.rng(Purpose::Crop, draw);
+            distiller.crop(images.decode(index)?, Some(&mut rng))
+        };
+        chosen.into_par_iter().map(crop).collect()
+    }
+
+    fn index(&mut self, draw: usize) -> usize {
+        let (round, place) = (draw / self.indices.len(), draw % self.indices.len());
+        let (distiller, indices) = (self.distiller, self.indices);
+        let order = self.order.take().filter(|(of, _)| *of == round);
+        let (_, order) = self.order.insert(order.unwrap_or_else(|| {
+            let mut order = indices.to_vec();
+            order.shuffle(&mut distiller.rng(Purpose::Order, round));
+            (round, order)
+        }));
+        order[place]
     }
 }
 

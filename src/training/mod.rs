@@ -2,6 +2,7 @@
 
 mod adam;
 mod cache;
+mod checkpoint;
 mod config;
 mod distill;
 mod feed;

@@ -102,7 +102,7 @@ pub trait ModelBackend: HyperbolicBackend {
         options: ConvOptions<2>,
         padding: usize,
     ) -> FloatTensor<Self> {
-        Self::pool(Self::conv(x, weight, bias, options, true), padding)
+        conv_then_pool::<Self>(x, weight, bias, options, padding)
     }
 
     /// The gradients of [`conv_pool`](Self::conv_pool) by x, if `of_x`, and by weight and bias, from
@@ -116,10 +116,7 @@ pub trait ModelBackend: HyperbolicBackend {
         padding: usize,
         of_x: bool,
     ) -> ConvGrads<Self> {
-        let [x_again, w, b] = [&x, &weight, &bias].map(Clone::clone);
-        let output = Self::conv(x_again, w, b, options.clone(), true);
-        let grad = Self::pool_backward(output.clone(), grad, padding);
-        Self::conv_backward(x, weight, bias, Some(output), grad, options, of_x)
+        conv_then_pool_backward::<Self>(x, weight, bias, grad, options, padding, of_x)
     }
 
     /// Bilinear resizing, with half-pixel centres.
@@ -240,6 +237,31 @@ fn burns_conv_backward<B: Backend>(
         weight: B::conv2d_weight_backward(x.clone(), weight, grad.clone(), options),
         bias: B::conv2d_bias_backward(x, bias, grad),
     }
+}
+
+fn conv_then_pool<B: ModelBackend>(
+    x: FloatTensor<B>,
+    weight: FloatTensor<B>,
+    bias: FloatTensor<B>,
+    options: ConvOptions<2>,
+    padding: usize,
+) -> FloatTensor<B> {
+    B::pool(B::conv(x, weight, bias, options, true), padding)
+}
+
+fn conv_then_pool_backward<B: ModelBackend>(
+    x: FloatTensor<B>,
+    weight: FloatTensor<B>,
+    bias: FloatTensor<B>,
+    grad: FloatTensor<B>,
+    options: ConvOptions<2>,
+    padding: usize,
+    of_x: bool,
+) -> ConvGrads<B> {
+    let again = (x.clone(), weight.clone(), bias.clone());
+    let output = B::conv(again.0, again.1, again.2, options.clone(), true);
+    let grad = B::pool_backward(output.clone(), grad, padding);
+    B::conv_backward(x, weight, bias, Some(output), grad, options, of_x)
 }
 
 fn burns_pool<B: Backend>(x: FloatTensor<B>, padding: usize) -> FloatTensor<B> {
