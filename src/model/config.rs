@@ -131,8 +131,7 @@ impl HypAdConfig {
     }
 
     /// HypAD read literally: the features are clipped without being scaled, which leaves of nearly
-    /// every vector only its direction. [`small`](Self::small) learns better; see the crate's
-    /// `docs/performance.md`.
+    /// every vector only its direction. [`small`](Self::small) scales them first.
     pub fn published() -> Self {
         Self {
             scale: FeatureScale::None,
