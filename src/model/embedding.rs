@@ -47,7 +47,7 @@ impl Embedding {
     }
 
     /// How many deviations a location has.
-    pub fn width(&self) -> usize {
+    pub(crate) fn width(&self) -> usize {
         self.width
     }
 

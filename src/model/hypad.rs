@@ -108,7 +108,7 @@ impl<B: Backend> Student<B> {
     }
 
     /// Whether the network is padded; see [`Pdn::is_padded`].
-    pub fn is_padded(&self) -> bool {
+    pub(crate) fn is_padded(&self) -> bool {
         self.pdn.is_padded()
     }
 }

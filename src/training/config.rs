@@ -31,7 +31,8 @@ pub struct TrainConfig {
     /// The threshold of the predicted mask: this many standard deviations above the mean score of
     /// the validation images, 3. Needs no defect to be chosen.
     pub threshold_sigmas: f64,
-    /// The student's first convolutions that start as the teacher's: 0.
+    /// The student's first convolutions that start as the teacher's, where they have one shape (all
+    /// but the last): 0.
     pub warm_layers: usize,
     /// Seed of the split, the order, the initial weights, dropout and augmentation.
     pub seed: u64,
