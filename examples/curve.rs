@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -9,7 +10,8 @@ use burn::backend::Flex;
 use clap::{Parser, ValueEnum};
 use hypad::data::{ImageSet, MvtecCategory, image::open};
 use hypad::files::write_whole;
-use hypad::report::Evaluator;
+use hypad::model::PdnConfig;
+use hypad::report::{Evaluation, Evaluator};
 use hypad::training::Progress;
 use hypad::{Error, HypAdConfig, Result, TrainConfig, Trainer};
 use plotters::prelude::*;
@@ -50,6 +52,9 @@ struct Args {
     /// Part of the deviations that the student does not learn from
     #[arg(long)]
     hard_quantile: Option<f64>,
+    /// Teachers (PDN-S), with commas; each is a line of every method: shipped, random, or weight files
+    #[arg(long, value_delimiter = ',', default_value = "shipped")]
+    teacher: Vec<String>,
     /// Folder of images of anything else, on which the student is taught to stay silent
     #[arg(long)]
     penalty: Option<PathBuf>,
@@ -81,6 +86,7 @@ enum Arm {
 struct Point {
     category: String,
     arm: String,
+    teacher: String,
     seed: u64,
     step: usize,
     minutes: f64,
@@ -151,15 +157,32 @@ fn run(args: &Args) -> Result<()> {
         .collect::<Result<_>>()?;
     let mut points = Vec::new();
     for category in &categories {
-        for arm in &args.arms {
-            let mut trainer = Trainer::<Flex>::new(args.model(*arm)?, recipe.clone());
+        let lines = args.arms.iter();
+        let lines = lines.flat_map(|arm| args.teacher.iter().map(move |teacher| (arm, teacher)));
+        for (arm, name) in lines {
+            let model = args.model(*arm)?;
+            let teacher = PdnConfig::new(model.network, model.channels);
+            let teacher = common::teacher(name, teacher, args.seed, &device)?;
+            let mut trainer = Trainer::<Flex>::new(model, recipe.clone()).with_teacher(teacher);
             if let Some(folder) = &args.penalty {
                 trainer = trainer.with_penalty(ImageSet::folder(folder)?);
             }
             let test = |progress: Progress<Flex>| {
-                let point = test(category, *arm, args.seed, &progress)?;
+                let found = test(category, &progress)?;
+                let point = Point {
+                    category: category.name.clone(),
+                    arm: format!("{arm:?}"),
+                    teacher: name.clone(),
+                    seed: args.seed,
+                    step: progress.step,
+                    minutes: progress.time.as_secs_f64() / 60.0,
+                    image_auroc: found.image.auroc,
+                    pixel_auroc: found.pixel.auroc,
+                    aupro_30: found.aupro.at_0_3,
+                    aupro_5: found.aupro.at_0_05,
+                };
                 eprintln!(
-                    "{} {:?}: step {}, {:.1} minutes, image AUROC {:.4}, AUPRO@0.3 {:.4}",
+                    "{} {:?} {name}: step {}, {:.1} minutes, image AUROC {:.4}, AUPRO@0.3 {:.4}",
                     point.category,
                     arm,
                     point.step,
@@ -184,7 +207,7 @@ fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-fn test(category: &MvtecCategory, arm: Arm, seed: u64, progress: &Progress<Flex>) -> Result<Point> {
+fn test(category: &MvtecCategory, progress: &Progress<Flex>) -> Result<Evaluation> {
     let mut evaluator = Evaluator::new();
     for test in &category.test {
         let found = progress.detector.predict(&open(&test.path)?)?;
@@ -198,18 +221,7 @@ fn test(category: &MvtecCategory, arm: Arm, seed: u64, progress: &Progress<Flex>
             size,
         )?;
     }
-    let evaluation = evaluator.evaluate()?;
-    Ok(Point {
-        category: category.name.clone(),
-        arm: format!("{arm:?}"),
-        seed,
-        step: progress.step,
-        minutes: progress.time.as_secs_f64() / 60.0,
-        image_auroc: evaluation.image.auroc,
-        pixel_auroc: evaluation.pixel.auroc,
-        aupro_30: evaluation.aupro.at_0_3,
-        aupro_5: evaluation.aupro.at_0_05,
-    })
+    evaluator.evaluate()
 }
 
 fn write_csv(path: &Path, points: &[Point]) -> Result<()> {
@@ -235,6 +247,14 @@ fn write_picture(path: &Path, category: &str, points: &[&Point]) -> Result<()> {
     write_whole(path, svg.as_bytes())
 }
 
+/// A file's name without folders and ending.
+fn stem(path: &str) -> Cow<'_, str> {
+    Path::new(path)
+        .file_stem()
+        .unwrap_or_default()
+        .to_string_lossy()
+}
+
 type Axis = (&'static str, fn(&Point) -> f64);
 
 fn draw(
@@ -247,7 +267,13 @@ fn draw(
         ("image AUROC", |p| p.image_auroc.unwrap_or(f64::NAN)),
         ("AUPRO@0.3", |p| p.aupro_30.unwrap_or(f64::NAN)),
     ];
-    let mut arms: Vec<&str> = points.iter().map(|p| p.arm.as_str()).collect();
+    // A line has a method and a teacher; a teacher that all share is not named.
+    let shared = points.iter().all(|p| p.teacher == points[0].teacher);
+    let name = |p: &Point| match shared {
+        true => p.arm.clone(),
+        false => format!("{} {}", p.arm, stem(&p.teacher)),
+    };
+    let mut arms: Vec<String> = points.iter().map(|p| name(p)).collect();
     arms.dedup();
     let area = SVGBackend::with_string(svg, (960, 680)).into_drawing_area();
     area.fill(&WHITE)?;
@@ -273,13 +299,13 @@ fn draw(
             .draw()?;
         for (index, arm) in arms.iter().enumerate() {
             let colour = Palette99::pick(index).to_rgba();
-            let line = points.iter().filter(|p| p.arm == *arm);
+            let line = points.iter().filter(|p| name(p) == *arm);
             let line: Vec<_> = line.map(|p| (x.1(p), y.1(p))).collect();
             let dots = line.iter().map(|at| Circle::new(*at, 3, colour.filled()));
             chart.draw_series(dots)?;
             chart
                 .draw_series(LineSeries::new(line.clone(), colour.stroke_width(2)))?
-                .label(*arm)
+                .label(arm)
                 .legend(move |(x, y)| {
                     Rectangle::new([(x, y - 3), (x + 14, y + 3)], colour.filled())
                 });

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::{Parser, ValueEnum};
 use hypad::data::{ImageSet, MvtecCategory};
 use hypad::model::ModelBackend;
-use hypad::model::{FeatureScale, Margin, PdnConfig, PdnSize, weights::load_pdn};
+use hypad::model::{FeatureScale, Margin, PdnConfig, PdnSize};
 use hypad::report::Table;
 use hypad::{Error, HypAdConfig, Result, TrainConfig};
 
@@ -61,9 +61,10 @@ struct Args {
     /// model or recipe
     #[arg(long, conflicts_with_all = ["recipe", "steps", "seed", "method", "curvature", "clip", "scale", "size", "margin", "teacher", "penalty"])]
     model: Option<PathBuf>,
-    /// Teacher weights: safetensors in PyTorch Sequential naming [default: the crate's own PDN-S]
-    #[arg(long)]
-    teacher: Option<PathBuf>,
+    /// Teacher: shipped (the crate's own PDN-S), random, or a file of weights (safetensors or .pth, in
+    /// the names of PyTorch's Sequential or of anomalib)
+    #[arg(long, default_value = "shipped")]
+    teacher: String,
     /// Folder of images of anything else, on which the student is taught to stay silent
     #[arg(long)]
     penalty: Option<PathBuf>,
@@ -241,18 +242,13 @@ fn source<B: ModelBackend>(args: &Args, device: &B::Device) -> Result<common::So
         return Ok(common::Source::File(path.clone()));
     }
     let (model, recipe) = (args.config()?, args.recipe()?);
-    let teacher = match &args.teacher {
-        Some(path) => {
-            let config = PdnConfig::new(model.network, model.channels);
-            Some(load_pdn::<B>(path, config, device)?)
-        }
-        None => None,
-    };
+    let network = PdnConfig::new(model.network, model.channels);
+    let teacher = common::teacher::<B>(&args.teacher, network, args.seed, device)?;
     let penalty = args.penalty.as_ref().map(ImageSet::folder).transpose()?;
     Ok(common::Source::Training {
         model,
         recipe,
-        teacher,
+        teacher: Some(teacher),
         penalty,
     })
 }

@@ -40,7 +40,7 @@ fn a_teacher_learns_and_is_reproducible() {
     let config = DistillConfig {
         steps: 6,
         batch: 2,
-        side: 32,
+        side: 40,
         validation: 0.2,
         validate_every: 3,
         progress: false,

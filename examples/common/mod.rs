@@ -3,6 +3,7 @@
 #![allow(dead_code)] // no example uses all of it
 
 mod results;
+mod teacher;
 
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,8 @@ use hypad::report::{AnomalyMap, Evaluator, Report, Seconds, panel};
 use hypad::{Detector, Error, HypAdConfig, Result, TrainConfig, Trainer};
 use indicatif::{ProgressBar, ProgressStyle};
 pub use results::*;
+#[allow(unused_imports)] // as above
+pub use teacher::teacher;
 
 /// A schedule of training.
 #[derive(Clone, Copy, clap::ValueEnum)]

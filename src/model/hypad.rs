@@ -7,6 +7,7 @@ use super::autoencoder::{Autoencoder, AutoencoderConfig};
 use super::config::HypAdConfig;
 use super::ops::ModelBackend;
 use super::pdn::{Pdn, PdnConfig};
+use super::weights;
 use crate::error::Result;
 
 /// A teacher network whose features are normalised channel by channel.
@@ -26,6 +27,17 @@ impl<B: Backend> Teacher<B> {
             mean: constant(Tensor::zeros([channels], device)),
             std: constant(Tensor::ones([channels], device)),
         }
+    }
+
+    /// The PDN-S teacher that comes with the crate, as
+    /// [`weights::pretrained_small`](super::weights::pretrained_small) loads it. It does not
+    /// normalise yet.
+    ///
+    /// # Errors
+    ///
+    /// None expected: the file is compiled in and tested.
+    pub fn pretrained_small(device: &B::Device) -> Result<Self> {
+        Ok(Self::new(weights::pretrained_small(device)?, device))
     }
 
     /// The same network with this normalisation.
