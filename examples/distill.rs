@@ -54,6 +54,9 @@ struct Args {
     /// Learning rate [default: 1e-3, falling (light), 1e-4 (published)]
     #[arg(long)]
     learning_rate: Option<f64>,
+    /// Steps in which the learning rate rises [default: 200 (light), 0 (published)]
+    #[arg(long)]
+    warm_up: Option<usize>,
     /// Seed of all that is random
     #[arg(long, default_value_t = DistillConfig::light().seed)]
     seed: u64,
@@ -106,6 +109,7 @@ fn run(args: &Args) -> Result<()> {
         steps: args.steps.unwrap_or(recipe.steps),
         batch: args.batch.unwrap_or(recipe.batch),
         learning_rate: args.learning_rate.unwrap_or(recipe.learning_rate),
+        warm_up: args.warm_up.unwrap_or(recipe.warm_up),
         seed: args.seed,
         ..recipe
     };

@@ -92,7 +92,7 @@ fn run(args: &Args) -> Result<()> {
             rule: "at least 1",
         });
     }
-    let device = FlexDevice::default();
+    let device = FlexDevice;
     let mut teachers = Vec::new();
     for name in &args.teacher {
         let network = PdnConfig::new(PdnSize::Small, 384);

@@ -51,6 +51,9 @@ pub struct DistillConfig {
     pub grey: f64,
     /// Learning rate of Adam.
     pub learning_rate: f64,
+    /// First steps, in which the learning rate rises to that value. A high one from the start
+    /// silences units for good.
+    pub warm_up: usize,
     /// Whether the learning rate falls to 0, along half a cosine.
     pub cosine: bool,
     /// L2 penalty added to the gradient.
@@ -80,6 +83,7 @@ impl DistillConfig {
             flip: 0.0,
             grey: 0.1,
             learning_rate: 1e-4,
+            warm_up: 0,
             cosine: false,
             weight_decay: 1e-5,
             statistics: 10_000,
@@ -101,7 +105,10 @@ impl DistillConfig {
             smallest_crop: 0.5,
             flip: 0.5,
             learning_rate: 1e-3,
+            warm_up: 200,
             cosine: true,
+            // Adam makes the penalty as strong as a gradient that small: it would prune the network.
+            weight_decay: 0.0,
             statistics: 500,
             validate_every: 500,
             ..Self::published()
@@ -115,7 +122,8 @@ impl DistillConfig {
         } else {
             0.0
         };
-        0.5 * self.learning_rate * (1.0 + (std::f64::consts::PI * part).cos())
+        let risen = (step as f64 / self.warm_up.max(1) as f64).min(1.0);
+        0.5 * self.learning_rate * risen * (1.0 + (std::f64::consts::PI * part).cos())
     }
 
     /// Checks every value.
@@ -517,9 +525,10 @@ mod tests {
                 ..PdnConfig::new(size, 8)
             };
             let padded: Pdn<Flex> = config.init(&device);
-            let unpadded = PdnConfig::new(size, 8)
-                .init::<Flex>(&device)
-                .load_record(padded.clone().into_record());
+            // Weights are drawn when they are first used, those of a copy again.
+            let record = padded.clone().into_record();
+            let padded = padded.load_record(record);
+            let unpadded = padded.clone().unpadded(size);
             let image = Tensor::random([1, 3, 72, 72], Distribution::Default, &device);
             let unpadded = unpadded.forward(image.clone());
             let middle = within(padded.forward(image), unpadded.dims()[2]);
