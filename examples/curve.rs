@@ -13,7 +13,7 @@ use hypad::files::write_whole;
 use hypad::model::PdnConfig;
 use hypad::report::{Evaluation, Evaluator};
 use hypad::training::Progress;
-use hypad::{Error, HypAdConfig, Result, TrainConfig, Trainer};
+use hypad::{Error, HypAdConfig, Result, Trainer};
 use plotters::prelude::*;
 use serde::Serialize;
 
@@ -34,21 +34,8 @@ struct Args {
     /// c of the curvature -c of "h"
     #[arg(long, default_value_t = HypAdConfig::small().curvature)]
     curvature: f64,
-    /// The schedule; the flags below change parts of it
-    #[arg(long, default_value = "fast")]
-    recipe: common::Recipe,
-    /// Training steps of one image each
-    #[arg(long)]
-    steps: Option<usize>,
-    /// Learning rate of Adam
-    #[arg(long)]
-    learning_rate: Option<f64>,
-    /// First convolutions of the student that start as the teacher's
-    #[arg(long)]
-    warm_layers: Option<usize>,
-    /// The student sees a penalty image in every so many steps
-    #[arg(long)]
-    penalty_every: Option<usize>,
+    #[command(flatten)]
+    recipe: common::RecipeFlags,
     /// Part of the deviations that the student does not learn from
     #[arg(long)]
     hard_quantile: Option<f64>,
@@ -61,9 +48,6 @@ struct Args {
     /// Numbers of steps after which to test, with commas [default: ten, ever further apart]
     #[arg(long, value_delimiter = ',')]
     at: Vec<usize>,
-    /// Seed of all that is random
-    #[arg(long, default_value_t = TrainConfig::default().seed)]
-    seed: u64,
     /// Where results go
     #[arg(long, default_value = "out/curve")]
     out: PathBuf,
@@ -117,20 +101,6 @@ impl Args {
         Ok(config)
     }
 
-    fn recipe(&self) -> Result<TrainConfig> {
-        let base = self.recipe.config();
-        let config = TrainConfig {
-            steps: self.steps.unwrap_or(base.steps),
-            learning_rate: self.learning_rate.unwrap_or(base.learning_rate),
-            warm_layers: self.warm_layers.unwrap_or(base.warm_layers),
-            penalty_every: self.penalty_every.unwrap_or(base.penalty_every),
-            seed: self.seed,
-            ..base
-        };
-        config.validate()?;
-        Ok(config)
-    }
-
     /// The steps after which to test: a factor of about 1.6 apart.
     fn at(&self, steps: usize) -> Vec<usize> {
         if !self.at.is_empty() {
@@ -149,7 +119,7 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<()> {
     let device = Default::default();
-    let recipe = args.recipe()?;
+    let recipe = args.recipe.config()?;
     let at = args.at(recipe.steps);
     let categories = args.category.iter();
     let categories: Vec<_> = categories
@@ -162,7 +132,7 @@ fn run(args: &Args) -> Result<()> {
         for (arm, name) in lines {
             let model = args.model(*arm)?;
             let teacher = PdnConfig::new(model.network, model.channels);
-            let teacher = common::teacher(name, teacher, args.seed, &device)?;
+            let teacher = common::teacher(name, teacher, args.recipe.seed, &device)?;
             let mut trainer = Trainer::<Flex>::new(model, recipe.clone()).with_teacher(teacher);
             if let Some(folder) = &args.penalty {
                 trainer = trainer.with_penalty(ImageSet::folder(folder)?);
@@ -173,7 +143,7 @@ fn run(args: &Args) -> Result<()> {
                     category: category.name.clone(),
                     arm: format!("{arm:?}"),
                     teacher: name.clone(),
-                    seed: args.seed,
+                    seed: args.recipe.seed,
                     step: progress.step,
                     minutes: progress.time.as_secs_f64() / 60.0,
                     image_auroc: found.image.auroc,

@@ -10,7 +10,7 @@ use hypad::data::{ImageSet, MvtecCategory};
 use hypad::model::ModelBackend;
 use hypad::model::{FeatureScale, Margin, PdnConfig, PdnSize};
 use hypad::report::Table;
-use hypad::{Error, HypAdConfig, Result, TrainConfig};
+use hypad::{Error, HypAdConfig, Result};
 
 /// Train HypAD on the normal images of a category, detect and localise the defects of its test
 /// images, and write report.json, model.safetensors, tables and pictures.
@@ -28,15 +28,8 @@ struct Args {
     /// Where results go; with "all", a folder each
     #[arg(long, default_value = "out")]
     out: PathBuf,
-    /// The schedule of training
-    #[arg(long, default_value = "published")]
-    recipe: common::Recipe,
-    /// Training steps of one image each [default: the recipe's]
-    #[arg(long)]
-    steps: Option<usize>,
-    /// Seed of all that is random
-    #[arg(long, default_value_t = TrainConfig::default().seed)]
-    seed: u64,
+    #[command(flatten)]
+    recipe: common::RecipeFlags,
     /// hypad: distances in the Poincaré ball; efficientad: squared Euclidean, no projection, no
     /// clip (--curvature, --clip and --scale do not apply)
     #[arg(long, default_value = "hypad")]
@@ -59,7 +52,7 @@ struct Args {
     margin: MarginFlag,
     /// Test this trained model (a model.safetensors) instead of training one; goes with no flag of
     /// model or recipe
-    #[arg(long, conflicts_with_all = ["recipe", "steps", "seed", "method", "curvature", "clip", "scale", "size", "margin", "teacher", "penalty"])]
+    #[arg(long, conflicts_with_all = ["recipe", "steps", "learning_rate", "warm_layers", "penalty_every", "seed", "method", "curvature", "clip", "scale", "size", "margin", "teacher", "penalty"])]
     model: Option<PathBuf>,
     /// Teacher: shipped (the crate's own PDN-S), random, or a file of weights (safetensors or .pth, in
     /// the names of PyTorch's Sequential or of anomalib)
@@ -142,17 +135,6 @@ impl Args {
                 },
                 ..HypAdConfig::small()
             },
-        };
-        config.validate()?;
-        Ok(config)
-    }
-
-    fn recipe(&self) -> Result<TrainConfig> {
-        let base = self.recipe.config();
-        let config = TrainConfig {
-            steps: self.steps.unwrap_or(base.steps),
-            seed: self.seed,
-            ..base
         };
         config.validate()?;
         Ok(config)
@@ -241,9 +223,9 @@ fn source<B: ModelBackend>(args: &Args, device: &B::Device) -> Result<common::So
     if let Some(path) = &args.model {
         return Ok(common::Source::File(path.clone()));
     }
-    let (model, recipe) = (args.config()?, args.recipe()?);
+    let (model, recipe) = (args.config()?, args.recipe.config()?);
     let network = PdnConfig::new(model.network, model.channels);
-    let teacher = common::teacher::<B>(&args.teacher, network, args.seed, device)?;
+    let teacher = common::teacher::<B>(&args.teacher, network, args.recipe.seed, device)?;
     let penalty = args.penalty.as_ref().map(ImageSet::folder).transpose()?;
     Ok(common::Source::Training {
         model,

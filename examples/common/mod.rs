@@ -2,6 +2,7 @@
 
 #![allow(dead_code)] // no example uses all of it
 
+mod recipe;
 mod results;
 mod teacher;
 
@@ -16,27 +17,8 @@ use hypad::model::Pdn;
 use hypad::report::{AnomalyMap, Evaluator, Report, Seconds, panel};
 use hypad::{Detector, Error, HypAdConfig, Result, TrainConfig, Trainer};
 use indicatif::{ProgressBar, ProgressStyle};
-pub use results::*;
 #[allow(unused_imports)] // as above
-pub use teacher::teacher;
-
-/// A schedule of training.
-#[derive(Clone, Copy, clap::ValueEnum)]
-pub enum Recipe {
-    /// A quarter of an hour on two cores
-    Fast,
-    /// The paper's 70,000 steps
-    Published,
-}
-
-impl Recipe {
-    pub fn config(self) -> TrainConfig {
-        match self {
-            Recipe::Fast => TrainConfig::fast(),
-            Recipe::Published => TrainConfig::published(),
-        }
-    }
-}
+pub use {recipe::RecipeFlags, results::*, teacher::teacher};
 
 /// How a run comes by its detector.
 #[derive(Clone)]

@@ -1,0 +1,53 @@
+//! Flags of a recipe of training.
+
+use hypad::{Result, TrainConfig};
+
+/// A schedule of training.
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub enum Recipe {
+    /// A quarter of an hour on two cores
+    Fast,
+    /// The paper's 70,000 steps
+    Published,
+}
+
+#[derive(clap::Args)]
+pub struct RecipeFlags {
+    /// The schedule; the flags below change parts of it
+    #[arg(long, default_value = "fast")]
+    recipe: Recipe,
+    /// Training steps of one image each [default: the recipe's, as below]
+    #[arg(long)]
+    steps: Option<usize>,
+    /// Learning rate of Adam
+    #[arg(long)]
+    learning_rate: Option<f64>,
+    /// First convolutions of the student that start as the teacher's
+    #[arg(long)]
+    warm_layers: Option<usize>,
+    /// The student sees a penalty image in every so many steps
+    #[arg(long)]
+    penalty_every: Option<usize>,
+    /// Seed of all that is random
+    #[arg(long, default_value_t = TrainConfig::default().seed)]
+    pub seed: u64,
+}
+
+impl RecipeFlags {
+    pub fn config(&self) -> Result<TrainConfig> {
+        let base = match self.recipe {
+            Recipe::Fast => TrainConfig::fast(),
+            Recipe::Published => TrainConfig::published(),
+        };
+        let config = TrainConfig {
+            steps: self.steps.unwrap_or(base.steps),
+            learning_rate: self.learning_rate.unwrap_or(base.learning_rate),
+            warm_layers: self.warm_layers.unwrap_or(base.warm_layers),
+            penalty_every: self.penalty_every.unwrap_or(base.penalty_every),
+            seed: self.seed,
+            ..base
+        };
+        config.validate()?;
+        Ok(config)
+    }
+}
