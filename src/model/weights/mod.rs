@@ -49,8 +49,9 @@ pub fn save_pdn<B: Backend>(
 
 /// The PDN-S teacher that comes with the crate.
 ///
-/// Distilled by this project from MobileNet v1 features on natural photographs, a stopgap for
-/// quick starts; for the published results bring an ImageNet teacher with [`load_pdn`].
+/// Distilled by this project from MobileNet v1 features on natural photographs; `docs/teacher.md`
+/// says how, and how good it is. For the published results bring an ImageNet teacher with
+/// [`load_pdn`].
 ///
 /// # Errors
 ///
