@@ -85,11 +85,18 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<()> {
-    if args.vectors == 0 {
+    if args.vectors < 2 {
         return Err(Error::Setting {
             name: "vectors",
-            value: "0".into(),
-            rule: "at least 1",
+            value: args.vectors.to_string(),
+            rule: "at least 2",
+        });
+    }
+    if args.side < 40 || !args.side.is_multiple_of(8) {
+        return Err(Error::Setting {
+            name: "side",
+            value: args.side.to_string(),
+            rule: "a multiple of 8, at least 40",
         });
     }
     let device = FlexDevice;

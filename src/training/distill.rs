@@ -51,8 +51,8 @@ pub struct DistillConfig {
     pub grey: f64,
     /// Learning rate of Adam.
     pub learning_rate: f64,
-    /// First steps, in which the learning rate rises to that value. A high one from the start
-    /// silences units for good.
+    /// First steps, in which the learning rate rises to that value. A high one from the start leaves
+    /// a larger loss.
     pub warm_up: usize,
     /// Whether the learning rate falls to 0, along half a cosine.
     pub cosine: bool,

@@ -55,7 +55,7 @@ pub fn step(
 mod tests {
     use super::*;
 
-    /// The weights of a silent unit shrink by the penalty alone, and end as 0.
+    /// Weights that the penalty alone moves shrink, but never so far.
     #[test]
     fn nothing_becomes_subnormal() {
         let mut parameters = [0.02_f32, -0.5, 1e-24, -1e-39];
