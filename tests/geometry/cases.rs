@@ -40,7 +40,7 @@ fn inner(name: &str, c: f64, a: &[f64], b: &[f64]) -> bool {
 }
 
 /// `HYPAD_CASES` names another file of cases. With `--nocapture` the worst errors are shown.
-fn cases<B: Tested>(dtype: DType, epsilon: f64, backend: &str) {
+pub fn cases<B: Tested>(dtype: DType, epsilon: f64, backend: &str) {
     let text = match std::env::var("HYPAD_CASES") {
         Ok(path) => std::fs::read_to_string(path).unwrap(),
         Err(_) => include_str!("../cases/ball.json").to_string(),
@@ -58,7 +58,7 @@ fn cases<B: Tested>(dtype: DType, epsilon: f64, backend: &str) {
             .iter()
             .chain(grads.iter().flatten())
             .all(|v| v.is_finite());
-        assert!(finite, "{case}");
+        assert!(finite, "{case}: {output:?} {grads:?}");
 
         let [a, b, _] = &data;
         let tolerance = match name {

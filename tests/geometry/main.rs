@@ -5,6 +5,8 @@ mod cases;
 mod common;
 mod curvature;
 mod distribution;
+#[cfg(any(feature = "cuda", feature = "vulkan"))]
+mod gpu;
 mod gradients;
 mod identities;
 mod layers;

@@ -6,7 +6,7 @@ use hypad::geometry::PoincareBall;
 
 use super::common::*;
 
-fn equals_dist<B: Tested>(n: usize, m: usize, d: usize, c: f64, dtype: DType, tolerance: f64) {
+pub fn equals_dist<B: Tested>(n: usize, m: usize, d: usize, c: f64, dtype: DType, tolerance: f64) {
     let device = B::Device::default();
     let ball = PoincareBall::new(c).unwrap();
     let spread = 0.9 / (d as f64).sqrt() / c.max(1.0).sqrt();
@@ -35,13 +35,15 @@ fn equals_dist<B: Tested>(n: usize, m: usize, d: usize, c: f64, dtype: DType, to
     let grads = (matrix.clone() * weights.clone()).sum().backward();
     let [by_x, by_y] = [&x, &y].map(|t| values(t.grad(&grads).unwrap()));
 
-    let (x, y) = (leaf(x, DType::F64), leaf(y, DType::F64));
+    let exact = |t: Tensor<B, 2>| {
+        let device = Default::default();
+        Tensor::<F, 2>::from_data(t.into_data(), (&device, DType::F64)).require_grad()
+    };
+    let (x, y, weights) = (exact(x), exact(y), exact(weights));
     let rows = x.clone().unsqueeze_dim::<3>(1).expand([n, m, d]);
     let columns = y.clone().unsqueeze_dim::<3>(0).expand([n, m, d]);
     let expected = ball.dist(rows, columns).squeeze_dim::<2>(2);
-    let grads = (expected.clone() * weights.cast(DType::F64))
-        .sum()
-        .backward();
+    let grads = (expected.clone() * weights).sum().backward();
     for (ours, expected) in values(matrix).iter().zip(values(expected)) {
         assert!(
             (ours - expected).abs() <= tolerance * expected,

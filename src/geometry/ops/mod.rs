@@ -1,7 +1,8 @@
 //! The operations that a backend computes itself, and those that are made of them.
 //!
 //! `backend` is the trait, `autodiff` its implementation in a graph, `primitive` the default made
-//! of Burn's primitives, `cpu` the kernels of Flex and NdArray. `curvature` is what a handle calls.
+//! of Burn's primitives, `cpu` the kernels of Flex and NdArray, `cube` those of CUDA and Vulkan.
+//! `curvature` is what a handle calls.
 
 mod autodiff;
 pub(super) mod backend;
@@ -9,5 +10,9 @@ pub(super) mod backend;
 mod cpu;
 #[cfg(all(feature = "flex", feature = "anomaly"))]
 pub(crate) use cpu::vectorised;
+#[cfg(feature = "cube")]
+mod cube;
 pub(super) mod curvature;
+#[cfg(any(feature = "flex", feature = "ndarray", feature = "cube"))]
+mod layout;
 pub(super) mod primitive;

@@ -12,7 +12,6 @@ pub struct Slopes<T> {
     pub by_x: T,
     pub by_y: T,
     pub by_difference: T,
-    pub by_c: T,
 }
 
 impl<T: Float> Slopes<T> {
@@ -22,7 +21,6 @@ impl<T: Float> Slopes<T> {
             by_x: T::zero(),
             by_y: T::zero(),
             by_difference: T::zero(),
-            by_c: T::zero(),
         }
     }
 }
@@ -59,17 +57,23 @@ impl<T: Float> BallPair<T> {
             return Slopes::zero();
         }
         let [a, b] = self.gaps;
-        let [xx, yy] = self.squares;
         let q = self.quotient();
-        let (root, stretch) = (q.sqrt(), (T::one() + c * q).sqrt());
-        let by_q_times_q = root / stretch;
-        let two = constant::<T>(2.0);
+        let by_q_times_q = (q / (T::one() + c * q)).sqrt();
         Slopes {
             by_x: c * by_q_times_q / a,
             by_y: c * by_q_times_q / b,
             by_difference: by_q_times_q / self.difference,
-            by_c: by_q_times_q * (xx / a + yy / b) + two * root * q * arsinhc(c * q).slope,
         }
+    }
+
+    /// Its derivative by c.
+    pub fn by_c(&self, c: T) -> T {
+        let [a, b] = self.gaps;
+        let [xx, yy] = self.squares;
+        let q = self.quotient();
+        let two = constant::<T>(2.0);
+        let by_q_times_q = (q / (T::one() + c * q)).sqrt();
+        by_q_times_q * (xx / a + yy / b) + two * q.sqrt() * q * arsinhc(c * q).slope
     }
 }
 
@@ -144,50 +148,73 @@ impl<T: Float> TangentPair<T> {
     #[inline]
     pub fn slopes(&self, c: T) -> Slopes<T> {
         let scaled = self.scaled(c);
-        let sum = scaled.radial + scaled.tangential;
-        if sum <= T::zero() {
+        if scaled.radial + scaled.tangential <= T::zero() {
             return Slopes::zero();
         }
-        let two = constant::<T>(2.0);
-        let four = constant::<T>(4.0);
-        let shrink = (-two * scaled.exponent).exp();
-        // ∂d/∂S² = 1/(S √(1 + cS²)); what it multiplies is scaled by e^(−2m), and so is this.
-        let by_square = (sum * (shrink + c * sum)).sqrt().recip();
+        let (two, four) = (constant::<T>(2.0), constant::<T>(4.0));
+        let by_square = scaled.by_square(c);
         let r = self.radial;
         let rr = r * r;
-        let kappa = log_sinhc_slope(c * rr);
         let by_radial = if r == T::zero() {
             T::zero()
         } else {
+            let kappa = log_sinhc_slope(c * rr);
             two * scaled.radial / r * (T::one() + two * c * rr * kappa)
         };
         let along = by_radial - two * r * scaled.weight;
         let [u, v] = self.norms;
-        let kappas = [u, v].map(|norm| log_sinhc_slope(four * c * norm * norm));
-        let by_norm = |along: T, norm: T, kappa: T| {
+        let by_norm = |along: T, norm: T| {
             if norm == T::zero() {
                 return T::zero();
             }
+            let kappa = log_sinhc_slope(four * c * norm * norm);
             let bend = constant::<T>(8.0) * c * norm * kappa * scaled.tangential;
             by_square * (along + bend) / (two * norm)
         };
-        let squares = four * (kappas[0] * u * u + kappas[1] * v * v);
+        Slopes {
+            by_x: by_norm(along, u),
+            by_y: by_norm(-along, v),
+            by_difference: by_square * scaled.weight,
+        }
+    }
+
+    /// Its derivative by c: through S, and at a fixed S through 2/√c arsinh(√c S).
+    pub fn by_c(&self, c: T) -> T {
+        let scaled = self.scaled(c);
+        let sum = scaled.radial + scaled.tangential;
+        if sum <= T::zero() {
+            return T::zero();
+        }
+        let (two, four) = (constant::<T>(2.0), constant::<T>(4.0));
+        let rr = self.radial * self.radial;
+        let kappa = log_sinhc_slope(c * rr);
+        let [u, v] = self.norms.map(|norm| norm * norm);
+        let [of_u, of_v] = [u, v].map(|square| log_sinhc_slope(four * c * square));
+        let squares = four * (of_u * u + of_v * v);
         let by_square_c =
-            by_square * (two * kappa * rr * scaled.radial + squares * scaled.tangential);
-        // What is left is c in 2/√c arsinh(√c S) at a fixed S.
-        let root = sum.sqrt();
+            scaled.by_square(c) * (two * kappa * rr * scaled.radial + squares * scaled.tangential);
+        let shrink = scaled.shrink();
         let near = scaled.exponent < constant(30.0);
         let explicit = if near && c * sum / shrink < constant(1e-2) {
             let square = sum / shrink;
             two * square * square.sqrt() * arsinhc(c * square).slope
         } else {
-            (root / (shrink + c * sum).sqrt() - self.distance(c) / two) / c
+            ((sum / (shrink + c * sum)).sqrt() - self.distance(c) / two) / c
         };
-        Slopes {
-            by_x: by_norm(along, u, kappas[0]),
-            by_y: by_norm(-along, v, kappas[1]),
-            by_difference: by_square * scaled.weight,
-            by_c: by_square_c + explicit,
-        }
+        by_square_c + explicit
+    }
+}
+
+impl<T: Float> Scaled<T> {
+    /// e^(−2m).
+    fn shrink(&self) -> T {
+        (-constant::<T>(2.0) * self.exponent).exp()
+    }
+
+    /// ∂d/∂S² = 1/(S √(1 + cS²)); what it multiplies is scaled by e^(−2m), and so is this.
+    #[inline]
+    fn by_square(&self, c: T) -> T {
+        let sum = self.radial + self.tangential;
+        (sum * (self.shrink() + c * sum)).sqrt().recip()
     }
 }

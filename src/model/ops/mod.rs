@@ -201,6 +201,8 @@ pub struct ConvGrads<B: Backend> {
 
 #[cfg(feature = "cuda")]
 impl ModelBackend for burn::backend::Cuda {}
+#[cfg(feature = "vulkan")]
+impl ModelBackend for burn::backend::Vulkan {}
 #[cfg(feature = "ndarray")]
 impl ModelBackend for burn::backend::NdArray<f32> {}
 #[cfg(feature = "ndarray")]

@@ -3,9 +3,10 @@
 use burn::tensor::ops::FloatTensor;
 use burn::tensor::{DType, Element, Shape, TensorData, TensorMetadata, bf16, f16};
 
-use super::vectors::{Real, Vectors};
+use super::vectors::Real;
 use super::{kernels, pairwise};
 use crate::geometry::ops::backend::{HyperbolicBackend, PairOp, PointOp};
+use crate::geometry::ops::layout::Vectors;
 
 /// A tensor in the memory of the CPU.
 trait HostTensor: TensorMetadata {

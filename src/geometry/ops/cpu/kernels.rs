@@ -1,8 +1,9 @@
 //! The operations on slices of whole tensors.
 
-use super::lane::Lane;
-use super::vectors::{Real, Vectors, map, reduce};
+use super::lane::{self, Lane};
+use super::vectors::{Real, map, reduce};
 use crate::geometry::ops::backend::{PairOp, PointOp};
+use crate::geometry::ops::layout::Vectors;
 use crate::geometry::scalar::addition::{AddPair, ExpPair, SumGradient};
 use crate::geometry::scalar::distance::{BallPair, Slopes};
 use crate::geometry::scalar::radial::Radial;
@@ -35,8 +36,14 @@ pub fn point<T: Real>(op: PointOp, vectors: Vectors, x: &[T], c: f64) -> Vec<T> 
         let gap = |vector, [norm]: [f64; 1]| gap(vector, norm);
         return reduce(vectors, [x], square, gap, as_is);
     };
-    let factor = |vector, [norm]: [f64; 1]| [op.at(norm, gap(vector, norm), c).value];
-    let [out] = map(vectors, [x], square, factor, |[x], [f]| [f * x]);
+    let write = |[x]: [f64; 1], [f]: [f64; 1]| [f * x];
+    let [out] = if op == Radial::Exp && T::HALF {
+        let factor = |_, [norm]: [f64; 1]| [lane::tanhc(c * norm)[0]];
+        map(vectors, [x], square, factor, write)
+    } else {
+        let factor = |vector, [norm]: [f64; 1]| [op.at(norm, gap(vector, norm), c).value];
+        map(vectors, [x], square, factor, write)
+    };
     out
 }
 
@@ -64,7 +71,15 @@ pub fn point_backward<T: Real>(
     };
     let terms = |[x, g]: [f64; 2]| [x * x, g * x];
     let write = |[x, g]: [f64; 2], [of_grad, of_x]: [f64; 2]| [of_grad * g + of_x * x];
-    let [out] = map(vectors, [x, grad], terms, factors, write);
+    let [out] = if op == Radial::Exp && T::HALF {
+        let factors = |_, [norm, along]: [f64; 2]| {
+            let [value, slope] = lane::tanhc(c * norm);
+            [value, 2.0 * c * slope * along]
+        };
+        map(vectors, [x, grad], terms, factors, write)
+    } else {
+        map(vectors, [x, grad], terms, factors, write)
+    };
     out
 }
 
@@ -189,20 +204,22 @@ pub fn pair_by_c<T: Real>(
 ) -> f64 {
     let inputs = [x, y];
     let of_sums = |vector, sums| sum_gradient(op, vectors, inputs, vector, sums, c).by_c;
-    let times_grad = |vector: usize, slopes: Slopes<f64>| -> f64 {
+    let times_grad = |vector: usize, by_c: f64| -> f64 {
         let grad: f64 = grad[vector].as_();
-        slopes.by_c * grad
+        by_c * grad
     };
     let parts: Vec<f64> = match op {
         PairOp::Dist => {
-            let part =
-                |vector, sums| times_grad(vector, ball_slopes(vectors, inputs, vector, sums, c));
+            let part = |vector, sums| {
+                let pair = ball_pair(vectors, inputs, vector, sums, c);
+                times_grad(vector, pair.by_c(c))
+            };
             reduce(vectors, inputs, ball_terms, part, as_is)
         }
         PairOp::DistExpmap0 => {
             let part = |vector, sums| {
                 let pair = tangent_pair(sums, || coordinates(vectors, inputs, vector));
-                times_grad(vector, pair.slopes(c))
+                times_grad(vector, pair.by_c(c))
             };
             reduce(vectors, inputs, tangent_terms, part, as_is)
         }

@@ -39,6 +39,42 @@ pub trait Lane: Float + AsPrimitive<f64> + Send + Sync + 'static {
     }
 }
 
+/// 2⁵² + 2⁵¹: the last bits of such a number are an integer.
+const WHOLE: f64 = 6_755_399_441_055_744.0;
+
+/// tanh(√z)/√z for z ≥ 0 and its derivative, to ten digits and, like [`Lane::distance`], without
+/// branches and calls.
+#[inline(always)]
+pub fn tanhc(z: f64) -> [f64; 2] {
+    /// From here on tanh is 1.
+    const FLAT: f64 = 20.0;
+    const SERIES_BELOW: f64 = 1e-2;
+
+    let t = z.sqrt();
+    // e^(−2t) = 2ᵏ eʳ with |r| ≤ ½ ln 2.
+    let y = -2.0 * t.min(FLAT);
+    let shifted = y * std::f64::consts::LOG2_E + WHOLE;
+    let r = y - (shifted - WHOLE) * std::f64::consts::LN_2;
+    let power = f64::from_bits((shifted.to_bits().wrapping_add(1023)) << 52);
+    let mut sum = 1.0 + r / 10.0;
+    for order in [9.0, 8.0, 7.0, 6.0, 5.0, 4.0, 3.0, 2.0, 1.0] {
+        sum = 1.0 + r * sum * (1.0 / order);
+    }
+    let decay = sum * power;
+    let whole = 1.0 / (1.0 + decay);
+    let value = (1.0 - decay) * whole / t;
+    let slope = (4.0 * decay * whole * whole - value) / (z + z);
+
+    let [a, b, d, e] = [-1.0 / 3.0, 2.0 / 15.0, -17.0 / 315.0, 62.0 / 2835.0];
+    let series = 1.0 + z * (a + z * (b + z * (d + z * e)));
+    let series_slope = a + z * (2.0 * b + z * (3.0 * d + z * 4.0 * e));
+    let small = z < SERIES_BELOW;
+    [
+        if small { series } else { value },
+        if small { series_slope } else { slope },
+    ]
+}
+
 impl Lane for f64 {
     #[inline(always)]
     fn of(value: f64) -> Self {
@@ -56,8 +92,6 @@ impl Lane for f64 {
     fn ln_1p<const FUSED: bool>(u: Self) -> Self {
         /// The bits of √½.
         const LOW: u64 = 0x3fe6_a09e_667f_3bcd;
-        /// 2⁵² + 2⁵¹: the last bits of such a number are an integer.
-        const WHOLE: f64 = 6_755_399_441_055_744.0;
         /// ln 2 in two parts; the first has zeros at the end, so that its multiples are exact.
         const LN_2: [f64; 2] = [6.931_471_803_691_238e-1, 1.908_214_929_270_587_7e-10];
 
@@ -143,6 +177,19 @@ mod tests {
             }
             assert!(T::distance::<true>(T::zero(), T::of(c)) == T::zero());
         }
+    }
+
+    #[test]
+    fn tanhc_to_ten_digits() {
+        let mut z = 1e-30;
+        while z < 1e30 {
+            let exact = crate::geometry::scalar::even::tanhc(z);
+            let [value, slope] = tanhc(z);
+            assert!((value / exact.value - 1.0).abs() < 1e-11, "{z:e}: {value}");
+            assert!((slope / exact.slope - 1.0).abs() < 1e-9, "{z:e}: {slope}");
+            z *= 1.037;
+        }
+        assert_eq!(tanhc(0.0), [1.0, -1.0 / 3.0]);
     }
 
     #[test]

@@ -402,7 +402,7 @@ pub fn by_c<T: Real>(x: &[T], y: &[T], n: usize, grad: &[T], c: f64) -> f64 {
                         difference,
                     };
                     let grad: f64 = grad[i * of_y.count() + j].as_();
-                    sum += grad * pair.slopes(c).by_c;
+                    sum += grad * pair.by_c(c);
                 }
                 sum
             },

@@ -7,11 +7,12 @@
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use burn::tensor::{Element, Shape};
+use burn::tensor::Element;
 use num_traits::AsPrimitive;
 use rayon::prelude::*;
 
 use super::lane::Lane;
+use crate::geometry::ops::layout::Vectors;
 
 /// An element type of the kernels.
 pub trait Real: Element + bytemuck::Pod + AsPrimitive<f64> {
@@ -19,14 +20,18 @@ pub trait Real: Element + bytemuck::Pod + AsPrimitive<f64> {
     const LEAST_GAP: f64;
     /// What sums over pairs of vectors are made in.
     type Wide: Lane;
+    /// Whether the type has at most half the digits of f64, so that functions in f64 need not be
+    /// exact to the last one.
+    const HALF: bool;
     fn of(value: f64) -> Self;
 }
 
 macro_rules! real {
-    ($($type:ty, $wide:ty, $least:expr;)*) => {
+    ($($type:ty, $wide:ty, $least:expr, $half:expr;)*) => {
         $(impl Real for $type {
             const LEAST_GAP: f64 = $least;
             type Wide = $wide;
+            const HALF: bool = $half;
             #[inline(always)]
             fn of(value: f64) -> Self {
                 value.as_()
@@ -36,35 +41,13 @@ macro_rules! real {
 }
 
 real! {
-    f64, f64, f64::EPSILON;
-    f32, f32, f32::EPSILON as f64;
-    burn::tensor::f16, f32, f32::EPSILON as f64;
-    burn::tensor::bf16, f32, f32::EPSILON as f64;
-}
-
-/// How the coordinates of vectors lie in memory.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Vectors {
-    pub outer: usize,
-    pub n: usize,
-    pub inner: usize,
+    f64, f64, f64::EPSILON, false;
+    f32, f32, f32::EPSILON as f64, true;
+    burn::tensor::f16, f32, f32::EPSILON as f64, true;
+    burn::tensor::bf16, f32, f32::EPSILON as f64, true;
 }
 
 impl Vectors {
-    /// The vectors of a contiguous tensor with the coordinates on `axis`.
-    pub fn new(shape: &Shape, axis: usize) -> Self {
-        Self {
-            outer: shape[..axis].iter().product(),
-            n: shape[axis],
-            inner: shape[axis + 1..].iter().product(),
-        }
-    }
-
-    /// How many vectors there are.
-    pub fn count(&self) -> usize {
-        self.outer * self.inner
-    }
-
     /// The coordinates of a vector.
     pub fn coordinates<'a, T: Real>(
         &self,

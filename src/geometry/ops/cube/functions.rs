@@ -1,0 +1,257 @@
+//! The transcendental functions of the kernels in f64, and the even quotients made of them.
+//!
+//! Made of additions, multiplications, divisions and roots: SPIR-V has no exponential of an f64, and
+//! so every device computes the same. Without branches: all sides are computed and one is selected.
+
+// What the macro makes of constants in their order.
+#![allow(clippy::excessive_precision)]
+
+use burn_cubecl::cubecl::{self, prelude::*};
+
+/// A function of z and its derivative.
+#[derive(CubeType, Clone, Copy)]
+pub struct Even {
+    pub value: f64,
+    pub slope: f64,
+}
+
+/// eʸ for y ≤ 700; 0 below −700.
+#[cube]
+pub fn exp(y: f64) -> f64 {
+    let held = clamp(y, -700.0f64, 700.0f64);
+    // y = k ln 2 + r with |r| ≤ ½ ln 2; the cast cuts towards zero, hence the shift.
+    let k = i32::cast_from(held * 1.442_695_040_888_963_4f64 + 1024.5f64) - 1024i32;
+    let whole = f64::cast_from(k);
+    let r = (held - whole * 6.931_471_803_691_238e-1f64) - whole * 1.908_214_929_270_587_7e-10f64;
+    // The terms of the power series up to r¹³/13!.
+    let mut sum = r / 13.0f64 + 1.0f64;
+    sum = r / 12.0f64 * sum + 1.0f64;
+    sum = r / 11.0f64 * sum + 1.0f64;
+    sum = r / 10.0f64 * sum + 1.0f64;
+    sum = r / 9.0f64 * sum + 1.0f64;
+    sum = r / 8.0f64 * sum + 1.0f64;
+    sum = r / 7.0f64 * sum + 1.0f64;
+    sum = r / 6.0f64 * sum + 1.0f64;
+    sum = r / 5.0f64 * sum + 1.0f64;
+    sum = r / 4.0f64 * sum + 1.0f64;
+    sum = r / 3.0f64 * sum + 1.0f64;
+    sum = r * 0.5f64 * sum + 1.0f64;
+    sum = r * sum + 1.0f64;
+    let power = f64::reinterpret(u64::cast_from(k + 1023i32) << 52u64);
+    select(y < -700.0f64, 0.0f64, sum * power)
+}
+
+/// ln of `whole` > 0. `excess` is `whole` − 1 with more digits than that difference has, used where
+/// `whole` is in [√½, √2).
+#[cube]
+fn ln_of(whole: f64, excess: f64) -> f64 {
+    // The bits less those of √½, so that the exponent changes there, and plus those of 1, so that
+    // they stay positive.
+    let shifted = u64::reinterpret(whole) + 0x0009_5f61_9980_c433u64;
+    let exponent = f64::cast_from(i32::cast_from(shifted >> 52u64) - 1023i32);
+    let mantissa =
+        f64::reinterpret((shifted & 0x000f_ffff_ffff_ffffu64) + 0x3fe6_a09e_667f_3bcdu64);
+    let above = select(exponent == 0.0f64, excess, mantissa - 1.0f64);
+    // ln m = 2 artanh(s), s = (m − 1)/(m + 1).
+    let s = above / (above + 2.0f64);
+    let ss = s * s;
+    let mut sum = ss * 0.105_263_157_894_736_84f64 + 0.117_647_058_823_529_41f64;
+    sum = sum * ss + 0.133_333_333_333_333_33f64;
+    sum = sum * ss + 0.153_846_153_846_153_85f64;
+    sum = sum * ss + 0.181_818_181_818_181_82f64;
+    sum = sum * ss + 0.222_222_222_222_222_22f64;
+    sum = sum * ss + 0.285_714_285_714_285_71f64;
+    sum = sum * ss + 0.4f64;
+    sum = sum * ss + 0.666_666_666_666_666_67f64;
+    let log = s * ss * sum + (s + s);
+    exponent * 6.931_471_803_691_238e-1f64 + (log + exponent * 1.908_214_929_270_587_7e-10f64)
+}
+
+/// ln y for y > 0.
+#[cube]
+pub fn ln(y: f64) -> f64 {
+    ln_of(y, y - 1.0f64)
+}
+
+/// ln(1 + u) for u ≥ 0.
+#[cube]
+pub fn ln_1p(u: f64) -> f64 {
+    let whole = u + 1.0f64;
+    // What 1 + u lost by its rounding; below √2 it is not needed.
+    let lost = (u - (whole - 1.0f64)) / whole;
+    let lost = select(whole < 1.414_213_562_373_095_1f64, 0.0f64, lost);
+    ln_of(whole, u) + lost
+}
+
+/// (1 − e^(−t))/t for t ≥ 0.
+#[cube]
+pub fn decayed(t: f64) -> f64 {
+    let u = -min(t, 0.5f64);
+    let mut sum = u / 15.0f64 + 1.0f64;
+    sum = u / 14.0f64 * sum + 1.0f64;
+    sum = u / 13.0f64 * sum + 1.0f64;
+    sum = u / 12.0f64 * sum + 1.0f64;
+    sum = u / 11.0f64 * sum + 1.0f64;
+    sum = u / 10.0f64 * sum + 1.0f64;
+    sum = u / 9.0f64 * sum + 1.0f64;
+    sum = u / 8.0f64 * sum + 1.0f64;
+    sum = u / 7.0f64 * sum + 1.0f64;
+    sum = u / 6.0f64 * sum + 1.0f64;
+    sum = u / 5.0f64 * sum + 1.0f64;
+    sum = u / 4.0f64 * sum + 1.0f64;
+    sum = u / 3.0f64 * sum + 1.0f64;
+    sum = u * 0.5f64 * sum + 1.0f64;
+    let far = max(t, 0.5f64);
+    select(t < 0.5f64, sum, (1.0f64 - exp(-far)) / far)
+}
+
+/// tanh(t) for t ≥ 0 as `value`, and its derivative 1 − tanh² as `slope`.
+#[cube]
+fn tanh(t: f64) -> Even {
+    let decay = exp(-(t + t));
+    let sum = decay + 1.0f64;
+    Even {
+        value: (t + t) * decayed(t + t) / sum,
+        slope: 4.0f64 * decay / (sum * sum),
+    }
+}
+
+/// A power series of nine terms in z, and its derivative.
+#[cube]
+#[allow(clippy::too_many_arguments)]
+fn series(z: f64, a: f64, b: f64, c: f64, d: f64, e: f64, f: f64, g: f64, h: f64, i: f64) -> Even {
+    let mut slope = i;
+    let mut value = i * z + h;
+    slope = slope * z + value;
+    value = value * z + g;
+    slope = slope * z + value;
+    value = value * z + f;
+    slope = slope * z + value;
+    value = value * z + e;
+    slope = slope * z + value;
+    value = value * z + d;
+    slope = slope * z + value;
+    value = value * z + c;
+    slope = slope * z + value;
+    value = value * z + b;
+    slope = slope * z + value;
+    value = value * z + a;
+    Even { value, slope }
+}
+
+/// The series below z = 0.01, and above it the quotient of f(t), t = √z, whose derivative in t is
+/// `derivative`.
+#[cube]
+fn even(z: f64, near: Even, t: f64, f: f64, derivative: f64) -> Even {
+    let value = f / t;
+    let slope = (derivative - value) / (z + z);
+    let small = z < 0.01f64;
+    Even {
+        value: select(small, near.value, value),
+        slope: select(small, near.slope, slope),
+    }
+}
+
+/// tanh(√z)/√z for z ≥ 0.
+#[cube]
+pub fn tanhc(z: f64) -> Even {
+    let near = series(
+        z,
+        1.0f64,
+        -0.333_333_333_333_333_33f64,
+        0.133_333_333_333_333_33f64,
+        -0.053_968_253_968_253_97f64,
+        0.021_869_488_536_155_203f64,
+        -0.008_863_235_529_902_197f64,
+        0.003_592_128_036_572_481f64,
+        -0.001_455_834_387_051_318_3f64,
+        0.000_590_027_440_945_586f64,
+    );
+    let far = max(z, 0.01f64);
+    let t = far.sqrt();
+    let at = tanh(t);
+    even(z, near, t, at.value, at.slope)
+}
+
+/// artanh(√z)/√z for 0 ≤ z < 1, given 1 − z with all its digits.
+#[cube]
+pub fn artanhc(z: f64, gap: f64) -> Even {
+    let near = series(
+        z,
+        1.0f64,
+        0.333_333_333_333_333_33f64,
+        0.2f64,
+        0.142_857_142_857_142_86f64,
+        0.111_111_111_111_111_11f64,
+        0.090_909_090_909_090_91f64,
+        0.076_923_076_923_076_92f64,
+        0.066_666_666_666_666_67f64,
+        0.058_823_529_411_764_7f64,
+    );
+    let far = max(z, 0.01f64);
+    let t = far.sqrt();
+    even(z, near, t, ln_1p(t) - ln(gap) * 0.5f64, 1.0f64 / gap)
+}
+
+/// arsinh(√z)/√z for z ≥ 0.
+#[cube]
+pub fn arsinhc(z: f64) -> Even {
+    let near = series(
+        z,
+        1.0f64,
+        -0.166_666_666_666_666_67f64,
+        0.075f64,
+        -0.044_642_857_142_857_144f64,
+        0.030_381_944_444_444_444f64,
+        -0.022_372_159_090_909_09f64,
+        0.017_352_764_423_076_924f64,
+        -0.013_964_843_75f64,
+        0.011_551_800_896_139_705f64,
+    );
+    let far = max(z, 0.01f64);
+    let t = far.sqrt();
+    let root = (far + 1.0f64).sqrt();
+    even(z, near, t, ln_1p(t + far / (root + 1.0f64)), 1.0f64 / root)
+}
+
+/// (√z coth(√z) − 1)/(2z) for z ≥ 0: the derivative in z of ln(sinh(√z)/√z).
+#[cube]
+pub fn log_sinhc_slope(z: f64) -> f64 {
+    let near = series(
+        z,
+        0.166_666_666_666_666_67f64,
+        -0.011_111_111_111_111_112f64,
+        0.001_058_201_058_201_058_2f64,
+        -0.000_105_820_105_820_105_82f64,
+        1.068_889_957_778_846_7e-5f64,
+        -1.082_202_140_403_198_6e-6f64,
+        1.096_297_392_593_688_9e-7f64,
+        -1.110_730_439_498_983_9e-8f64,
+        1.125_392_325_840_449_7e-9f64,
+    );
+    let far = max(z, 0.1f64);
+    let t = far.sqrt();
+    let decay = exp(-(t + t));
+    let coth = (decay + 1.0f64) / (1.0f64 - decay);
+    select(z < 0.1f64, near.value, (t * coth - 1.0f64) / (far + far))
+}
+
+/// tanh(r artanh(√z))/√z for 0 ≤ z < 1, given 1 − z with all its digits.
+#[cube]
+pub fn scaled_tanhc(r: f64, z: f64, gap: f64) -> Even {
+    let rr = r * r;
+    let linear = r * (1.0f64 - rr) * 0.333_333_333_333_333_33f64;
+    let square =
+        r * (rr * rr * 0.133_333_333_333_333_33f64 - rr * 0.333_333_333_333_333_33f64 + 0.2f64);
+    let small = z * max(rr, 1.0f64) < 1e-5f64;
+    let far = select(small, 0.5f64, z);
+    let t = far.sqrt();
+    let angle = r * artanhc(far, select(small, 0.5f64, gap)).value * t;
+    let at = tanh(angle.abs());
+    let value = select(angle < 0.0f64, -at.value, at.value) / t;
+    let slope = (r * at.slope / gap - value) / (far + far);
+    Even {
+        value: select(small, r + z * (linear + z * square), value),
+        slope: select(small, linear + (z + z) * square, slope),
+    }
+}

@@ -1,0 +1,186 @@
+//! Operations on one tensor.
+
+use burn_cubecl::cubecl::{self, prelude::*};
+
+use super::formulas::{Radial, radial, rim_gap};
+use super::vectors::{Sharing, Sums, part, whole};
+
+/// ‖x‖² and ⟨g, x⟩ of a unit's vector.
+#[cube]
+fn point_sums<T: Float>(
+    x: &Array<T>,
+    grad: &Array<T>,
+    n: usize,
+    inner: usize,
+    count: usize,
+    #[comptime] with_grad: bool,
+    #[comptime] sharing: Sharing,
+) -> Sums {
+    let part = part(n, inner, sharing);
+    let mut norm = 0.0f64.runtime();
+    let mut along = 0.0f64.runtime();
+    if part.vector < count {
+        let mut k = part.lane;
+        while k < n {
+            let at = part.start + k * part.step;
+            let x = f64::cast_from(x[at]);
+            norm += x * x;
+            if comptime!(with_grad) {
+                along += f64::cast_from(grad[at]) * x;
+            }
+            k += sharing.lanes;
+        }
+    }
+    let sums = Sums {
+        a: norm,
+        b: along,
+        c: 0.0f64.runtime(),
+        d: 0.0f64.runtime(),
+        e: 0.0f64.runtime(),
+    };
+    whole(
+        sums,
+        comptime!(if with_grad { 2usize } else { 1usize }),
+        sharing,
+    )
+}
+
+/// f(x) x.
+#[cube(launch_unchecked)]
+pub fn radial_map<T: Float>(
+    x: &Array<T>,
+    out: &mut Array<T>,
+    n: usize,
+    inner: usize,
+    count: usize,
+    c: f64,
+    parameter: f64,
+    least: f64,
+    #[comptime] map: Radial,
+    #[comptime] sharing: Sharing,
+    #[define(T)] _dtype: StorageType,
+) {
+    let sums = point_sums::<T>(x, x, n, inner, count, false, sharing);
+    let part = part(n, inner, sharing);
+    if part.vector < count {
+        let factor = radial(sums.a, c, parameter, least, map).value;
+        let mut k = part.lane;
+        while k < n {
+            let at = part.start + k * part.step;
+            out[at] = T::cast_from(factor * f64::cast_from(x[at]));
+            k += sharing.lanes;
+        }
+    }
+}
+
+/// f g + 2 ∂f/∂‖x‖² ⟨g, x⟩ x.
+#[cube(launch_unchecked)]
+pub fn radial_map_backward<T: Float>(
+    x: &Array<T>,
+    grad: &Array<T>,
+    out: &mut Array<T>,
+    n: usize,
+    inner: usize,
+    count: usize,
+    c: f64,
+    parameter: f64,
+    least: f64,
+    #[comptime] map: Radial,
+    #[comptime] sharing: Sharing,
+    #[define(T)] _dtype: StorageType,
+) {
+    let sums = point_sums::<T>(x, grad, n, inner, count, true, sharing);
+    let part = part(n, inner, sharing);
+    if part.vector < count {
+        let factor = radial(sums.a, c, parameter, least, map);
+        let of_x = 2.0f64 * factor.by_norm * sums.b;
+        let mut k = part.lane;
+        while k < n {
+            let at = part.start + k * part.step;
+            let by_x = factor.value * f64::cast_from(grad[at]) + of_x * f64::cast_from(x[at]);
+            out[at] = T::cast_from(by_x);
+            k += sharing.lanes;
+        }
+    }
+}
+
+/// ⟨g, x⟩ ∂f/∂c of each vector.
+#[cube(launch_unchecked)]
+pub fn radial_map_by_c<T: Float>(
+    x: &Array<T>,
+    grad: &Array<T>,
+    out: &mut Array<T>,
+    n: usize,
+    inner: usize,
+    count: usize,
+    c: f64,
+    parameter: f64,
+    least: f64,
+    #[comptime] map: Radial,
+    #[comptime] sharing: Sharing,
+    #[define(T)] _dtype: StorageType,
+) {
+    let sums = point_sums::<T>(x, grad, n, inner, count, true, sharing);
+    let part = part(n, inner, sharing);
+    if part.vector < count && part.lane == 0 {
+        let factor = radial(sums.a, c, parameter, least, map);
+        out[part.vector] = T::cast_from(sums.b * factor.by_c);
+    }
+}
+
+/// 1 − c‖x‖² of each vector, and with a gradient of it, −‖x‖² g: the derivative by c.
+#[cube(launch_unchecked)]
+pub fn gap<T: Float>(
+    x: &Array<T>,
+    grad: &Array<T>,
+    out: &mut Array<T>,
+    n: usize,
+    inner: usize,
+    count: usize,
+    c: f64,
+    least: f64,
+    #[comptime] by_c: bool,
+    #[comptime] sharing: Sharing,
+    #[define(T)] _dtype: StorageType,
+) {
+    let sums = point_sums::<T>(x, x, n, inner, count, false, sharing);
+    let part = part(n, inner, sharing);
+    if part.vector < count && part.lane == 0 {
+        let gap = rim_gap(sums.a, c, least);
+        if comptime!(by_c) {
+            let part_by_c = -sums.a * f64::cast_from(grad[part.vector]);
+            out[part.vector] = T::cast_from(select(gap <= least, 0.0f64, part_by_c));
+        } else {
+            out[part.vector] = T::cast_from(gap);
+        }
+    }
+}
+
+/// −2c g x; 0 for a gap that is held.
+#[cube(launch_unchecked)]
+pub fn gap_backward<T: Float>(
+    x: &Array<T>,
+    grad: &Array<T>,
+    out: &mut Array<T>,
+    n: usize,
+    inner: usize,
+    count: usize,
+    c: f64,
+    least: f64,
+    #[comptime] sharing: Sharing,
+    #[define(T)] _dtype: StorageType,
+) {
+    let sums = point_sums::<T>(x, x, n, inner, count, false, sharing);
+    let part = part(n, inner, sharing);
+    if part.vector < count {
+        let gap = rim_gap(sums.a, c, least);
+        let factor = -2.0f64 * c * f64::cast_from(grad[part.vector]);
+        let factor = select(gap <= least, 0.0f64, factor);
+        let mut k = part.lane;
+        while k < n {
+            let at = part.start + k * part.step;
+            out[at] = T::cast_from(factor * f64::cast_from(x[at]));
+            k += sharing.lanes;
+        }
+    }
+}
