@@ -98,6 +98,7 @@ enum Device {
     Flex,
     Ndarray,
     Cuda,
+    Vulkan,
 }
 
 impl Args {
@@ -161,6 +162,8 @@ fn run(args: &Args) -> Result<()> {
         Device::Auto | Device::Flex => run_on::<burn::backend::Flex>(args),
         #[cfg(all(feature = "flex", feature = "cuda"))]
         Device::Flex => run_on::<burn::backend::Flex>(args),
+        #[cfg(feature = "vulkan")]
+        Device::Vulkan => run_on::<burn::backend::Vulkan>(args),
         #[cfg(feature = "ndarray")]
         Device::Ndarray => run_on::<burn::backend::NdArray>(args),
         #[allow(unreachable_patterns)]
@@ -171,9 +174,10 @@ fn run(args: &Args) -> Result<()> {
                 Device::Flex => "flex",
                 Device::Ndarray => "ndarray",
                 Device::Cuda => "cuda",
+                Device::Vulkan => "vulkan",
             }
             .into(),
-            rule: "one that this program was built with (cargo's --features flex, ndarray, cuda)",
+            rule: "one that this program was built with (cargo's --features flex, ndarray, cuda, vulkan)",
         }),
     }
 }

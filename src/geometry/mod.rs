@@ -21,9 +21,10 @@
 //! Every operation is continuous in c down to c = 0, and every gradient is finite for finite input:
 //! at x = y, at the origin, and at the rim. Where a function has no gradient (a norm at 0), the
 //! gradient is 0. Distances use the inverse hyperbolic sine, which keeps its relative accuracy for
-//! points that nearly coincide, where the common artanh(‖−x ⊕ y‖) form loses all digits. On the CPU
-//! backends sums over coordinates are in f64, and 1 − c‖x‖² has all its digits, whatever the type of
-//! the elements; f16 and bf16 are thus rounded once, at the end.
+//! points that nearly coincide, where the common artanh(‖−x ⊕ y‖) form loses all digits. Sums over
+//! coordinates are in f64, and 1 − c‖x‖² has all its digits, whatever the type of the elements; f16
+//! and bf16 are thus rounded once, at the end. (Not so on GPUs without f64; and the gap of f64 points
+//! near the rim has all its digits on the CPU alone.)
 //!
 //! Formulas: Ganea, Bécigneul, Hofmann, *Hyperbolic Neural Networks*, NeurIPS 2018 (arXiv
 //! 1805.09112); Ungar, *A Gyrovector Space Approach to Hyperbolic Geometry*, 2009.
