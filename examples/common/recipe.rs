@@ -22,6 +22,9 @@ pub struct RecipeFlags {
     /// Learning rate of Adam
     #[arg(long)]
     learning_rate: Option<f64>,
+    /// L2 penalty on the weights
+    #[arg(long)]
+    weight_decay: Option<f32>,
     /// First convolutions of the student that start as the teacher's
     #[arg(long)]
     warm_layers: Option<usize>,
@@ -42,6 +45,7 @@ impl RecipeFlags {
         let config = TrainConfig {
             steps: self.steps.unwrap_or(base.steps),
             learning_rate: self.learning_rate.unwrap_or(base.learning_rate),
+            weight_decay: self.weight_decay.unwrap_or(base.weight_decay),
             warm_layers: self.warm_layers.unwrap_or(base.warm_layers),
             penalty_every: self.penalty_every.unwrap_or(base.penalty_every),
             seed: self.seed,

@@ -33,7 +33,7 @@ pub fn point<T: Real>(op: PointOp, vectors: Vectors, x: &[T], c: f64) -> Vec<T> 
     let square = |[x]: [f64; 1]| [x * x];
     let gap = |vector, norm| gap(vectors, x, vector, norm, c);
     let Some(op) = radial(op) else {
-        let gap = |vector, [norm]: [f64; 1]| gap(vector, norm);
+        let gap = |vector, [norm]: [f64; 1]| [gap(vector, norm)];
         return reduce(vectors, [x], square, gap, as_is);
     };
     let write = |[x]: [f64; 1], [f]: [f64; 1]| [f * x];
@@ -91,13 +91,13 @@ pub fn point_by_c<T: Real>(op: PointOp, vectors: Vectors, x: &[T], grad: &[T], c
             let part = |vector: usize, [norm]: [f64; 1]| {
                 let held = gap(vector, norm) <= T::LEAST_GAP;
                 let grad: f64 = grad[vector].as_();
-                if held { 0.0 } else { -norm * grad }
+                [if held { 0.0 } else { -norm * grad }]
             };
             reduce(vectors, [x], |[x]| [x * x], part, as_is)
         }
         Some(op) => {
             let part =
-                |vector, [norm, along]: [f64; 2]| along * op.at(norm, gap(vector, norm), c).by_c;
+                |vector, [norm, along]: [f64; 2]| [along * op.at(norm, gap(vector, norm), c).by_c];
             reduce(vectors, [x, grad], |[x, g]| [x * x, g * x], part, as_is)
         }
     };
@@ -109,15 +109,20 @@ pub fn pair<T: Real>(op: PairOp, vectors: Vectors, x: &[T], y: &[T], c: f64) -> 
     let write = |[x, y]: [f64; 2], [of_sum, of_x]: [f64; 2]| [of_sum * (x + y) + of_x * x];
     let [out] = match op {
         PairOp::Dist => {
-            let quotient = |vector, sums| ball_pair(vectors, inputs, vector, sums, c).quotient();
-            let distance = |q| f64::distance::<false>(q, c);
+            let quotient = |vector, sums| [ball_pair(vectors, inputs, vector, sums, c).quotient()];
+            let distance = |[q]: [f64; 1]| f64::distance::<false>(q, c);
             [reduce(vectors, inputs, ball_terms, quotient, distance)]
         }
         PairOp::DistExpmap0 => {
-            let distance = |vector, sums| {
-                tangent_pair(sums, || coordinates(vectors, inputs, vector)).distance(c)
-            };
-            [reduce(vectors, inputs, tangent_terms, distance, as_is)]
+            let pair = |vector, sums| tangent_pair(sums, || coordinates(vectors, inputs, vector));
+            if T::HALF {
+                let parts = |vector, sums| lane::tangent_parts(&pair(vector, sums), c);
+                let distance = |parts| lane::dist_expmap0(parts, c);
+                [reduce(vectors, inputs, tangent_terms, parts, distance)]
+            } else {
+                let distance = |vector, sums| [pair(vector, sums).distance(c)];
+                [reduce(vectors, inputs, tangent_terms, distance, as_is)]
+            }
         }
         PairOp::MobiusAdd => {
             let factors = |vector, sums| add_pair(vectors, inputs, vector, sums, c).factors(c);
@@ -203,10 +208,10 @@ pub fn pair_by_c<T: Real>(
     c: f64,
 ) -> f64 {
     let inputs = [x, y];
-    let of_sums = |vector, sums| sum_gradient(op, vectors, inputs, vector, sums, c).by_c;
-    let times_grad = |vector: usize, by_c: f64| -> f64 {
+    let of_sums = |vector, sums| [sum_gradient(op, vectors, inputs, vector, sums, c).by_c];
+    let times_grad = |vector: usize, by_c: f64| {
         let grad: f64 = grad[vector].as_();
-        by_c * grad
+        [by_c * grad]
     };
     let parts: Vec<f64> = match op {
         PairOp::Dist => {
@@ -256,7 +261,7 @@ fn sum_gradient<T: Real>(
 }
 
 #[inline(always)]
-fn as_is(value: f64) -> f64 {
+fn as_is([value]: [f64; 1]) -> f64 {
     value
 }
 

@@ -2,6 +2,8 @@
 
 use num_traits::{AsPrimitive, Float};
 
+use crate::geometry::scalar::distance::TangentPair;
+
 /// `f32` or `f64`: what the compiler puts into the lanes of a vector register.
 pub trait Lane: Float + AsPrimitive<f64> + Send + Sync + 'static {
     fn of(value: f64) -> Self;
@@ -42,17 +44,10 @@ pub trait Lane: Float + AsPrimitive<f64> + Send + Sync + 'static {
 /// 2⁵² + 2⁵¹: the last bits of such a number are an integer.
 const WHOLE: f64 = 6_755_399_441_055_744.0;
 
-/// tanh(√z)/√z for z ≥ 0 and its derivative, to ten digits and, like [`Lane::distance`], without
-/// branches and calls.
+/// eʸ for −700 ≤ y ≤ 700, to eleven digits and, like all that follows, without branches and calls.
 #[inline(always)]
-pub fn tanhc(z: f64) -> [f64; 2] {
-    /// From here on tanh is 1.
-    const FLAT: f64 = 20.0;
-    const SERIES_BELOW: f64 = 1e-2;
-
-    let t = z.sqrt();
-    // e^(−2t) = 2ᵏ eʳ with |r| ≤ ½ ln 2.
-    let y = -2.0 * t.min(FLAT);
+fn exp(y: f64) -> f64 {
+    // y = k ln 2 + r with |r| ≤ ½ ln 2.
     let shifted = y * std::f64::consts::LOG2_E + WHOLE;
     let r = y - (shifted - WHOLE) * std::f64::consts::LN_2;
     let power = f64::from_bits((shifted.to_bits().wrapping_add(1023)) << 52);
@@ -60,19 +55,71 @@ pub fn tanhc(z: f64) -> [f64; 2] {
     for order in [9.0, 8.0, 7.0, 6.0, 5.0, 4.0, 3.0, 2.0, 1.0] {
         sum = 1.0 + r * sum * (1.0 / order);
     }
-    let decay = sum * power;
+    sum * power
+}
+
+/// tanh(√z)/√z for z ≥ 0 and its derivative.
+#[inline(always)]
+pub fn tanhc(z: f64) -> [f64; 2] {
+    /// From here on tanh is 1, and its derivative nothing beside 1/t.
+    const FLAT: f64 = 60.0;
+    const SERIES_BELOW: f64 = 1e-2;
+
+    let t = z.sqrt();
+    let decay = exp(-2.0 * t.min(FLAT));
     let whole = 1.0 / (1.0 + decay);
     let value = (1.0 - decay) * whole / t;
     let slope = (4.0 * decay * whole * whole - value) / (z + z);
 
-    let [a, b, d, e] = [-1.0 / 3.0, 2.0 / 15.0, -17.0 / 315.0, 62.0 / 2835.0];
-    let series = 1.0 + z * (a + z * (b + z * (d + z * e)));
-    let series_slope = a + z * (2.0 * b + z * (3.0 * d + z * 4.0 * e));
+    let [a, b, d] = [-1.0 / 3.0, 2.0 / 15.0, -17.0 / 315.0];
+    let [e, f] = [62.0 / 2835.0, -1382.0 / 155_925.0];
+    let series = 1.0 + z * (a + z * (b + z * (d + z * (e + z * f))));
+    let series_slope = a + z * (2.0 * b + z * (3.0 * d + z * (4.0 * e + z * 5.0 * f)));
     let small = z < SERIES_BELOW;
     [
         if small { series } else { value },
         if small { series_slope } else { slope },
     ]
+}
+
+/// sinh(t)/t for 0 ≤ t ≤ 700.
+#[inline(always)]
+fn sinhc(t: f64) -> f64 {
+    const SERIES_BELOW: f64 = 0.2;
+
+    let grown = exp(t);
+    let quotient = (grown - 1.0 / grown) / (t + t);
+    let z = t * t;
+    let cubic = 1.0 / 120.0 + z * (1.0 / 5040.0 + z * (1.0 / 362_880.0));
+    let series = 1.0 + z * (1.0 / 6.0 + z * cubic);
+    if t < SERIES_BELOW { series } else { quotient }
+}
+
+/// What [`dist_expmap0`] is made of: the norms, the radial and the tangential part of a pair. A pair
+/// whose hyperbolic sines would be too large has its distance here, in the place of the last part,
+/// and −1 in the place of the first.
+#[inline(always)]
+pub fn tangent_parts(pair: &TangentPair<f64>, c: f64) -> [f64; 4] {
+    const FAR: f64 = 30.0;
+
+    let [u, v] = pair.norms;
+    if c.sqrt() * (u + v) < FAR {
+        [u, v, pair.radial, pair.tangential]
+    } else {
+        [-1.0, 0.0, 0.0, pair.distance(c)]
+    }
+}
+
+/// d(exp₀u, exp₀v), as [`TangentPair::distance`].
+#[inline(always)]
+pub fn dist_expmap0([u, v, radial, tangential]: [f64; 4], c: f64) -> f64 {
+    let s = c.sqrt();
+    let far = u < 0.0;
+    let straight = sinhc(s * radial.abs()) * radial;
+    let weight = sinhc(2.0 * s * u.max(0.0)) * sinhc(2.0 * s * v);
+    let square = straight * straight + weight * tangential.max(0.0);
+    let near = f64::distance::<false>(square, c);
+    if far { tangential } else { near }
 }
 
 impl Lane for f64 {
@@ -190,6 +237,26 @@ mod tests {
             z *= 1.037;
         }
         assert_eq!(tanhc(0.0), [1.0, -1.0 / 3.0]);
+    }
+
+    #[test]
+    fn dist_expmap0_to_ten_digits() {
+        let lengths = [0.0, 1e-9, 1e-3, 0.05, 0.11, 0.7, 3.0, 9.0, 20.0, 400.0];
+        for c in [0.0, 1e-9, 0.01, 1.0, 10.0] {
+            for (u, v) in lengths.iter().flat_map(|u| lengths.map(|v| (*u, v))) {
+                for part in [0.0, 1e-9, 0.3, 2.0] {
+                    let pair = TangentPair {
+                        norms: [u, v],
+                        radial: u - v,
+                        tangential: part * u * v,
+                    };
+                    let expected = pair.distance(c);
+                    let ours = dist_expmap0(tangent_parts(&pair, c), c);
+                    let error = (ours - expected).abs();
+                    assert!(error <= 1e-10 * expected, "{c} {pair:?}: {ours} {expected}");
+                }
+            }
+        }
     }
 
     #[test]

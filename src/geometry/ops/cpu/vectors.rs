@@ -92,14 +92,14 @@ const BLOCK_ELEMENTS: usize = 1 << 13;
 
 /// One number for each vector, from sums over its coordinates.
 ///
-/// `terms` gives the summands of a coordinate, `finish` a number from a vector's index and sums, and
-/// `last`, which without branches is computed for several vectors at once, what is made of it.
-pub fn reduce<T: Real, R: Real, const I: usize, const S: usize>(
+/// `terms` gives the summands of a coordinate, `finish` numbers from a vector's index and sums, and
+/// `last`, which without branches is computed for several vectors at once, what is made of them.
+pub fn reduce<T: Real, R: Real, const I: usize, const S: usize, const F: usize>(
     vectors: Vectors,
     inputs: [&[T]; I],
     terms: impl Fn([f64; I]) -> [f64; S] + Sync,
-    finish: impl Fn(usize, [f64; S]) -> f64 + Sync,
-    last: impl Fn(f64) -> f64 + Sync,
+    finish: impl Fn(usize, [f64; S]) -> [f64; F] + Sync,
+    last: impl Fn([f64; F]) -> f64 + Sync,
 ) -> Vec<R> {
     let mut out = vec![R::of(0.0); vectors.count()];
     let per_task = (PER_TASK / vectors.n.max(1)).clamp(1, out.len().max(1));
@@ -113,13 +113,12 @@ pub fn reduce<T: Real, R: Real, const I: usize, const S: usize>(
                     first..first + out.len(),
                     inputs,
                     &terms,
-                    #[inline(always)]
-                    |vector, sums| [finish(vector, sums)],
+                    &finish,
                     #[inline(always)]
                     |start, values| {
                         let mut done = [0.0; BLOCK];
-                        for (done, [value]) in done.iter_mut().zip(values) {
-                            *done = last(*value);
+                        for (done, values) in done.iter_mut().zip(values) {
+                            *done = last(*values);
                         }
                         let out = &mut out[start - first..][..values.len()];
                         for (out, done) in out.iter_mut().zip(done) {

@@ -2,6 +2,7 @@
 
 use burn::tensor::ops::{FloatTensor, FloatTensorOps};
 use burn::tensor::{DType, Shape};
+use burn_cubecl::cubecl::calculate_cube_count_elemwise;
 use burn_cubecl::cubecl::ir::{ElemType, FloatKind};
 use burn_cubecl::cubecl::prelude::*;
 use burn_cubecl::kernel::{cast, into_contiguous};
@@ -337,7 +338,7 @@ impl<R: CubeRuntime> Points<R> {
         unsafe {
             pairwise::distances::launch_unchecked::<R>(
                 &self.x.client,
-                tiles(self.counts[0], self.counts[1]),
+                tiles(&self.x.client, self.counts[0], self.counts[1]),
                 CubeDim::new_1d(UNITS as u32),
                 self.x.clone().into_array_arg(),
                 self.y.clone().into_array_arg(),
@@ -365,7 +366,7 @@ impl<R: CubeRuntime> Points<R> {
         unsafe {
             pairwise::weights::launch_unchecked::<R>(
                 &self.x.client,
-                tiles(self.counts[0], self.counts[1]),
+                tiles(&self.x.client, self.counts[0], self.counts[1]),
                 CubeDim::new_1d(UNITS as u32),
                 self.x.clone().into_array_arg(),
                 self.y.clone().into_array_arg(),
@@ -404,7 +405,7 @@ impl<R: CubeRuntime> Points<R> {
         unsafe {
             pairwise::pull::launch_unchecked::<R>(
                 &self.x.client,
-                tiles(self.counts[side], self.n),
+                tiles(&self.x.client, self.counts[side], self.n),
                 CubeDim::new_1d(UNITS as u32),
                 targets.clone().into_array_arg(),
                 sources.clone().into_array_arg(),
@@ -434,9 +435,10 @@ fn wide<R: CubeRuntime>(x: CubeTensor<R>) -> CubeTensor<R> {
     }
 }
 
-fn tiles(rows: usize, columns: usize) -> CubeCount {
-    let tiles = |size: usize| size.div_ceil(pairwise::TILE) as u32;
-    CubeCount::Static(tiles(rows), tiles(columns), 1)
+/// Cubes for all tiles, row by row of them; there may be a few more cubes than tiles.
+fn tiles<R: CubeRuntime>(client: &ComputeClient<R>, rows: usize, columns: usize) -> CubeCount {
+    let tiles = rows.div_ceil(pairwise::TILE) * columns.div_ceil(pairwise::TILE);
+    calculate_cube_count_elemwise(client, tiles * UNITS, CubeDim::new_1d(UNITS as u32))
 }
 
 /// ‖x‖² of every row, in f64.
@@ -446,7 +448,7 @@ fn row_squares<R: CubeRuntime>(x: &CubeTensor<R>) -> CubeTensor<R> {
     let out = empty_device_contiguous_dtype(client, device, [count].into(), DType::F64);
     if count > 0 {
         let dim = CubeDim::new_1d(UNITS as u32);
-        let cubes = burn_cubecl::cubecl::calculate_cube_count_elemwise(&x.client, count, dim);
+        let cubes = calculate_cube_count_elemwise(&x.client, count, dim);
         // SAFETY: units beyond the last row neither read nor write.
         unsafe {
             pairwise::row_squares::launch_unchecked::<R>(

@@ -147,8 +147,8 @@ pub fn distances<T: Float>(
     least: f64,
     #[define(T)] _dtype: StorageType,
 ) {
-    let first_x = CUBE_POS_X as usize * TILE;
-    let first_y = CUBE_POS_Y as usize * TILE;
+    let first_x = CUBE_POS / count_y.div_ceil(TILE) * TILE;
+    let first_y = CUBE_POS % count_y.div_ceil(TILE) * TILE;
     let mut sums = Array::<T>::new(comptime!(EACH * EACH));
     squares::<T>(x, y, &mut sums, first_x, first_y, count_x, count_y, n);
     #[unroll]
@@ -185,8 +185,8 @@ pub fn weights<T: Float>(
     #[comptime] by_c: bool,
     #[define(T)] _dtype: StorageType,
 ) {
-    let first_x = CUBE_POS_X as usize * TILE;
-    let first_y = CUBE_POS_Y as usize * TILE;
+    let first_x = CUBE_POS / count_y.div_ceil(TILE) * TILE;
+    let first_y = CUBE_POS % count_y.div_ceil(TILE) * TILE;
     let mut sums = Array::<T>::new(comptime!(EACH * EACH));
     squares::<T>(x, y, &mut sums, first_x, first_y, count_x, count_y, n);
     #[unroll]
@@ -231,8 +231,8 @@ pub fn pull<T: Float>(
     least: f64,
     #[define(T)] _dtype: StorageType,
 ) {
-    let first_target = CUBE_POS_X as usize * TILE;
-    let first_coordinate = CUBE_POS_Y as usize * TILE;
+    let first_target = CUBE_POS / n.div_ceil(TILE) * TILE;
+    let first_coordinate = CUBE_POS % n.div_ceil(TILE) * TILE;
     let row = UNIT_POS as usize / SIDE;
     let column = UNIT_POS as usize % SIDE;
     let mut of_weights = SharedMemory::<T>::new(comptime!(DEPTH * LINE));
