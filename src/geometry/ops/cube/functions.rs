@@ -6,6 +6,8 @@
 // What the macro makes of constants in their order.
 #![allow(clippy::excessive_precision)]
 
+use std::f64::consts::{LOG2_E, SQRT_2};
+
 use burn_cubecl::cubecl::{self, prelude::*};
 
 /// A function of z and its derivative.
@@ -20,7 +22,7 @@ pub struct Even {
 pub fn exp(y: f64) -> f64 {
     let held = clamp(y, -700.0f64, 700.0f64);
     // y = k ln 2 + r with |r| ≤ ½ ln 2; the cast cuts towards zero, hence the shift.
-    let k = i32::cast_from(held * 1.442_695_040_888_963_4f64 + 1024.5f64) - 1024i32;
+    let k = i32::cast_from(held * LOG2_E + 1024.5f64) - 1024i32;
     let whole = f64::cast_from(k);
     let r = (held - whole * 6.931_471_803_691_238e-1f64) - whole * 1.908_214_929_270_587_7e-10f64;
     // The terms of the power series up to r¹³/13!.
@@ -79,7 +81,7 @@ pub fn ln_1p(u: f64) -> f64 {
     let whole = u + 1.0f64;
     // What 1 + u lost by its rounding; below √2 it is not needed.
     let lost = (u - (whole - 1.0f64)) / whole;
-    let lost = select(whole < 1.414_213_562_373_095_1f64, 0.0f64, lost);
+    let lost = select(whole < SQRT_2, 0.0f64, lost);
     ln_of(whole, u) + lost
 }
 
