@@ -57,7 +57,7 @@ impl<B: HyperbolicBackend> BallPoints<B> {
         let c = Tensor::full([1], ball.c(), (&points.device(), points.dtype()));
         Self {
             c: Param::from_tensor(c).set_require_grad(false),
-            points: Param::from_tensor(points),
+            points: Param::from_tensor(points.detach()),
         }
     }
 

@@ -6,7 +6,7 @@ use burn::tensor::{DType, Element, Shape, TensorData, TensorMetadata, bf16, f16}
 use super::vectors::Real;
 use super::{kernels, pairwise};
 use crate::geometry::ops::backend::{HyperbolicBackend, PairOp, PointOp};
-use crate::geometry::ops::layout::Vectors;
+use crate::geometry::ops::layout::{Vectors, expect_equal};
 
 /// A tensor in the memory of the CPU.
 trait HostTensor: TensorMetadata {
@@ -168,22 +168,6 @@ fn pair_by_c<H: HostTensor>(op: PairOp, x: H, y: H, grad: H, axis: usize, c: f64
         };
         H::from_elements(vec![T::of(by_c)], [1].into())
     })
-}
-
-/// The shape of the first tensor of a pair, whose types and shapes must agree as Burn's own
-/// operations demand.
-fn expect_equal<H: HostTensor>(op: PairOp, x: &H, y: &H) -> Shape {
-    assert_eq!(x.dtype(), y.dtype(), "the tensors of a pair have one type");
-    let (of_x, of_y) = (x.shape(), y.shape());
-    if op == PairOp::PairwiseDist {
-        assert_eq!(
-            of_x[1], of_y[1],
-            "points have the same number of coordinates"
-        );
-    } else {
-        assert_eq!(of_x, of_y, "the tensors of a pair broadcast to one shape");
-    }
-    of_x
 }
 
 macro_rules! with_kernels {

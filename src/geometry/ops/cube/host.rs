@@ -3,7 +3,7 @@
 use burn::tensor::ops::{FloatTensor, FloatTensorOps};
 use burn::tensor::{DType, Shape};
 use burn_cubecl::cubecl::calculate_cube_count_elemwise;
-use burn_cubecl::cubecl::ir::{ElemType, FloatKind};
+use burn_cubecl::cubecl::ir::{ElemType, FloatKind, UIntKind};
 use burn_cubecl::cubecl::prelude::*;
 use burn_cubecl::kernel::{cast, into_contiguous};
 use burn_cubecl::ops::numeric::{empty_device_contiguous_dtype, zeros_client};
@@ -14,14 +14,18 @@ use super::formulas::Radial;
 use super::vectors::{Sharing, UNITS};
 use super::{pairs, pairwise, points};
 use crate::geometry::ops::backend::{HyperbolicBackend, PairOp, PointOp};
-use crate::geometry::ops::layout::Vectors;
+use crate::geometry::ops::layout::{Vectors, expect_equal};
 use crate::geometry::ops::primitive;
 
-/// Whether kernels may compute in f64. CUDA always can; Burn leaves f64 out of what it claims there,
-/// for the sake of its matrix products.
+/// Whether kernels may compute in f64, whose bits they read as u64. CUDA always can; Burn leaves f64
+/// out of what it claims there, for the sake of its matrix products.
 fn has_doubles<R: CubeRuntime>(x: &CubeTensor<R>) -> bool {
-    let f64_type: StorageType = ElemType::Float(FloatKind::F64).into();
-    R::name(&x.client) == "cuda" || x.client.properties().supports_type(f64_type)
+    let types = [
+        ElemType::Float(FloatKind::F64),
+        ElemType::UInt(UIntKind::U64),
+    ];
+    let properties = x.client.properties();
+    R::name(&x.client) == "cuda" || types.into_iter().all(|t| properties.supports_type(t))
 }
 
 /// What every kernel is told of the vectors of a tensor.
@@ -513,6 +517,7 @@ where
         axis: usize,
         c: f64,
     ) -> FloatTensor<Self> {
+        expect_equal(op, &x, &y);
         if !has_doubles(&x) {
             return primitive::pair_op::<Self>(op, x, y, axis, c);
         }
@@ -533,6 +538,7 @@ where
         axis: usize,
         c: f64,
     ) -> [FloatTensor<Self>; 2] {
+        expect_equal(op, &x, &y);
         if !has_doubles(&x) {
             return primitive::pair_gradients::<Self>(op, [x, y], grad, axis, c).0;
         }
@@ -558,6 +564,7 @@ where
         axis: usize,
         c: f64,
     ) -> FloatTensor<Self> {
+        expect_equal(op, &x, &y);
         if !has_doubles(&x) {
             return primitive::pair_gradients::<Self>(op, [x, y], grad, axis, c).1;
         }
