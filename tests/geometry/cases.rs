@@ -82,10 +82,10 @@ pub fn cases<B: Tested>(dtype: DType, epsilon: f64, backend: &str) {
             *worst = worst.max(e);
         };
         check(name, &output, &list(&case["out"]));
-        for (input, grad) in inputs.iter().zip(&grads) {
+        for (index, (input, grad)) in inputs.iter().zip(&grads).enumerate() {
             if let Some(expected) = case.get(format!("grad_{input}")) {
                 // An input that stands in for one that the operation lacks has no gradient.
-                if grad.iter().any(|g| *g != 0.0) {
+                if !inputs[..index].contains(input) {
                     check(&format!("{name}, gradient"), grad, &list(expected));
                 }
             }

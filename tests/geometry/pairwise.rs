@@ -84,4 +84,6 @@ fn no_points_no_distances() {
         [3, 0]
     );
     assert_eq!(ball.pairwise_dist(none, some).dims(), [0, 3]);
+    let [x, y] = [3, 2].map(|n| Tensor::<Flex, 2>::zeros([n, 0], &device));
+    assert_eq!(values(ball.pairwise_dist(x, y)), [0.0; 6]);
 }

@@ -130,6 +130,7 @@ fn pair<H: HostTensor>(op: PairOp, x: H, y: H, axis: usize, c: f64) -> H {
     with_element!(x, {
         let (x, y) = (x.elements::<T>(), y.elements::<T>());
         let out = match op {
+            PairOp::PairwiseDist if vectors.n == 0 => vec![T::of(0.0); shape.num_elements()],
             PairOp::PairwiseDist => pairwise::distances(x, y, vectors.n, c),
             _ => kernels::pair(op, vectors, x, y, c),
         };
