@@ -62,7 +62,7 @@ pub fn cases<B: Tested>(dtype: DType, epsilon: f64, backend: &str) {
 
         let [a, b, _] = &data;
         let tolerance = match name {
-            // The gradient of vectors on one ray: the tangential part cancels.
+            // The gradient of vectors on nearly one ray: the tangential part cancels.
             "dist_expmap0" if radial_and_far(c, a, b) => 100.0 * epsilon,
             // Made of several rounded operations.
             "gyration" | "ptransp" => {

@@ -53,6 +53,38 @@ fn finite_on_ndarray() {
     finite_everywhere::<Autodiff<NdArray>>(&[DType::F32, DType::F64]);
 }
 
+/// On one ray d(exp₀(u), exp₀(v)) is 2|‖u‖ − ‖v‖|, and so are its gradients, however far out: where
+/// points of the ball are the same to all digits, and the hyperbolic sines of the formula overflow.
+#[test]
+fn exact_on_one_ray() {
+    let (op, _) = operation::<F>("dist_expmap0");
+    // Their multiples are exact.
+    let directions: [&[f64]; 2] = [&[1.0], &[0.625, -0.25, 0.125]];
+    let lengths = [1.0, 3.0, 19.0, 20.0, 190.0, 200.0, 1e5];
+    for (dtype, epsilon) in [
+        (DType::F32, f32::EPSILON.into()),
+        (DType::F64, f64::EPSILON),
+    ] {
+        for c in [0.0, 1e-6, 0.3, 1.0, 9.0] {
+            for w in directions {
+                for (a, b) in lengths.iter().flat_map(|a| lengths.map(|b| (*a, b))) {
+                    let times = |factor: f64| w.iter().map(|w| factor * w).collect::<Vec<_>>();
+                    let (u, v) = (times(a), times(b));
+                    let (d, [by_u, by_v, _]) = run(op, c, [&u, &v, &v], dtype);
+                    let what = format!("{dtype:?}, c = {c}, {u:?} {v:?}");
+                    let expected = 2.0 * (a - b).abs() * norm(w);
+                    assert!(error(&d, &[expected]) < 2.0 * epsilon, "{what}: {d:?}");
+                    let sign = if a == b { 0.0 } else { (a - b).signum() };
+                    let expected = times(2.0 * sign / norm(w));
+                    assert!(error(&by_u, &expected) < 4.0 * epsilon, "{what}: {by_u:?}");
+                    let expected = times(-2.0 * sign / norm(w));
+                    assert!(error(&by_v, &expected) < 4.0 * epsilon, "{what}: {by_v:?}");
+                }
+            }
+        }
+    }
+}
+
 /// At the origin both maps are the identity, and so are their Jacobians.
 #[test]
 fn maps_at_the_origin_have_gradient_one() {

@@ -84,7 +84,7 @@ pub struct TangentPair<T> {
     pub norms: [T; 2],
     /// ‖u‖ − ‖v‖, as ⟨u − v, u + v⟩/(‖u‖ + ‖v‖).
     pub radial: T,
-    /// ‖u − v‖² − (‖u‖ − ‖v‖)².
+    /// ‖u − v‖² − (‖u‖ − ‖v‖)²; 0 for vectors on one ray.
     pub tangential: T,
 }
 
@@ -101,6 +101,14 @@ struct Scaled<T> {
 }
 
 impl<T: Float> TangentPair<T> {
+    /// Whether d = 2|‖u‖ − ‖v‖| for every c. The sum below says the same, but of long vectors R
+    /// underflows, and in the slopes the factor of r would be a difference of large numbers.
+    #[inline]
+    fn on_one_ray(&self) -> bool {
+        let [u, v] = self.norms;
+        self.tangential <= T::zero() && u > T::zero() && v > T::zero()
+    }
+
     #[inline]
     fn scaled(&self, c: T) -> Scaled<T> {
         let s = c.sqrt();
@@ -122,9 +130,12 @@ impl<T: Float> TangentPair<T> {
     /// S² = (sinh(√c r)/√c)² + shc(2√c‖u‖) shc(2√c‖v‖) (‖u − v‖² − r²).
     #[inline]
     pub fn distance(&self, c: T) -> T {
+        let two = constant::<T>(2.0);
+        if self.on_one_ray() {
+            return two * self.radial.abs();
+        }
         let scaled = self.scaled(c);
         let sum = scaled.radial + scaled.tangential;
-        let two = constant::<T>(2.0);
         // The square of e^30 fits into an f32.
         if scaled.exponent < constant(30.0) {
             let root = sum.sqrt() * scaled.exponent.exp();
@@ -147,6 +158,9 @@ impl<T: Float> TangentPair<T> {
     /// Its derivatives; `by_x` is by ‖u‖² at a fixed ‖u − v‖².
     #[inline]
     pub fn slopes(&self, c: T) -> Slopes<T> {
+        if self.on_one_ray() {
+            return self.radial_slopes();
+        }
         let scaled = self.scaled(c);
         if scaled.radial + scaled.tangential <= T::zero() {
             return Slopes::zero();
@@ -178,11 +192,25 @@ impl<T: Float> TangentPair<T> {
         }
     }
 
+    /// Those of 2|‖u‖ − ‖v‖|.
+    fn radial_slopes(&self) -> Slopes<T> {
+        if self.radial == T::zero() {
+            return Slopes::zero();
+        }
+        let sign = self.radial.signum();
+        let [u, v] = self.norms;
+        Slopes {
+            by_x: sign / u,
+            by_y: -sign / v,
+            by_difference: T::zero(),
+        }
+    }
+
     /// Its derivative by c: through S, and at a fixed S through 2/√c arsinh(√c S).
     pub fn by_c(&self, c: T) -> T {
         let scaled = self.scaled(c);
         let sum = scaled.radial + scaled.tangential;
-        if sum <= T::zero() {
+        if self.on_one_ray() || sum <= T::zero() {
             return T::zero();
         }
         let (two, four) = (constant::<T>(2.0), constant::<T>(4.0));

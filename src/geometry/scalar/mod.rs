@@ -225,11 +225,7 @@ pub(crate) fn tangent_pair<T: Float, I: Iterator<Item = (T, T)>>(
     };
     let plain = gap - radial * radial;
     let tangential = if plain < gap * even::constant(0.0625) && u > T::zero() && v > T::zero() {
-        // (‖u‖/‖v‖) ‖(u − v) − r u/‖u‖‖² is the same with a difference of vectors in place of one
-        // of squares.
-        let along = radial / u;
-        let rest = coordinates().map(|(u, v)| (u - v) - along * u);
-        rest.fold(T::zero(), |sum, rest| sum + rest * rest) * (u / v)
+        off_ray(uu, vv, coordinates) * (u / v)
     } else {
         plain
     };
@@ -237,6 +233,29 @@ pub(crate) fn tangent_pair<T: Float, I: Iterator<Item = (T, T)>>(
         norms: [u, v],
         radial,
         tangential,
+    }
+}
+
+/// ‖v − ‖v‖û‖², which is ‖v‖/‖u‖ (‖u − v‖² − (‖u‖ − ‖v‖)²) without a difference of squares; 0 if all
+/// of it is rounding.
+fn off_ray<T: Float, I: Iterator<Item = (T, T)>>(uu: T, vv: T, coordinates: impl Fn() -> I) -> T {
+    // The fused product has no rounding of its own, but the ratio of the norms has.
+    let ratio = (vv / uu).sqrt();
+    let off = move |(u, v): (T, T)| (u, (-ratio).mul_add(u, v));
+    let sums = |[along, square]: [T; 2], (u, off): (T, T)| [along + u * off, square + off * off];
+    let [along, square] = coordinates().map(off).fold([T::zero(); 2], sums);
+    if square > T::epsilon() * vv {
+        return square;
+    }
+    // An angle whose fourth power is nothing: what is orthogonal to u is all of it.
+    let along = along / uu;
+    let rest = coordinates().map(off).map(|(u, off)| (-along).mul_add(u, off));
+    let rest = rest.fold(T::zero(), |sum, rest| sum + rest * rest);
+    let rounding = even::constant::<T>(16.0) * T::epsilon();
+    if rest > rounding * rounding * square {
+        rest
+    } else {
+        T::zero()
     }
 }
 

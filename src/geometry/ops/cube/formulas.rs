@@ -159,6 +159,12 @@ fn scaled(at: Tangents, c: f64) -> Scaled {
     }
 }
 
+/// Whether d = 2|‖u‖ − ‖v‖| for every c.
+#[cube]
+fn on_one_ray(at: Tangents) -> bool {
+    at.tangential <= 0.0f64 && at.u > 0.0f64 && at.v > 0.0f64
+}
+
 /// d(exp₀(u), exp₀(v)).
 #[cube]
 pub fn dist_expmap0(at: Tangents, c: f64) -> f64 {
@@ -174,7 +180,8 @@ pub fn dist_expmap0(at: Tangents, c: f64) -> f64 {
     let t = exp(min(log, 20.0f64));
     let angle = t * arsinhc(t * t).value + max(log - 20.0f64, 0.0f64);
     let far = select(apart, 2.0f64 * angle / s, 0.0f64);
-    select(near, plain, far)
+    let bent = select(near, plain, far);
+    select(on_one_ray(at), 2.0f64 * at.radial.abs(), bent)
 }
 
 /// Its derivatives; `by_x` is by ‖u‖² at a fixed ‖u − v‖².
@@ -211,11 +218,16 @@ pub fn dist_expmap0_slopes(at: Tangents, c: f64) -> Slopes {
     let quotient = (root / (shrink + c * sum).sqrt() - dist_expmap0(at, c) * 0.5f64)
         / select(small, 1.0f64, c);
     let explicit = select(apart, select(small, series, quotient), 0.0f64);
+    let straight = on_one_ray(at);
+    let ahead = select(r > 0.0f64, 1.0f64, 0.0f64);
+    let sign = ahead - select(r < 0.0f64, 1.0f64, 0.0f64);
+    let of_u = select(straight, sign / select(straight, at.u, 1.0f64), of_u);
+    let of_v = select(straight, -sign / select(straight, at.v, 1.0f64), of_v);
     Slopes {
         by_x: select(at.u > 0.0f64, of_u, 0.0f64),
         by_y: select(at.v > 0.0f64, of_v, 0.0f64),
-        by_difference: by_square * scaled.weight,
-        by_c: through + explicit,
+        by_difference: select(straight, 0.0f64, by_square * scaled.weight),
+        by_c: select(straight, 0.0f64, through + explicit),
     }
 }
 

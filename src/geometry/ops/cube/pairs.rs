@@ -9,6 +9,8 @@ use super::formulas::{
 use super::vectors::{Part, Sharing, Sums, part, whole};
 use crate::geometry::ops::backend::PairOp;
 
+const EPSILON: f64 = f64::EPSILON;
+
 /// What the sums of a pair are of.
 fn count_of(op: PairOp, with_grad: bool) -> usize {
     match (op, with_grad) {
@@ -98,15 +100,7 @@ fn tangents<T: Float>(u: &Array<T>, v: &Array<T>, sums: Sums, n: usize, part: Pa
     );
     let mut tangential = sums.c - radial * radial;
     if tangential < sums.c * 0.0625f64 && norm_u > 0.0f64 && norm_v > 0.0f64 {
-        let along = radial / norm_u;
-        tangential = 0.0f64.runtime();
-        for k in 0..n {
-            let at = part.start + k * part.step;
-            let u = f64::cast_from(u[at]);
-            let rest = (u - f64::cast_from(v[at])) - along * u;
-            tangential += rest * rest;
-        }
-        tangential *= norm_u / norm_v;
+        tangential = off_ray::<T>(u, v, sums, n, part) * (norm_u / norm_v);
     }
     Tangents {
         u: norm_u,
@@ -114,6 +108,34 @@ fn tangents<T: Float>(u: &Array<T>, v: &Array<T>, sums: Sums, n: usize, part: Pa
         radial,
         tangential,
     }
+}
+
+/// ‖v − ‖v‖û‖², or 0 if all of it is rounding; see `off_ray` of the scalar formulas.
+#[cube]
+fn off_ray<T: Float>(u: &Array<T>, v: &Array<T>, sums: Sums, n: usize, part: Part) -> f64 {
+    let ratio = (sums.b / sums.a).sqrt();
+    let mut along = 0.0f64.runtime();
+    let mut square = 0.0f64.runtime();
+    for k in 0..n {
+        let at = part.start + k * part.step;
+        let u = f64::cast_from(u[at]);
+        let off = fma(-ratio, u, f64::cast_from(v[at]));
+        along += u * off;
+        square += off * off;
+    }
+    if square <= sums.b * EPSILON {
+        along /= sums.a;
+        let mut rest = 0.0f64.runtime();
+        for k in 0..n {
+            let at = part.start + k * part.step;
+            let u = f64::cast_from(u[at]);
+            let off = fma(-ratio, u, f64::cast_from(v[at]));
+            let off = fma(-along, u, off);
+            rest += off * off;
+        }
+        square = select(rest > 256.0f64 * EPSILON * EPSILON * square, rest, 0.0f64);
+    }
+    square
 }
 
 #[cube]

@@ -117,16 +117,18 @@ impl<B: HyperbolicBackend> Pair<B> {
             (z.clone().neg().exp().neg().add_scalar(1.0)) / z
         };
         let tangential = c.times(tangential) * scaled_shc(self.norm_u) * scaled_shc(self.norm_v);
-        let t = c.power_times(0.5, self.radial).abs();
+        let length = self.radial.abs();
+        let t = c.power_times(0.5, length.clone());
         let radial = ((t.clone() - exponent.clone()).exp() - (t + exponent.clone()).neg().exp())
             .mul_scalar(0.5)
             .square();
         let square = radial + tangential;
-        let same = square.clone().lower_elem(f32::MIN_POSITIVE);
-        let log = exponent + square.mask_fill(same.clone(), 1.0).log().mul_scalar(0.5);
+        // All of it underflows for vectors on one ray, whose distance is the difference of lengths.
+        let one_ray = square.clone().lower_elem(f32::MIN_POSITIVE);
+        let log = exponent + square.mask_fill(one_ray.clone(), 1.0).log().mul_scalar(0.5);
         let linear = log.clone().clamp_min(LINEAR_FROM).sub_scalar(LINEAR_FROM);
         let d = log.clamp_max(LINEAR_FROM).exp().asinh() + linear;
-        c.power_times(-0.5, d.mul_scalar(2.0)).mask_fill(same, 0.0)
+        c.power_times(-0.5, d.mul_scalar(2.0)).mask_where(one_ray, length.mul_scalar(2.0))
     }
 }
 
