@@ -43,9 +43,12 @@ impl<B: HyperbolicBackend, const D: usize, C: Curvature<B>> WrappedNormal<B, D, 
     ///
     /// # Shapes
     ///
-    /// - mean: `[..., n]`, a point; the coordinates are on the last axis
+    /// - mean: `[..., n]`, a point; the coordinates are on the last axis whatever
+    ///   [`along`](PoincareBall::along) says
     /// - std: `[..., 1]` or `[..., n]`, positive
     pub fn new(ball: PoincareBall<C>, mean: Tensor<B, D>, std: Tensor<B, D>) -> Self {
+        let (c, _) = ball.into_parts();
+        let ball = PoincareBall::from_parts(c, None);
         Self { ball, mean, std }
     }
 

@@ -7,6 +7,7 @@ use burn::tensor::Tensor;
 
 use super::ops::backend::{HyperbolicBackend, PointOp};
 use super::ops::curvature::Curvature;
+use super::ops::half::in_f32;
 use super::ops::primitive::scalars::{arsinhc, safe_sqrt, tanhc};
 use super::{Lorentz, PoincareBall};
 use crate::error::Result;
@@ -82,8 +83,10 @@ impl<C> Klein<C> {
     where
         C: Curvature<B>,
     {
-        let scale = self.rim_gap(x.clone()).neg().add_scalar(2.0);
-        x.mul_scalar(2.0) / scale
+        in_f32([x], |[x]| {
+            let scale = self.rim_gap(x.clone()).neg().add_scalar(2.0);
+            x.mul_scalar(2.0) / scale
+        })
     }
 
     /// To the Poincaré ball: x/(1 + √(1 − c‖x‖²)).
@@ -96,8 +99,10 @@ impl<C> Klein<C> {
     where
         C: Curvature<B>,
     {
-        let gap = self.rim_gap(x.clone());
-        x / gap.sqrt().add_scalar(1.0)
+        in_f32([x], |[x]| {
+            let gap = self.rim_gap(x.clone());
+            x / gap.sqrt().add_scalar(1.0)
+        })
     }
 
     /// From the hyperboloid: x/√(1 + c‖x‖²).
@@ -113,8 +118,10 @@ impl<C> Klein<C> {
     where
         C: Curvature<B>,
     {
-        let square = self.c.times(self.dot(x.clone(), x.clone()));
-        x / square.add_scalar(1.0).sqrt()
+        in_f32([x], |[x]| {
+            let square = self.c.times(self.dot(x.clone(), x.clone()));
+            x / square.add_scalar(1.0).sqrt()
+        })
     }
 
     /// To the hyperboloid: x/√(1 − c‖x‖²).
@@ -127,8 +134,10 @@ impl<C> Klein<C> {
     where
         C: Curvature<B>,
     {
-        let gap = self.rim_gap(x.clone());
-        x / gap.sqrt()
+        in_f32([x], |[x]| {
+            let gap = self.rim_gap(x.clone());
+            x / gap.sqrt()
+        })
     }
 
     /// Length² of the tangent vector v at x: ‖v‖²/α + c⟨x,v⟩²/α², α = 1 − c‖x‖².
@@ -162,11 +171,13 @@ impl<C> Klein<C> {
     where
         C: Curvature<B>,
     {
-        let root = self.rim_gap(x.clone()).sqrt();
-        let product = self.c.times(self.dot(x.clone(), y.clone()));
-        // γ/(1 + γ) = 1/(1 + 1/γ).
-        let bend = product.clone() / root.clone().add_scalar(1.0);
-        (x.clone() + y * root + x * bend) / product.add_scalar(1.0)
+        in_f32([x, y], |[x, y]| {
+            let root = self.rim_gap(x.clone()).sqrt();
+            let product = self.c.times(self.dot(x.clone(), y.clone()));
+            // γ/(1 + γ) = 1/(1 + 1/γ).
+            let bend = product.clone() / root.clone().add_scalar(1.0);
+            (x.clone() + y * root + x * bend) / product.add_scalar(1.0)
+        })
     }
 
     /// Geodesic distance: arsinh(√c S)/√c with S² = (‖δ‖² + c⟨x,δ⟩²/α)/β, δ = y − x,
@@ -184,10 +195,12 @@ impl<C> Klein<C> {
     where
         C: Curvature<B>,
     {
-        let ratio = self.rim_gap(x.clone()) / self.rim_gap(y.clone());
-        let square = self.square(x.clone(), y - x) * ratio;
-        let stretch = arsinhc(self.c.times(square.clone()));
-        safe_sqrt(square) * stretch
+        in_f32([x, y], |[x, y]| {
+            let ratio = self.rim_gap(x.clone()) / self.rim_gap(y.clone());
+            let square = self.square(x.clone(), y - x) * ratio;
+            let stretch = arsinhc(self.c.times(square.clone()));
+            safe_sqrt(square) * stretch
+        })
     }
 
     /// Exponential map at the origin: tanh(√c‖v‖) v/(√c‖v‖).
@@ -200,7 +213,7 @@ impl<C> Klein<C> {
     where
         C: Curvature<B>,
     {
-        PoincareBall::from(self.clone()).expmap0(v)
+        in_f32([v], |[v]| PoincareBall::from(self.clone()).expmap0(v))
     }
 
     /// Logarithmic map at the origin: artanh(√c‖x‖) x/(√c‖x‖).
@@ -213,7 +226,7 @@ impl<C> Klein<C> {
     where
         C: Curvature<B>,
     {
-        PoincareBall::from(self.clone()).logmap0(x)
+        in_f32([x], |[x]| PoincareBall::from(self.clone()).logmap0(x))
     }
 
     /// Exponential map: x + t v/(1 + c t⟨x,v⟩/(1 − c‖x‖²)) with t = tanh(√c‖v‖ₓ)/(√c‖v‖ₓ).
@@ -230,10 +243,12 @@ impl<C> Klein<C> {
     where
         C: Curvature<B>,
     {
-        let t = tanhc(self.c.times(self.square(x.clone(), v.clone())));
-        let along = self.dot(x.clone(), v.clone()) / self.rim_gap(x.clone());
-        let bend = self.c.times(along) * t.clone();
-        x + v * (t / bend.add_scalar(1.0))
+        in_f32([x, v], |[x, v]| {
+            let t = tanhc(self.c.times(self.square(x.clone(), v.clone())));
+            let along = self.dot(x.clone(), v.clone()) / self.rim_gap(x.clone());
+            let bend = self.c.times(along) * t.clone();
+            x + v * (t / bend.add_scalar(1.0))
+        })
     }
 
     /// Logarithmic map: d(x, y)/‖y − x‖ₓ · (y − x); 0 at x = y.
@@ -250,10 +265,12 @@ impl<C> Klein<C> {
     where
         C: Curvature<B>,
     {
-        let ratio = self.rim_gap(x.clone()) / self.rim_gap(y.clone());
-        let gap = y - x.clone();
-        let square = self.square(x, gap.clone()) * ratio.clone();
-        gap * (ratio.sqrt() * arsinhc(self.c.times(square)))
+        in_f32([x, y], |[x, y]| {
+            let ratio = self.rim_gap(x.clone()) / self.rim_gap(y.clone());
+            let gap = y - x.clone();
+            let square = self.square(x, gap.clone()) * ratio.clone();
+            gap * (ratio.sqrt() * arsinhc(self.c.times(square)))
+        })
     }
 
     /// Einstein midpoint of the points along `dim`: Σ γᵢwᵢxᵢ / Σ γᵢwᵢ, γ = 1/√(1 − c‖x‖²); the same
@@ -272,10 +289,12 @@ impl<C> Klein<C> {
     where
         C: Curvature<B>,
     {
-        let weights = weights / self.rim_gap(x.clone()).sqrt();
-        let total = weights.clone().sum_dim(dim);
-        let none = total.clone().equal_elem(0.0);
-        (x * weights).sum_dim(dim) / total.mask_fill(none, 1.0)
+        in_f32([x, weights], |[x, weights]| {
+            let weights = weights / self.rim_gap(x.clone()).sqrt();
+            let total = weights.clone().sum_dim(dim);
+            let none = total.clone().equal_elem(0.0);
+            (x * weights).sum_dim(dim) / total.mask_fill(none, 1.0)
+        })
     }
 }
 

@@ -10,6 +10,7 @@ use burn::tensor::Tensor;
 use super::PoincareBall;
 use super::ops::backend::HyperbolicBackend;
 use super::ops::curvature::Curvature;
+use super::ops::half::in_f32;
 use super::ops::primitive::scalars::{arsinhc, safe_sqrt, sinhc};
 use crate::error::Result;
 
@@ -131,8 +132,10 @@ impl<C> Lorentz<C> {
     where
         C: Curvature<B>,
     {
-        let lambda = PoincareBall::from(self.clone()).lambda_x(x.clone());
-        x * lambda
+        in_f32([x], |[x]| {
+            let lambda = PoincareBall::from(self.clone()).lambda_x(x.clone());
+            x * lambda
+        })
     }
 
     /// To the ball: x/(1 + √(1 + c‖x‖²)).
@@ -145,8 +148,10 @@ impl<C> Lorentz<C> {
     where
         C: Curvature<B>,
     {
-        let stretch = self.stretch(x.clone());
-        x / stretch.add_scalar(1.0)
+        in_f32([x], |[x]| {
+            let stretch = self.stretch(x.clone());
+            x / stretch.add_scalar(1.0)
+        })
     }
 
     /// The time part x₀ = √(1/c + ‖x‖²); infinite at c = 0.
@@ -159,7 +164,7 @@ impl<C> Lorentz<C> {
     where
         C: Curvature<B>,
     {
-        self.c.power_times(-0.5, self.stretch(x))
+        in_f32([x], |[x]| self.c.power_times(-0.5, self.stretch(x)))
     }
 
     /// Lorentz product of tangent vectors at x: ⟨u, v⟩ − u₀v₀, with u₀ = ⟨x, u⟩/x₀.
@@ -177,7 +182,9 @@ impl<C> Lorentz<C> {
     where
         C: Curvature<B>,
     {
-        self.dot(self.carried(x.clone(), u), self.carried(x, v))
+        in_f32([x, u, v], |[x, u, v]| {
+            self.dot(self.carried(x.clone(), u), self.carried(x, v))
+        })
     }
 
     /// Geodesic distance: 2/√c · arsinh(√c‖X − Y‖/2), ‖X − Y‖ the Lorentz length of the chord.
@@ -194,9 +201,11 @@ impl<C> Lorentz<C> {
     where
         C: Curvature<B>,
     {
-        let chord = self.chord(x, y);
-        let z = self.c.times(chord.clone()).mul_scalar(0.25);
-        safe_sqrt(chord) * arsinhc(z)
+        in_f32([x, y], |[x, y]| {
+            let chord = self.chord(x, y);
+            let z = self.c.times(chord.clone()).mul_scalar(0.25);
+            safe_sqrt(chord) * arsinhc(z)
+        })
     }
 
     /// Exponential map at the origin: sinh(√c‖v‖) v/(√c‖v‖).
@@ -209,8 +218,10 @@ impl<C> Lorentz<C> {
     where
         C: Curvature<B>,
     {
-        let z = self.c.times(self.dot(v.clone(), v.clone()));
-        v * sinhc(z)
+        in_f32([v], |[v]| {
+            let z = self.c.times(self.dot(v.clone(), v.clone()));
+            v * sinhc(z)
+        })
     }
 
     /// Logarithmic map at the origin: arsinh(√c‖x‖) x/(√c‖x‖).
@@ -223,8 +234,10 @@ impl<C> Lorentz<C> {
     where
         C: Curvature<B>,
     {
-        let z = self.c.times(self.dot(x.clone(), x.clone()));
-        x * arsinhc(z)
+        in_f32([x], |[x]| {
+            let z = self.c.times(self.dot(x.clone(), x.clone()));
+            x * arsinhc(z)
+        })
     }
 
     /// Exponential map: cosh(√c‖v‖) x + sinh(√c‖v‖) v/(√c‖v‖), ‖v‖ the Lorentz length.
@@ -241,12 +254,14 @@ impl<C> Lorentz<C> {
     where
         C: Curvature<B>,
     {
-        let carried = self.carried(x.clone(), v.clone());
-        let z = self.c.times(self.dot(carried.clone(), carried));
-        // cosh t = 1 + 2 sinh²(t/2).
-        let half = z.clone().mul_scalar(0.25);
-        let rise = sinhc(half.clone()).square() * half.mul_scalar(2.0);
-        x.clone() + x * rise + v * sinhc(z)
+        in_f32([x, v], |[x, v]| {
+            let carried = self.carried(x.clone(), v.clone());
+            let z = self.c.times(self.dot(carried.clone(), carried));
+            // cosh t = 1 + 2 sinh²(t/2).
+            let half = z.clone().mul_scalar(0.25);
+            let rise = sinhc(half.clone()).square() * half.mul_scalar(2.0);
+            x.clone() + x * rise + v * sinhc(z)
+        })
     }
 
     /// Logarithmic map: √c d/sinh(√c d) · (y − cosh(√c d) x); 0 at x = y.
@@ -263,12 +278,14 @@ impl<C> Lorentz<C> {
     where
         C: Curvature<B>,
     {
-        let z = self
-            .c
-            .times(self.chord(x.clone(), y.clone()))
-            .mul_scalar(0.25);
-        let scale = arsinhc(z.clone()) / z.clone().add_scalar(1.0).sqrt();
-        (y - x.clone() - x * z.mul_scalar(2.0)) * scale
+        in_f32([x, y], |[x, y]| {
+            let z = self
+                .c
+                .times(self.chord(x.clone(), y.clone()))
+                .mul_scalar(0.25);
+            let scale = arsinhc(z.clone()) / z.clone().add_scalar(1.0).sqrt();
+            (y - x.clone() - x * z.mul_scalar(2.0)) * scale
+        })
     }
 
     /// Parallel transport along the geodesic from x to y: v + c⟨Y, V⟩/(1 − c⟨X, Y⟩) (x + y).
@@ -286,12 +303,14 @@ impl<C> Lorentz<C> {
     where
         C: Curvature<B>,
     {
-        let ratio = self.stretch(y.clone()) / self.stretch(x.clone());
-        let product = self.dot(y.clone(), v.clone()) - self.dot(x.clone(), v.clone()) * ratio;
-        // 1 − c⟨X, Y⟩ = 1 + cosh(√c d) = 2 + c‖X − Y‖²/2.
-        let chord = self.chord(x.clone(), y.clone());
-        let whole = self.c.times(chord).mul_scalar(0.5).add_scalar(2.0);
-        v + (x + y) * (self.c.times(product) / whole)
+        in_f32([x, y, v], |[x, y, v]| {
+            let ratio = self.stretch(y.clone()) / self.stretch(x.clone());
+            let product = self.dot(y.clone(), v.clone()) - self.dot(x.clone(), v.clone()) * ratio;
+            // 1 − c⟨X, Y⟩ = 1 + cosh(√c d) = 2 + c‖X − Y‖²/2.
+            let chord = self.chord(x.clone(), y.clone());
+            let whole = self.c.times(chord).mul_scalar(0.5).add_scalar(2.0);
+            v + (x + y) * (self.c.times(product) / whole)
+        })
     }
 }
 

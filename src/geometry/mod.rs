@@ -22,9 +22,10 @@
 //! at x = y, at the origin, and at the rim. Where a function has no gradient (a norm at 0), the
 //! gradient is 0. Distances use the inverse hyperbolic sine, which keeps its relative accuracy for
 //! points that nearly coincide, where the common artanh(‖−x ⊕ y‖) form loses all digits. Sums over
-//! coordinates are in f64, and 1 − c‖x‖² has all its digits, whatever the type of the elements; f16
-//! and bf16 are thus rounded once, at the end. (Not so on GPUs without f64; and the gap of f64 points
-//! near the rim has all its digits on the CPU alone.)
+//! coordinates are in f64, and 1 − c‖x‖² has all its digits, whatever the type of the elements; what is
+//! made of several of these operations computes f16 and bf16 in f32. Half precision is thus rounded
+//! once, at the end; an f16 beyond 65504, such as λₓ at the rim, is infinite as everywhere. (Not so on
+//! GPUs without f64; and the gap of f64 points near the rim has all its digits on the CPU alone.)
 //!
 //! Formulas: Ganea, Bécigneul, Hofmann, *Hyperbolic Neural Networks*, NeurIPS 2018 (arXiv
 //! 1805.09112); Ungar, *A Gyrovector Space Approach to Hyperbolic Geometry*, 2009.

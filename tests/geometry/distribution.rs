@@ -35,6 +35,18 @@ fn density_integrates_to_one() {
     }
 }
 
+/// The coordinates are on the last axis, whatever the ball says.
+#[test]
+fn ignores_the_axis_of_the_ball() {
+    let ball = PoincareBall::new(0.7).unwrap();
+    let point = || row::<Flex>(&[0.2, -0.1], DType::F64);
+    let density = |ball| {
+        let normal = WrappedNormal::new(ball, point(), row(&[0.4], DType::F64));
+        values(normal.log_prob(row(&[0.3, 0.2], DType::F64)))
+    };
+    assert_eq!(density(ball.along(0)), density(ball));
+}
+
 /// Samples are as far from the mean as they should be: E d² = n σ².
 #[test]
 fn samples_have_the_standard_deviation() {

@@ -45,7 +45,7 @@ pub fn finite_everywhere<B: Tested>(dtypes: &[DType]) {
 
 #[test]
 fn finite_on_flex() {
-    finite_everywhere::<Autodiff<Flex>>(&[DType::F32, DType::F64]);
+    finite_everywhere::<Autodiff<Flex>>(&[DType::F32, DType::F64, DType::BF16]);
 }
 
 #[test]

@@ -111,6 +111,64 @@ fn linear_is_finite_for_huge_weights() {
     );
 }
 
+/// Far out in a large ball the squares of distances to the planes do not fit into an f32; the output
+/// lies on the rim, in the direction that f64 finds.
+#[test]
+fn linear_reaches_the_rim_of_large_balls() {
+    let device = Default::default();
+    for c in [1e-30, 1e-6, 1.0] {
+        let ball = PoincareBall::new(c).unwrap();
+        let mut linear = PoincareLinearConfig::new(4, 3, c)
+            .init::<Flex>(&device)
+            .unwrap();
+        linear.planes.z = linear.planes.z.map(|z| z * 20.0);
+        let far = Tensor::from_floats([[0.9, -2.1, 1.3, 0.4]], &device) * (3.0 / c.sqrt());
+        let y = linear.forward(ball.expmap0(far));
+        let length = norm(&values(y)) * c.sqrt();
+        assert!((length - 1.0).abs() < 1e-6, "c = {c}: {length}");
+    }
+}
+
+/// Layers whose coordinates are on the last axis do not care for the axis of a ball.
+#[test]
+fn layers_ignore_the_axis_of_the_ball() {
+    let device = Default::default();
+    let ball = PoincareBall::new(0.7).unwrap();
+    let mlr = PoincareMlrConfig::new(4, 3, 0.7)
+        .init::<Flex>(&device)
+        .unwrap();
+    let x = batch(5, 4).inner();
+    let [last, first] = [ball, ball.along(0)].map(|ball| mlr.forward_in(&ball, x.clone()));
+    first.into_data().assert_eq(&last.into_data(), true);
+}
+
+/// The c of parameters is the one that was given, to the last digit, in any type; one that cannot
+/// be stored is refused.
+#[test]
+fn curvature_of_parameters_is_kept() {
+    use hypad::Error;
+    let device = Default::default();
+    for c in [0.0, 0.01, 1.0 / 3.0, 7.1] {
+        for dtype in [DType::F16, DType::F32, DType::F64] {
+            let points = Tensor::<Flex, 2>::zeros([1, 2], (&device, dtype));
+            let points = BallPoints::new(PoincareBall::new(c).unwrap(), points).unwrap();
+            assert_eq!(points.ball().c(), c, "{dtype:?}");
+        }
+    }
+    let points = Tensor::<Flex, 2>::zeros([1, 2], &device);
+    let ball = PoincareBall::new(1e300).unwrap();
+    assert!(matches!(
+        BallPoints::new(ball, points),
+        Err(Error::Curvature(_))
+    ));
+    for c in [-1.0, f64::NAN, 1e300] {
+        assert!(matches!(
+            LearnableCurvature::<Flex>::new(c, &device),
+            Err(Error::Curvature(_))
+        ));
+    }
+}
+
 #[test]
 fn clip_cuts_and_keeps() {
     let ball = PoincareBall::new(0.01).unwrap();

@@ -51,6 +51,36 @@ fn axis_rank_and_broadcasting() {
     }
 }
 
+/// What is made of several operations is computed in f32 where the type is a half: it is as exact as
+/// its last rounding, which is a hundred times as coarse as all others.
+#[test]
+fn composed_operations_of_half_precision_are_rounded_once() {
+    let ball_c = 0.7;
+    let inputs = [
+        [0.5, -0.25, 0.125],
+        [-0.375, 0.5, 0.75],
+        [0.25, 0.3125, -0.5],
+    ];
+    let rows = inputs.each_ref().map(|row| row.as_slice());
+    for name in OPERATIONS {
+        // These have a point or a unit vector in the type of the caller on the way.
+        if matches!(name, "geodesic" | "geodesic_unit" | "busemann") {
+            continue;
+        }
+        let (op, _) = operation::<F>(name);
+        let (exact, exact_grads) = run(op, ball_c, rows, DType::F64);
+        for (dtype, epsilon) in [(DType::F16, 9.8e-4), (DType::BF16, 7.8e-3)] {
+            let (half, grads) = run(op, ball_c, rows, dtype);
+            let e = error(&half, &exact);
+            assert!(e < 0.51 * epsilon, "{name} {dtype:?}: {e:e}");
+            for (grad, exact) in grads.iter().zip(&exact_grads) {
+                let e = error(grad, exact);
+                assert!(e < 1.1 * epsilon, "{name} {dtype:?}, gradient: {e:e}");
+            }
+        }
+    }
+}
+
 /// Half precision is computed in f64 and rounded once.
 #[test]
 fn half_precision_is_rounded_once() {

@@ -5,6 +5,7 @@ use burn::tensor::Tensor;
 use super::PoincareBall;
 use crate::geometry::ops::backend::{HyperbolicBackend, PairOp};
 use crate::geometry::ops::curvature::Curvature;
+use crate::geometry::ops::half::in_f32;
 use crate::geometry::ops::primitive::scalars::{arsinhc, safe_sqrt};
 
 impl<C> PoincareBall<C> {
@@ -113,17 +114,19 @@ impl<C> PoincareBall<C> {
     where
         C: Curvature<B>,
     {
-        let norm = safe_sqrt(self.dot(a.clone(), a.clone()));
-        let none = norm.clone().equal_elem(0.0);
-        let gap = x.clone() - p.clone();
-        let square = self.dot(gap.clone(), gap.clone());
-        // 2⟨w,a⟩/(1 − c‖w‖²) = 2(⟨x − p,a⟩ − c‖x − p‖²⟨p,a⟩/(1 − c‖p‖²))/(1 − c‖x‖²).
-        let bend = self.c.times(square) * self.dot(p.clone(), a.clone()) / self.rim_gap(p);
-        let along = self.dot(gap, a) - bend;
-        let t = along.mul_scalar(2.0) / (self.rim_gap(x) * norm.mask_fill(none, 1.0));
-        // The square of a point beyond the rim may overflow.
-        let square = t.clone().square().clamp_max(1e36);
-        t * arsinhc(self.c.times(square))
+        in_f32([x, p, a], |[x, p, a]| {
+            let norm = safe_sqrt(self.dot(a.clone(), a.clone()));
+            let none = norm.clone().equal_elem(0.0);
+            let gap = x.clone() - p.clone();
+            let square = self.dot(gap.clone(), gap.clone());
+            // 2⟨w,a⟩/(1 − c‖w‖²) = 2(⟨x − p,a⟩ − c‖x − p‖²⟨p,a⟩/(1 − c‖p‖²))/(1 − c‖x‖²).
+            let bend = self.c.times(square) * self.dot(p.clone(), a.clone()) / self.rim_gap(p);
+            let along = self.dot(gap, a) - bend;
+            let t = along.mul_scalar(2.0) / (self.rim_gap(x) * norm.mask_fill(none, 1.0));
+            // The square of a point beyond the rim may overflow.
+            let square = t.clone().square().clamp_max(1e36);
+            t * arsinhc(self.c.times(square))
+        })
     }
 
     /// Busemann function of a point at infinity: how much nearer to ω than the origin x is, with
@@ -145,22 +148,24 @@ impl<C> PoincareBall<C> {
     where
         C: Curvature<B>,
     {
-        let along = self.dot(x.clone(), omega.clone());
-        if self.c.value() == 0.0 {
-            return along.mul_scalar(-2.0);
-        }
-        let gap = self.rim_gap(x.clone());
-        let scaled = self.c.power_times(0.5, x);
-        let square = self.dot(scaled.clone(), scaled.clone());
-        // The quotient less 1 where it is near 1, itself where it is near 0: at ω.
-        let above = (square - self.c.power_times(0.5, along)).mul_scalar(2.0) / gap.clone();
-        let near_omega = above.clone().lower_elem(-0.5);
-        let beyond = omega - scaled;
-        let quotient = self.dot(beyond.clone(), beyond) / gap;
-        let far = above.mask_fill(near_omega.clone(), 0.0).log1p();
-        let tiny = f32::MIN_POSITIVE;
-        let near = quotient.mask_fill(near_omega.clone().bool_not(), 1.0);
-        let near = near.clamp_min(tiny).log();
-        self.c.power_times(-0.5, far.mask_where(near_omega, near))
+        in_f32([x, omega], |[x, omega]| {
+            let along = self.dot(x.clone(), omega.clone());
+            if self.c.value() == 0.0 {
+                return along.mul_scalar(-2.0);
+            }
+            let gap = self.rim_gap(x.clone());
+            let scaled = self.c.power_times(0.5, x);
+            let square = self.dot(scaled.clone(), scaled.clone());
+            // The quotient less 1 where it is near 1, itself where it is near 0: at ω.
+            let above = (square - self.c.power_times(0.5, along)).mul_scalar(2.0) / gap.clone();
+            let near_omega = above.clone().lower_elem(-0.5);
+            let beyond = omega - scaled;
+            let quotient = self.dot(beyond.clone(), beyond) / gap;
+            let far = above.mask_fill(near_omega.clone(), 0.0).log1p();
+            let tiny = f32::MIN_POSITIVE;
+            let near = quotient.mask_fill(near_omega.clone().bool_not(), 1.0);
+            let near = near.clamp_min(tiny).log();
+            self.c.power_times(-0.5, far.mask_where(near_omega, near))
+        })
     }
 }

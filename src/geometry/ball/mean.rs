@@ -5,6 +5,7 @@ use burn::tensor::Tensor;
 use super::{PoincareBall, epsilon};
 use crate::geometry::ops::backend::HyperbolicBackend;
 use crate::geometry::ops::curvature::Curvature;
+use crate::geometry::ops::half::in_f32;
 use crate::geometry::ops::primitive::scalars::tanhc;
 
 /// Steps after which the search for a Fréchet mean ends. Every step multiplies the error by
@@ -33,11 +34,13 @@ impl<C> PoincareBall<C> {
     where
         C: Curvature<B>,
     {
-        let gap = self.rim_gap(x.clone());
-        let sum = (x * (weights.clone() / gap.clone()).mul_scalar(2.0)).sum_dim(dim);
-        let total = (weights * (gap.recip().mul_scalar(2.0).sub_scalar(1.0))).sum_dim(dim);
-        let none = total.clone().equal_elem(0.0);
-        self.mobius_scalar_mul(0.5, sum / total.mask_fill(none, 1.0))
+        in_f32([x, weights], |[x, weights]| {
+            let gap = self.rim_gap(x.clone());
+            let sum = (x * (weights.clone() / gap.clone()).mul_scalar(2.0)).sum_dim(dim);
+            let total = (weights * (gap.recip().mul_scalar(2.0).sub_scalar(1.0))).sum_dim(dim);
+            let none = total.clone().equal_elem(0.0);
+            self.mobius_scalar_mul(0.5, sum / total.mask_fill(none, 1.0))
+        })
     }
 
     /// Weighted Fréchet mean of the points along `dim`: the point m with the least Σ wᵢ d(m, xᵢ)²,
@@ -62,35 +65,37 @@ impl<C> PoincareBall<C> {
     where
         C: Curvature<B>,
     {
-        let fixed = PoincareBall {
-            c: self.c.value(),
-            axis: self.axis,
-        };
-        let (still, masses) = (x.clone().detach(), weights.clone().detach());
-        let mut mean = fixed.midpoint(still.clone(), masses.clone(), dim);
-        let mut steps = 1;
-        let mut taken = 0;
-        while taken < steps {
-            let kappa = fixed.stiffness(mean.clone(), still.clone(), masses.clone(), dim);
-            let stiffest = kappa.max().into_data().iter::<f64>().next();
-            let kappa = stiffest.unwrap_or(f64::NAN).max(1.0);
-            let factor = ((kappa - 1.0) / (kappa + 1.0)).max(f64::MIN_POSITIVE);
-            let needed = epsilon(x.dtype()).ln() / factor.ln();
-            // A NaN among the points makes the mean NaN, and needs no further step.
-            steps = if needed.is_finite() {
-                (1 + needed.ceil() as usize).min(MAX_STEPS)
-            } else {
-                0
+        in_f32([x, weights], |[x, weights]| {
+            let fixed = PoincareBall {
+                c: self.c.value(),
+                axis: self.axis,
             };
-            let step = fixed.towards_mean(mean.clone(), still.clone(), masses.clone(), dim);
-            mean = fixed.expmap(mean, step);
-            taken += 1;
-        }
-        for _ in 0..steps {
-            let step = self.towards_mean(mean.clone(), x.clone(), weights.clone(), dim);
-            mean = self.expmap(mean, step);
-        }
-        mean
+            let (still, masses) = (x.clone().detach(), weights.clone().detach());
+            let mut mean = fixed.midpoint(still.clone(), masses.clone(), dim);
+            let mut steps = 1;
+            let mut taken = 0;
+            while taken < steps {
+                let kappa = fixed.stiffness(mean.clone(), still.clone(), masses.clone(), dim);
+                let stiffest = kappa.max().into_data().iter::<f64>().next();
+                let kappa = stiffest.unwrap_or(f64::NAN).max(1.0);
+                let factor = ((kappa - 1.0) / (kappa + 1.0)).max(f64::MIN_POSITIVE);
+                let needed = epsilon(x.dtype()).ln() / factor.ln();
+                // A NaN among the points makes the mean NaN, and needs no further step.
+                steps = if needed.is_finite() {
+                    (1 + needed.ceil() as usize).min(MAX_STEPS)
+                } else {
+                    0
+                };
+                let step = fixed.towards_mean(mean.clone(), still.clone(), masses.clone(), dim);
+                mean = fixed.expmap(mean, step);
+                taken += 1;
+            }
+            for _ in 0..steps {
+                let step = self.towards_mean(mean.clone(), x.clone(), weights.clone(), dim);
+                mean = self.expmap(mean, step);
+            }
+            mean
+        })
     }
 
     /// The mean over the points of t coth t, t = √c d(m, xᵢ).

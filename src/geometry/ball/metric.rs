@@ -6,6 +6,7 @@ use burn::tensor::Tensor;
 use super::PoincareBall;
 use crate::geometry::ops::backend::{HyperbolicBackend, PointOp};
 use crate::geometry::ops::curvature::Curvature;
+use crate::geometry::ops::half::in_f32;
 use crate::geometry::ops::primitive::scalars::safe_sqrt;
 
 impl<C> PoincareBall<C> {
@@ -19,7 +20,7 @@ impl<C> PoincareBall<C> {
     where
         C: Curvature<B>,
     {
-        self.rim_gap(x).recip().mul_scalar(2.0)
+        in_f32([x], |[x]| self.rim_gap(x).recip().mul_scalar(2.0))
     }
 
     /// Riemannian inner product λₓ²⟨u, v⟩ of tangent vectors at x.
@@ -37,7 +38,9 @@ impl<C> PoincareBall<C> {
     where
         C: Curvature<B>,
     {
-        self.dot(u, v) * self.lambda_x(x).square()
+        in_f32([x, u, v], |[x, u, v]| {
+            self.dot(u, v) * self.lambda_x(x).square()
+        })
     }
 
     /// Riemannian length λₓ‖v‖ of a tangent vector at x; its gradient at v = 0 is 0.
@@ -54,7 +57,9 @@ impl<C> PoincareBall<C> {
     where
         C: Curvature<B>,
     {
-        safe_sqrt(self.dot(v.clone(), v)) * self.lambda_x(x)
+        in_f32([x, v], |[x, v]| {
+            safe_sqrt(self.dot(v.clone(), v)) * self.lambda_x(x)
+        })
     }
 
     /// A vector that is longer than `radius` cut to it, by its Euclidean length: min(1, r/‖v‖) v.
@@ -90,7 +95,9 @@ impl<C> PoincareBall<C> {
     where
         C: Curvature<B>,
     {
-        grad * self.rim_gap(x).square().mul_scalar(0.25)
+        in_f32([x, grad], |[x, grad]| {
+            grad * self.rim_gap(x).square().mul_scalar(0.25)
+        })
     }
 
     /// Parallel transport of v along the geodesic from x to y: λₓ/λᵧ gyr[y, −x] v.
@@ -110,8 +117,10 @@ impl<C> PoincareBall<C> {
     where
         C: Curvature<B>,
     {
-        let scale = self.rim_gap(y.clone()) / self.rim_gap(x.clone());
-        self.gyration(y, x.neg(), v) * scale
+        in_f32([x, y, v], |[x, y, v]| {
+            let scale = self.rim_gap(y.clone()) / self.rim_gap(x.clone());
+            self.gyration(y, x.neg(), v) * scale
+        })
     }
 
     /// Parallel transport from the origin: λ₀/λᵧ v = (1 − c‖y‖²) v.
@@ -128,7 +137,7 @@ impl<C> PoincareBall<C> {
     where
         C: Curvature<B>,
     {
-        v * self.rim_gap(y)
+        in_f32([y, v], |[y, v]| v * self.rim_gap(y))
     }
 
     /// Parallel transport back to the origin: v/(1 − c‖x‖²).
@@ -145,6 +154,6 @@ impl<C> PoincareBall<C> {
     where
         C: Curvature<B>,
     {
-        v / self.rim_gap(x)
+        in_f32([x, v], |[x, v]| v / self.rim_gap(x))
     }
 }

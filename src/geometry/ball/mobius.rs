@@ -5,6 +5,7 @@ use burn::tensor::Tensor;
 use super::PoincareBall;
 use crate::geometry::ops::backend::{HyperbolicBackend, PairOp, PointOp};
 use crate::geometry::ops::curvature::Curvature;
+use crate::geometry::ops::half::in_f32;
 
 impl<C> PoincareBall<C> {
     /// Möbius addition x ⊕ y.
@@ -59,12 +60,14 @@ impl<C> PoincareBall<C> {
     where
         C: Curvature<B>,
     {
-        let (a, b) = (self.rim_gap(x.clone()), self.rim_gap(y.clone()));
-        let sum = x.clone() + y.clone();
-        // α − β = c(‖y‖² − ‖x‖²), and 1 − c²‖x‖²‖y‖² = α + β − αβ.
-        let turn = self.c.times(self.dot(y.clone() - x, sum.clone()));
-        let whole = a.clone() + b.clone() - a * b.clone();
-        (sum * b + y * turn) / whole
+        in_f32([x, y], |[x, y]| {
+            let (a, b) = (self.rim_gap(x.clone()), self.rim_gap(y.clone()));
+            let sum = x.clone() + y.clone();
+            // α − β = c(‖y‖² − ‖x‖²), and 1 − c²‖x‖²‖y‖² = α + β − αβ.
+            let turn = self.c.times(self.dot(y.clone() - x, sum.clone()));
+            let whole = a.clone() + b.clone() - a * b.clone();
+            (sum * b + y * turn) / whole
+        })
     }
 
     /// Möbius cosubtraction x ⊟ y = x ⊞ (−y).
@@ -105,18 +108,20 @@ impl<C> PoincareBall<C> {
     where
         C: Curvature<B>,
     {
-        let (a, b) = (self.rim_gap(x.clone()), self.rim_gap(y.clone()));
-        let sum = x.clone() + y.clone();
-        let bend = self.c.times(self.dot(sum.clone(), sum.clone()));
-        let along_y = self.dot(y, z.clone());
-        let along = self.dot(sum.clone(), z.clone());
-        let scale = self
-            .c
-            .times((a.clone() * b.clone() + bend.clone()).recip())
-            .mul_scalar(2.0);
-        let by_x = b * along.clone() + bend * along_y.clone();
-        let by_sum = a * along_y - along;
-        z + (x * by_x + sum * by_sum) * scale
+        in_f32([x, y, z], |[x, y, z]| {
+            let (a, b) = (self.rim_gap(x.clone()), self.rim_gap(y.clone()));
+            let sum = x.clone() + y.clone();
+            let bend = self.c.times(self.dot(sum.clone(), sum.clone()));
+            let along_y = self.dot(y, z.clone());
+            let along = self.dot(sum.clone(), z.clone());
+            let scale = self
+                .c
+                .times((a.clone() * b.clone() + bend.clone()).recip())
+                .mul_scalar(2.0);
+            let by_x = b * along.clone() + bend * along_y.clone();
+            let by_sum = a * along_y - along;
+            z + (x * by_x + sum * by_sum) * scale
+        })
     }
 
     /// Möbius scalar multiplication r ⊗ x = tanh(r artanh(√c‖x‖)) x / (√c‖x‖).

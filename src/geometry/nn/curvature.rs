@@ -1,7 +1,7 @@
 //! A curvature that is learned.
 
 use burn::module::{Module, Param};
-use burn::tensor::{Tensor, backend::Backend};
+use burn::tensor::{DType, Element, Tensor, backend::Backend};
 
 use crate::error::{Error, Result};
 use crate::geometry::{HyperbolicBackend, PoincareBall};
@@ -32,16 +32,20 @@ pub struct LearnableCurvature<B: Backend> {
 }
 
 impl<B: HyperbolicBackend> LearnableCurvature<B> {
-    /// A parameter of value c.
+    /// A parameter of value c, rounded to f32 (to f64 on a backend whose floats are).
     ///
     /// # Errors
     ///
-    /// [`Error::Curvature`] for a c that is negative, NaN or infinite.
+    /// [`Error::Curvature`] for a c that is negative, NaN or infinite as that type.
     pub fn new(c: f64, device: &B::Device) -> Result<Self> {
-        if !(c.is_finite() && c >= 0.0) {
+        let (dtype, stored) = match B::FloatElem::dtype() {
+            DType::F64 => (DType::F64, c),
+            _ => (DType::F32, f64::from(c as f32)),
+        };
+        if !(stored.is_finite() && stored >= 0.0) {
             return Err(Error::Curvature(c));
         }
-        let c = Tensor::full([1], c, device);
+        let c = Tensor::full([1], c, (device, dtype));
         Ok(Self {
             c: Param::from_tensor(c),
         })

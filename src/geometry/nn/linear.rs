@@ -9,9 +9,9 @@ use crate::error::Result;
 use crate::geometry::ops::primitive::scalars::sinhc;
 use crate::geometry::{Curvature, HyperbolicBackend, PoincareBall};
 
-/// (√c v)² beyond which sinh(√c v) is held: its square must fit into an f32, and the output has
+/// √c|v| beyond which v is held: the squares of sinh(√c v) must fit into an f32, and the output has
 /// been at the rim for long.
-const HELD_FROM: f64 = 1600.0;
+const HELD_FROM: f64 = 40.0;
 
 /// Configuration of a [`PoincareLinear`].
 #[derive(Config, Debug)]
@@ -77,10 +77,16 @@ impl<B: HyperbolicBackend> PoincareLinear<B> {
         x: Tensor<B, 2>,
     ) -> Tensor<B, 2> {
         let c = ball.curvature();
-        let v = self.planes.scores(ball, x);
-        let z = c.times(v.clone().square()).clamp_max(HELD_FROM);
+        let mut v = self.planes.scores(ball, x);
+        let root = c.value().sqrt();
+        if root > 0.0 {
+            let held = HELD_FROM / root;
+            v = v.clamp(-held, held);
+        }
+        // c first: the squares of long vectors need not fit into an f32.
+        let z = c.times(v.clone()) * v.clone();
         let w = v * sinhc(z);
-        let square = c.times(w.clone().square().sum_dim(1));
+        let square = (c.times(w.clone()) * w.clone()).sum_dim(1);
         w / square.add_scalar(1.0).sqrt().add_scalar(1.0)
     }
 }

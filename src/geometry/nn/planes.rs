@@ -31,6 +31,8 @@ impl<B: HyperbolicBackend> Planes<B> {
     /// vₖ(x) = 2‖zₖ‖/√c · arsinh(λₓ⟨√c x, ẑₖ⟩ cosh(2√c rₖ) − (λₓ − 1) sinh(2√c rₖ)), which is
     /// ‖zₖ‖ times twice the signed distance to the plane; 4(⟨x, zₖ⟩ − ‖zₖ‖rₖ) at c = 0.
     ///
+    /// The coordinates are on the last axis, whatever the ball says.
+    ///
     /// # Shapes
     ///
     /// - x: `[batch, n]`
@@ -45,7 +47,7 @@ impl<B: HyperbolicBackend> Planes<B> {
         let norm = safe_sqrt(z.clone().square().sum_dim(0));
         let none = norm.clone().equal_elem(0.0);
         let unit = z / norm.clone().mask_fill(none, 1.0);
-        let lambda = ball.lambda_x(x.clone());
+        let lambda = PoincareBall::from_parts(c.clone(), None).lambda_x(x.clone());
         let bend = c.times(r.clone().square());
         // cosh 2t = 1 + 2 sinh² t.
         let sinh = sinhc(bend.clone());

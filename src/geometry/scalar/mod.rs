@@ -249,7 +249,9 @@ fn off_ray<T: Float, I: Iterator<Item = (T, T)>>(uu: T, vv: T, coordinates: impl
     }
     // An angle whose fourth power is nothing: what is orthogonal to u is all of it.
     let along = along / uu;
-    let rest = coordinates().map(off).map(|(u, off)| (-along).mul_add(u, off));
+    let rest = coordinates()
+        .map(off)
+        .map(|(u, off)| (-along).mul_add(u, off));
     let rest = rest.fold(T::zero(), |sum, rest| sum + rest * rest);
     let rounding = even::constant::<T>(16.0) * T::epsilon();
     if rest > rounding * rounding * square {

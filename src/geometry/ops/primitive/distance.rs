@@ -128,7 +128,8 @@ impl<B: HyperbolicBackend> Pair<B> {
         let log = exponent + square.mask_fill(one_ray.clone(), 1.0).log().mul_scalar(0.5);
         let linear = log.clone().clamp_min(LINEAR_FROM).sub_scalar(LINEAR_FROM);
         let d = log.clamp_max(LINEAR_FROM).exp().asinh() + linear;
-        c.power_times(-0.5, d.mul_scalar(2.0)).mask_where(one_ray, length.mul_scalar(2.0))
+        c.power_times(-0.5, d.mul_scalar(2.0))
+            .mask_where(one_ray, length.mul_scalar(2.0))
     }
 }
 
