@@ -237,3 +237,107 @@ fn records_bring_everything_back() {
     let [a, b] = [prototypes.forward(x.clone()), loaded.forward(x)];
     a.into_data().assert_eq(&b.into_data(), true);
 }
+
+/// β-concatenation and its inverse; β is the function of its definition.
+#[test]
+fn points_are_put_together_and_taken_apart() {
+    for c in [0.0, 0.7] {
+        let ball = PoincareBall::new(c).unwrap();
+        let points: Vec<_> = [2, 3, 1].map(|n| batch(5, n).inner()).into();
+        let whole = ball.concat(points.clone());
+        assert_eq!(whole.dims(), [5, 6]);
+        let parts = ball.split(whole.clone(), &[2, 3, 1]);
+        for (part, point) in parts.into_iter().zip(&points) {
+            assert!(
+                error(&values(part), &values(point.clone())) < 1e-6,
+                "c = {c}"
+            );
+        }
+        // B(3, 1/2) = 16/15, B(1, 1/2) = 2, B(3/2, 1/2) = π/2, B(1/2, 1/2) = π.
+        let pi = std::f64::consts::PI;
+        let scales = [8.0 / 15.0, 32.0 / (15.0 * pi), 16.0 / (15.0 * pi)];
+        let tangents = points.into_iter().zip(scales);
+        let tangents = tangents.map(|(point, scale)| ball.logmap0(point) * scale);
+        let expected = ball.expmap0(Tensor::cat(tangents.collect(), 1));
+        assert!(error(&values(whole), &values(expected)) < 1e-6, "c = {c}");
+    }
+}
+
+/// Every output pixel is the linear layer's, of the concatenated pixels of its window.
+#[test]
+fn convolution_is_a_linear_layer_of_windows() {
+    let device = Default::default();
+    let c = 0.7;
+    let ball = PoincareBall::new(c).unwrap();
+    let conv = PoincareConv2dConfig::new([2, 3], [3, 2], c)
+        .with_stride([2, 1])
+        .with_padding([1, 0])
+        .init::<F>(&device)
+        .unwrap();
+    let uniform = Distribution::Uniform(-0.5, 0.5);
+    let x = Tensor::<F, 4>::random([2, 2, 5, 4], uniform, &device).require_grad();
+    let y = conv.forward(x.clone());
+    assert_eq!(y.dims(), [2, 3, 3, 3]);
+    let pixel = |x: &Tensor<F, 4>, row: isize, column: usize| {
+        if !(0..5).contains(&row) {
+            return Tensor::<F, 2>::zeros([2, 2], &device);
+        }
+        let row = row as usize;
+        x.clone()
+            .slice([0..2, 0..2, row..row + 1, column..column + 1])
+            .reshape([2, 2])
+    };
+    for row in 0..3 {
+        for column in 0..3 {
+            let window = (0..6).map(|k| {
+                let (down, right) = (k / 2, k % 2);
+                pixel(&x, 2 * row as isize + down - 1, column + right as usize)
+            });
+            // The layer has all first coordinates of a window before all second ones.
+            let points: Vec<_> = window.map(|pixel| pixel.reshape([2, 2, 1])).collect();
+            let tangent = points
+                .into_iter()
+                .map(|p| PoincareBall::along(ball, 1).logmap0(p));
+            let tangent = Tensor::cat(tangent.collect(), 2).reshape([2, 12]);
+            // B(6, 1/2)/B(1, 1/2)
+            let scale = (10.0 / 11.0) * (8.0 / 9.0) * (6.0 / 7.0) * (4.0 / 5.0) * (2.0 / 3.0);
+            let expected = conv.linear.forward(ball.expmap0(tangent * scale));
+            let ours = y
+                .clone()
+                .slice([0..2, 0..3, row..row + 1, column..column + 1]);
+            let e = error(&values(ours), &values(expected));
+            assert!(e < 2e-6, "{row} {column}: {e:e}");
+        }
+    }
+    let grads = y.sum().backward();
+    assert!(
+        values(x.grad(&grads).unwrap())
+            .iter()
+            .all(|g| g.is_finite())
+    );
+    assert!(
+        PoincareConv2dConfig::new([2, 3], [3, 0], c)
+            .init::<F>(&device)
+            .is_err()
+    );
+}
+
+/// The rows of the table, and gradients to those alone that were asked for.
+#[test]
+fn embedding_looks_points_up() {
+    let device = Default::default();
+    let table = BallEmbeddingConfig::new(5, 3, 0.7)
+        .with_spread(0.3)
+        .init::<F>(&device)
+        .unwrap();
+    let indices = Tensor::from_ints([[4, 0], [4, 2]], &device);
+    let points = table.forward(indices);
+    assert_eq!(points.dims(), [2, 2, 3]);
+    let rows = values(table.points.val());
+    let expected = [4, 0, 4, 2].map(|i: usize| rows[3 * i..3 * i + 3].to_vec());
+    assert_eq!(values(points.clone()), expected.concat());
+    let grads = points.sum().backward();
+    let grad = values(table.points.points.grad(&grads).unwrap());
+    let expected = [1.0, 0.0, 1.0, 0.0, 2.0].map(|times| [times; 3]).concat();
+    assert_eq!(grad, expected);
+}

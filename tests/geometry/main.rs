@@ -10,6 +10,7 @@ mod gpu;
 mod gradients;
 mod identities;
 mod layers;
+mod lorentz;
 mod means;
 mod optimisers;
 mod pairwise;

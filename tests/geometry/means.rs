@@ -74,3 +74,28 @@ fn means_along_an_axis() {
         .frechet_mean(batch.swap_dims(1, 2), ones.swap_dims(1, 2), 2);
     assert!(error(&values(turned), &values(means)) < 1e-14);
 }
+
+/// The variance about the Fréchet mean is the least, and that of points on one geodesic is the one
+/// of numbers.
+#[test]
+fn variance_is_least_at_the_mean() {
+    for c in [0.0, 0.8] {
+        let ball = PoincareBall::new(c).unwrap();
+        let x = points(c, 12, 0.9);
+        let weights = Tensor::<F, 2>::ones([12, 1], &x.device()).cast(DType::F64) * 0.7;
+        let mean = ball.frechet_mean(x.clone(), weights.clone(), 0);
+        let at = |m| values(ball.frechet_variance(x.clone(), weights.clone(), m, 0))[0];
+        let least = at(mean.clone());
+        for step in [[1e-3, 0.0, 0.0], [0.0, -1e-3, 1e-3]] {
+            let aside = ball.expmap(mean.clone(), row(&step, DType::F64));
+            assert!(at(aside) > least, "c = {c}");
+        }
+        // At distances 2t of the origin: of the numbers 2, 4 and -6.
+        let line =
+            row::<F>(&[1.0, 2.0, -3.0], DType::F64).transpose() * row(&[0.6, 0.0, 0.8], DType::F64);
+        let weights = row::<F>(&[1.0, 1.0, 1.0], DType::F64).transpose();
+        let origin = row(&[0.0; 3], DType::F64);
+        let variance = ball.frechet_variance(ball.expmap0(line), weights, origin, 0);
+        assert!((values(variance)[0] - 56.0 / 3.0).abs() < 1e-12, "c = {c}");
+    }
+}

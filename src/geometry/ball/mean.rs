@@ -98,6 +98,29 @@ impl<C> PoincareBall<C> {
         })
     }
 
+    /// Weighted variance of the points along `dim` about a point: Σ wᵢ d(m, xᵢ)²/Σ wᵢ, the least of
+    /// all points at the [`frechet_mean`](Self::frechet_mean). Where all weights are 0 it is 0.
+    ///
+    /// # Shapes
+    ///
+    /// - x: `[..., n]`, points; weights: as in [`midpoint`](Self::midpoint)
+    /// - mean: a point, the shape of x with size 1 on `dim`
+    /// - output: size 1 on `dim` and on the coordinate axis
+    pub fn frechet_variance<B: HyperbolicBackend, const D: usize>(
+        &self,
+        x: Tensor<B, D>,
+        weights: Tensor<B, D>,
+        mean: Tensor<B, D>,
+        dim: usize,
+    ) -> Tensor<B, D>
+    where
+        C: Curvature<B>,
+    {
+        in_f32([x, weights, mean], |[x, weights, mean]| {
+            (self.dist(mean, x).square() * shares(weights, dim)).sum_dim(dim)
+        })
+    }
+
     /// The mean over the points of t coth t, t = √c d(m, xᵢ).
     ///
     /// The Hessian of ½d(m, xᵢ)² has eigenvalues between 1 and this.

@@ -1,14 +1,17 @@
 //! The handle that holds the curvature and the coordinate axis. The mathematics is in `ops`.
 //!
 //! One file a topic: Möbius operations, exponential and logarithmic maps, the metric and transport,
-//! distances, means, projection. Every method works for any rank, and at a curvature that is a
+//! distances, means, concatenation, projection. Every method works for any rank, and at a curvature that is a
 //! number or a learned tensor.
 
+mod concat;
 mod distance;
 mod maps;
 mod mean;
 mod metric;
 mod mobius;
+
+pub(in crate::geometry) use concat::beta;
 
 use burn::tensor::{DType, Tensor, TensorCreationOptions};
 

@@ -6,7 +6,9 @@
 
 pub(super) mod ball_points;
 mod batch_norm;
+mod conv2d;
 mod curvature;
+mod embedding;
 mod exp_map;
 mod linear;
 mod planes;
@@ -14,7 +16,9 @@ mod prototypes;
 
 pub use ball_points::{BallPoints, BallPointsConfig};
 pub use batch_norm::{BallBatchNorm, BallBatchNormConfig};
+pub use conv2d::{PoincareConv2d, PoincareConv2dConfig};
 pub use curvature::LearnableCurvature;
+pub use embedding::{BallEmbedding, BallEmbeddingConfig};
 pub use exp_map::ExpMap;
 pub use linear::{PoincareLinear, PoincareLinearConfig};
 pub use planes::{Planes, PoincareMlr, PoincareMlrConfig};

@@ -4,6 +4,12 @@
 //! are tangent vectors: the time part follows (x₀ = √(1/c + ‖x‖²), v₀ = ⟨x, v⟩/x₀), a point cannot
 //! leave the model, and c = 0 is the Euclidean limit. The metric at the origin is the Euclidean one,
 //! so a tangent vector there is twice that of the ball.
+//!
+//! One file a topic: maps, the metric and transport, distances and the mean.
+
+mod distance;
+mod maps;
+mod metric;
 
 use burn::tensor::Tensor;
 
@@ -11,7 +17,6 @@ use super::PoincareBall;
 use super::ops::backend::HyperbolicBackend;
 use super::ops::curvature::Curvature;
 use super::ops::half::in_f32;
-use super::ops::primitive::scalars::{arsinhc, safe_sqrt, sinhc};
 use crate::error::Result;
 
 /// The Lorentz (hyperboloid) model of curvature −c, in space components.
@@ -154,6 +159,34 @@ impl<C> Lorentz<C> {
         })
     }
 
+    /// All coordinates of a point, the time part first, as in geoopt.
+    ///
+    /// # Shapes
+    ///
+    /// - x: `[..., n]`, the space part
+    /// - output: `[..., n + 1]`
+    pub fn to_ambient<B: HyperbolicBackend, const D: usize>(&self, x: Tensor<B, D>) -> Tensor<B, D>
+    where
+        C: Curvature<B>,
+    {
+        Tensor::cat(vec![self.time(x.clone()), x], self.axis.unwrap_or(D - 1))
+    }
+
+    /// The space part of a point or a tangent vector that is given by all its coordinates.
+    ///
+    /// # Shapes
+    ///
+    /// - x: `[..., n + 1]`, the time part first
+    /// - output: `[..., n]`
+    pub fn from_ambient<B: HyperbolicBackend, const D: usize>(
+        &self,
+        x: Tensor<B, D>,
+    ) -> Tensor<B, D> {
+        let axis = self.axis.unwrap_or(D - 1);
+        let n = x.dims()[axis].saturating_sub(1);
+        x.narrow(axis, 1, n)
+    }
+
     /// The time part x₀ = √(1/c + ‖x‖²); infinite at c = 0.
     ///
     /// # Shapes
@@ -165,152 +198,6 @@ impl<C> Lorentz<C> {
         C: Curvature<B>,
     {
         in_f32([x], |[x]| self.c.power_times(-0.5, self.stretch(x)))
-    }
-
-    /// Lorentz product of tangent vectors at x: ⟨u, v⟩ − u₀v₀, with u₀ = ⟨x, u⟩/x₀.
-    ///
-    /// # Shapes
-    ///
-    /// - x, u, v: `[..., n]`, broadcast
-    /// - output: `[..., 1]`
-    pub fn inner<B: HyperbolicBackend, const D: usize>(
-        &self,
-        x: Tensor<B, D>,
-        u: Tensor<B, D>,
-        v: Tensor<B, D>,
-    ) -> Tensor<B, D>
-    where
-        C: Curvature<B>,
-    {
-        in_f32([x, u, v], |[x, u, v]| {
-            self.dot(self.carried(x.clone(), u), self.carried(x, v))
-        })
-    }
-
-    /// Geodesic distance: 2/√c · arsinh(√c‖X − Y‖/2), ‖X − Y‖ the Lorentz length of the chord.
-    ///
-    /// # Shapes
-    ///
-    /// - x, y: `[..., n]`, broadcast
-    /// - output: `[..., 1]`
-    pub fn dist<B: HyperbolicBackend, const D: usize>(
-        &self,
-        x: Tensor<B, D>,
-        y: Tensor<B, D>,
-    ) -> Tensor<B, D>
-    where
-        C: Curvature<B>,
-    {
-        in_f32([x, y], |[x, y]| {
-            let chord = self.chord(x, y);
-            let z = self.c.times(chord.clone()).mul_scalar(0.25);
-            safe_sqrt(chord) * arsinhc(z)
-        })
-    }
-
-    /// Exponential map at the origin: sinh(√c‖v‖) v/(√c‖v‖).
-    ///
-    /// # Shapes
-    ///
-    /// - v: `[..., n]`, a tangent vector at the origin
-    /// - output: `[..., n]`
-    pub fn expmap0<B: HyperbolicBackend, const D: usize>(&self, v: Tensor<B, D>) -> Tensor<B, D>
-    where
-        C: Curvature<B>,
-    {
-        in_f32([v], |[v]| {
-            let z = self.c.times(self.dot(v.clone(), v.clone()));
-            v * sinhc(z)
-        })
-    }
-
-    /// Logarithmic map at the origin: arsinh(√c‖x‖) x/(√c‖x‖).
-    ///
-    /// # Shapes
-    ///
-    /// - x: `[..., n]`
-    /// - output: `[..., n]`, a tangent vector at the origin
-    pub fn logmap0<B: HyperbolicBackend, const D: usize>(&self, x: Tensor<B, D>) -> Tensor<B, D>
-    where
-        C: Curvature<B>,
-    {
-        in_f32([x], |[x]| {
-            let z = self.c.times(self.dot(x.clone(), x.clone()));
-            x * arsinhc(z)
-        })
-    }
-
-    /// Exponential map: cosh(√c‖v‖) x + sinh(√c‖v‖) v/(√c‖v‖), ‖v‖ the Lorentz length.
-    ///
-    /// # Shapes
-    ///
-    /// - x: `[..., n]`; v: `[..., n]`, a tangent vector at x; broadcast
-    /// - output: `[..., n]`
-    pub fn expmap<B: HyperbolicBackend, const D: usize>(
-        &self,
-        x: Tensor<B, D>,
-        v: Tensor<B, D>,
-    ) -> Tensor<B, D>
-    where
-        C: Curvature<B>,
-    {
-        in_f32([x, v], |[x, v]| {
-            let carried = self.carried(x.clone(), v.clone());
-            let z = self.c.times(self.dot(carried.clone(), carried));
-            // cosh t = 1 + 2 sinh²(t/2).
-            let half = z.clone().mul_scalar(0.25);
-            let rise = sinhc(half.clone()).square() * half.mul_scalar(2.0);
-            x.clone() + x * rise + v * sinhc(z)
-        })
-    }
-
-    /// Logarithmic map: √c d/sinh(√c d) · (y − cosh(√c d) x); 0 at x = y.
-    ///
-    /// # Shapes
-    ///
-    /// - x, y: `[..., n]`, broadcast
-    /// - output: `[..., n]`, a tangent vector at x
-    pub fn logmap<B: HyperbolicBackend, const D: usize>(
-        &self,
-        x: Tensor<B, D>,
-        y: Tensor<B, D>,
-    ) -> Tensor<B, D>
-    where
-        C: Curvature<B>,
-    {
-        in_f32([x, y], |[x, y]| {
-            let z = self
-                .c
-                .times(self.chord(x.clone(), y.clone()))
-                .mul_scalar(0.25);
-            let scale = arsinhc(z.clone()) / z.clone().add_scalar(1.0).sqrt();
-            (y - x.clone() - x * z.mul_scalar(2.0)) * scale
-        })
-    }
-
-    /// Parallel transport along the geodesic from x to y: v + c⟨Y, V⟩/(1 − c⟨X, Y⟩) (x + y).
-    ///
-    /// # Shapes
-    ///
-    /// - x, y: `[..., n]`; v: `[..., n]`, a tangent vector at x; broadcast
-    /// - output: `[..., n]`, a tangent vector at y
-    pub fn ptransp<B: HyperbolicBackend, const D: usize>(
-        &self,
-        x: Tensor<B, D>,
-        y: Tensor<B, D>,
-        v: Tensor<B, D>,
-    ) -> Tensor<B, D>
-    where
-        C: Curvature<B>,
-    {
-        in_f32([x, y, v], |[x, y, v]| {
-            let ratio = self.stretch(y.clone()) / self.stretch(x.clone());
-            let product = self.dot(y.clone(), v.clone()) - self.dot(x.clone(), v.clone()) * ratio;
-            // 1 − c⟨X, Y⟩ = 1 + cosh(√c d) = 2 + c‖X − Y‖²/2.
-            let chord = self.chord(x.clone(), y.clone());
-            let whole = self.c.times(chord).mul_scalar(0.5).add_scalar(2.0);
-            v + (x + y) * (self.c.times(product) / whole)
-        })
     }
 }
 

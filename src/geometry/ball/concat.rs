@@ -1,0 +1,70 @@
+//! Points put together from points of fewer coordinates, and taken apart again.
+
+use burn::tensor::Tensor;
+
+use super::PoincareBall;
+use crate::geometry::ops::backend::HyperbolicBackend;
+use crate::geometry::ops::curvature::Curvature;
+
+impl<C> PoincareBall<C> {
+    /// β-concatenation: exp₀ of the tangent vectors log₀(xᵢ) one after the other, each scaled by
+    /// β(n)/β(nᵢ), with β(n) = B(n/2, 1/2) and n = Σ nᵢ.
+    ///
+    /// The scale keeps the expected length of a random point whatever the number of coordinates.
+    /// Shimizu, Mukuta, Harada, *Hyperbolic Neural Networks++*, ICLR 2021, Sec. 3.3.
+    ///
+    /// # Shapes
+    ///
+    /// - points: each `[..., nᵢ]`, of one shape but for nᵢ
+    /// - output: `[..., n]`, a point
+    pub fn concat<B: HyperbolicBackend, const D: usize>(
+        &self,
+        points: Vec<Tensor<B, D>>,
+    ) -> Tensor<B, D>
+    where
+        C: Curvature<B>,
+    {
+        let axis = self.axis::<D>();
+        let n = points.iter().map(|x| x.dims()[axis]).sum();
+        let tangents = points.into_iter().map(|x| {
+            let scale = beta(n) / beta(x.dims()[axis]);
+            self.logmap0(x).mul_scalar(scale)
+        });
+        self.expmap0(Tensor::cat(tangents.collect(), axis))
+    }
+
+    /// β-splitting, the inverse of [`concat`](Self::concat): points of `sizes` coordinates.
+    ///
+    /// # Shapes
+    ///
+    /// - x: `[..., n]`, a point, n the sum of `sizes`
+    /// - output: each `[..., nᵢ]`
+    pub fn split<B: HyperbolicBackend, const D: usize>(
+        &self,
+        x: Tensor<B, D>,
+        sizes: &[usize],
+    ) -> Vec<Tensor<B, D>>
+    where
+        C: Curvature<B>,
+    {
+        let axis = self.axis::<D>();
+        let n = x.dims()[axis];
+        let tangents = self.logmap0(x).split_with_sizes(sizes.to_vec(), axis);
+        let points = tangents.into_iter().map(|v| {
+            let scale = beta(v.dims()[axis]) / beta(n);
+            self.expmap0(v.mul_scalar(scale))
+        });
+        points.collect()
+    }
+}
+
+/// B(n/2, 1/2): π, 2, and B(n + 2) = B(n) n/(n + 1).
+pub(in crate::geometry) fn beta(n: usize) -> f64 {
+    let (first, start) = if n % 2 == 1 {
+        (1, std::f64::consts::PI)
+    } else {
+        (2, 2.0)
+    };
+    let steps = (first..n).step_by(2);
+    steps.fold(start, |beta, n| beta * n as f64 / (n as f64 + 1.0))
+}

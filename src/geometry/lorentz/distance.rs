@@ -1,0 +1,100 @@
+//! Distances and the weighted mean.
+
+use burn::tensor::Tensor;
+
+use super::Lorentz;
+use crate::geometry::PoincareBall;
+use crate::geometry::ops::backend::HyperbolicBackend;
+use crate::geometry::ops::curvature::Curvature;
+use crate::geometry::ops::half::in_f32;
+use crate::geometry::ops::primitive::scalars::{arsinhc, safe_sqrt};
+
+impl<C> Lorentz<C> {
+    /// Geodesic distance: 2/√c · arsinh(√c‖X − Y‖/2), ‖X − Y‖ the Lorentz length of the chord.
+    ///
+    /// # Shapes
+    ///
+    /// - x, y: `[..., n]`, broadcast
+    /// - output: `[..., 1]`
+    pub fn dist<B: HyperbolicBackend, const D: usize>(
+        &self,
+        x: Tensor<B, D>,
+        y: Tensor<B, D>,
+    ) -> Tensor<B, D>
+    where
+        C: Curvature<B>,
+    {
+        in_f32([x, y], |[x, y]| {
+            let chord = self.chord(x, y);
+            let z = self.c.times(chord.clone()).mul_scalar(0.25);
+            safe_sqrt(chord) * arsinhc(z)
+        })
+    }
+
+    /// Distance from the origin: arsinh(√c‖x‖)/√c; its gradient at x = 0 is 0.
+    ///
+    /// # Shapes
+    ///
+    /// - x: `[..., n]`
+    /// - output: `[..., 1]`
+    pub fn dist0<B: HyperbolicBackend, const D: usize>(&self, x: Tensor<B, D>) -> Tensor<B, D>
+    where
+        C: Curvature<B>,
+    {
+        in_f32([x], |[x]| {
+            let square = self.dot(x.clone(), x);
+            safe_sqrt(square.clone()) * arsinhc(self.c.times(square))
+        })
+    }
+
+    /// All distances between two sets of points, in the ball: see
+    /// [`PoincareBall::pairwise_dist`].
+    ///
+    /// # Shapes
+    ///
+    /// - x: `[n, d]`, y: `[m, d]`; the coordinates are on the last axis
+    /// - output: `[n, m]`
+    pub fn pairwise_dist<B: HyperbolicBackend>(
+        &self,
+        x: Tensor<B, 2>,
+        y: Tensor<B, 2>,
+    ) -> Tensor<B, 2>
+    where
+        C: Curvature<B>,
+    {
+        in_f32([x, y], |[x, y]| {
+            let last = self.clone().along(1);
+            let [x, y] = [x, y].map(|points| last.to_ball(points));
+            PoincareBall::from(last).pairwise_dist(x, y)
+        })
+    }
+
+    /// Weighted midpoint of the points along `dim`: Σ wᵢXᵢ, scaled back onto the hyperboloid; the
+    /// same point as [`PoincareBall::midpoint`]. Law et al., *Lorentzian Distance Learning for
+    /// Hyperbolic Representations*, ICML 2019. Where all weights are 0 it is the origin.
+    ///
+    /// # Shapes
+    ///
+    /// - x: `[..., n]`; weights ≥ 0: the same shape with size 1 on the coordinate axis
+    /// - output: the shape of x with size 1 on `dim`
+    pub fn midpoint<B: HyperbolicBackend, const D: usize>(
+        &self,
+        x: Tensor<B, D>,
+        weights: Tensor<B, D>,
+        dim: usize,
+    ) -> Tensor<B, D>
+    where
+        C: Curvature<B>,
+    {
+        in_f32([x, weights], |[x, weights]| {
+            let time = (self.stretch(x.clone()) * weights.clone()).sum_dim(dim);
+            let space = (x * weights.clone()).sum_dim(dim);
+            // −c⟨ΣwX, ΣwX⟩, which is (Σw)² for equal points and more for others.
+            let total = weights.sum_dim(dim).square();
+            let bent = self.c.times(self.dot(space.clone(), space.clone()));
+            let square = (time.square() - bent).max_pair(total);
+            let none = square.clone().equal_elem(0.0);
+            space / square.mask_fill(none, 1.0).sqrt()
+        })
+    }
+}

@@ -1,0 +1,135 @@
+//! Exponential and logarithmic maps, geodesics.
+
+use burn::tensor::Tensor;
+
+use super::Lorentz;
+use crate::geometry::ops::backend::HyperbolicBackend;
+use crate::geometry::ops::curvature::Curvature;
+use crate::geometry::ops::half::in_f32;
+use crate::geometry::ops::primitive::scalars::{arsinhc, sinhc};
+
+impl<C> Lorentz<C> {
+    /// Exponential map at the origin: sinh(√c‖v‖) v/(√c‖v‖).
+    ///
+    /// # Shapes
+    ///
+    /// - v: `[..., n]`, a tangent vector at the origin
+    /// - output: `[..., n]`
+    pub fn expmap0<B: HyperbolicBackend, const D: usize>(&self, v: Tensor<B, D>) -> Tensor<B, D>
+    where
+        C: Curvature<B>,
+    {
+        in_f32([v], |[v]| {
+            let z = self.c.times(self.dot(v.clone(), v.clone()));
+            v * sinhc(z)
+        })
+    }
+
+    /// Logarithmic map at the origin: arsinh(√c‖x‖) x/(√c‖x‖).
+    ///
+    /// # Shapes
+    ///
+    /// - x: `[..., n]`
+    /// - output: `[..., n]`, a tangent vector at the origin
+    pub fn logmap0<B: HyperbolicBackend, const D: usize>(&self, x: Tensor<B, D>) -> Tensor<B, D>
+    where
+        C: Curvature<B>,
+    {
+        in_f32([x], |[x]| {
+            let z = self.c.times(self.dot(x.clone(), x.clone()));
+            x * arsinhc(z)
+        })
+    }
+
+    /// Exponential map: cosh(√c‖v‖) x + sinh(√c‖v‖) v/(√c‖v‖), ‖v‖ the Lorentz length.
+    ///
+    /// # Shapes
+    ///
+    /// - x: `[..., n]`; v: `[..., n]`, a tangent vector at x; broadcast
+    /// - output: `[..., n]`
+    pub fn expmap<B: HyperbolicBackend, const D: usize>(
+        &self,
+        x: Tensor<B, D>,
+        v: Tensor<B, D>,
+    ) -> Tensor<B, D>
+    where
+        C: Curvature<B>,
+    {
+        in_f32([x, v], |[x, v]| {
+            let carried = self.carried(x.clone(), v.clone());
+            let z = self.c.times(self.dot(carried.clone(), carried));
+            // cosh t = 1 + 2 sinh²(t/2).
+            let half = z.clone().mul_scalar(0.25);
+            let rise = sinhc(half.clone()).square() * half.mul_scalar(2.0);
+            x.clone() + x * rise + v * sinhc(z)
+        })
+    }
+
+    /// Logarithmic map: √c d/sinh(√c d) · (y − cosh(√c d) x); 0 at x = y.
+    ///
+    /// # Shapes
+    ///
+    /// - x, y: `[..., n]`, broadcast
+    /// - output: `[..., n]`, a tangent vector at x
+    pub fn logmap<B: HyperbolicBackend, const D: usize>(
+        &self,
+        x: Tensor<B, D>,
+        y: Tensor<B, D>,
+    ) -> Tensor<B, D>
+    where
+        C: Curvature<B>,
+    {
+        in_f32([x, y], |[x, y]| {
+            let z = self
+                .c
+                .times(self.chord(x.clone(), y.clone()))
+                .mul_scalar(0.25);
+            let scale = arsinhc(z.clone()) / z.clone().add_scalar(1.0).sqrt();
+            (y - x.clone() - x * z.mul_scalar(2.0)) * scale
+        })
+    }
+
+    /// The point at time t of the geodesic from x (t = 0) to y (t = 1): expₓ(t logₓ(y)).
+    ///
+    /// # Shapes
+    ///
+    /// - x, y: `[..., n]`, broadcast
+    /// - output: `[..., n]`
+    pub fn geodesic<B: HyperbolicBackend, const D: usize>(
+        &self,
+        t: f64,
+        x: Tensor<B, D>,
+        y: Tensor<B, D>,
+    ) -> Tensor<B, D>
+    where
+        C: Curvature<B>,
+    {
+        in_f32([x, y], |[x, y]| {
+            let v = self.logmap(x.clone(), y).mul_scalar(t);
+            self.expmap(x, v)
+        })
+    }
+
+    /// The point at distance t from x on the geodesic that leaves x in the direction u:
+    /// expₓ(t u/‖u‖), ‖u‖ the Lorentz length. For u = 0 it is x.
+    ///
+    /// # Shapes
+    ///
+    /// - x: `[..., n]`; u: `[..., n]`, a tangent vector at x of any length; broadcast
+    /// - output: `[..., n]`
+    pub fn geodesic_unit<B: HyperbolicBackend, const D: usize>(
+        &self,
+        t: f64,
+        x: Tensor<B, D>,
+        u: Tensor<B, D>,
+    ) -> Tensor<B, D>
+    where
+        C: Curvature<B>,
+    {
+        in_f32([x, u], |[x, u]| {
+            let norm = self.norm(x.clone(), u.clone());
+            let none = norm.clone().equal_elem(0.0);
+            self.expmap(x, u.mul_scalar(t) / norm.mask_fill(none, 1.0))
+        })
+    }
+}

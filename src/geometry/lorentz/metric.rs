@@ -1,0 +1,131 @@
+//! The Riemannian metric: products and lengths of tangent vectors, their transport.
+
+use burn::tensor::Tensor;
+
+use super::Lorentz;
+use crate::geometry::ops::backend::HyperbolicBackend;
+use crate::geometry::ops::curvature::Curvature;
+use crate::geometry::ops::half::in_f32;
+use crate::geometry::ops::primitive::scalars::safe_sqrt;
+
+impl<C> Lorentz<C> {
+    /// Lorentz product of tangent vectors at x: ⟨u, v⟩ − u₀v₀, with u₀ = ⟨x, u⟩/x₀.
+    ///
+    /// # Shapes
+    ///
+    /// - x, u, v: `[..., n]`, broadcast
+    /// - output: `[..., 1]`
+    pub fn inner<B: HyperbolicBackend, const D: usize>(
+        &self,
+        x: Tensor<B, D>,
+        u: Tensor<B, D>,
+        v: Tensor<B, D>,
+    ) -> Tensor<B, D>
+    where
+        C: Curvature<B>,
+    {
+        in_f32([x, u, v], |[x, u, v]| {
+            self.dot(self.carried(x.clone(), u), self.carried(x, v))
+        })
+    }
+
+    /// Lorentz length of a tangent vector at x; its gradient at v = 0 is 0.
+    ///
+    /// # Shapes
+    ///
+    /// - x, v: `[..., n]`, broadcast
+    /// - output: `[..., 1]`
+    pub fn norm<B: HyperbolicBackend, const D: usize>(
+        &self,
+        x: Tensor<B, D>,
+        v: Tensor<B, D>,
+    ) -> Tensor<B, D>
+    where
+        C: Curvature<B>,
+    {
+        in_f32([x, v], |[x, v]| safe_sqrt(self.inner(x, v.clone(), v)))
+    }
+
+    /// Riemannian gradient from the Euclidean one by the space part: g + c⟨x,g⟩x.
+    ///
+    /// # Shapes
+    ///
+    /// - x, grad: `[..., n]`, broadcast
+    /// - output: `[..., n]`, a tangent vector at x
+    pub fn egrad2rgrad<B: HyperbolicBackend, const D: usize>(
+        &self,
+        x: Tensor<B, D>,
+        grad: Tensor<B, D>,
+    ) -> Tensor<B, D>
+    where
+        C: Curvature<B>,
+    {
+        in_f32([x, grad], |[x, grad]| {
+            let along = self.c.times(self.dot(x.clone(), grad.clone()));
+            grad + x * along
+        })
+    }
+
+    /// Parallel transport along the geodesic from x to y: v + c⟨Y, V⟩/(1 − c⟨X, Y⟩) (x + y).
+    ///
+    /// # Shapes
+    ///
+    /// - x, y: `[..., n]`; v: `[..., n]`, a tangent vector at x; broadcast
+    /// - output: `[..., n]`, a tangent vector at y
+    pub fn ptransp<B: HyperbolicBackend, const D: usize>(
+        &self,
+        x: Tensor<B, D>,
+        y: Tensor<B, D>,
+        v: Tensor<B, D>,
+    ) -> Tensor<B, D>
+    where
+        C: Curvature<B>,
+    {
+        in_f32([x, y, v], |[x, y, v]| {
+            let ratio = self.stretch(y.clone()) / self.stretch(x.clone());
+            let product = self.dot(y.clone(), v.clone()) - self.dot(x.clone(), v.clone()) * ratio;
+            // 1 − c⟨X, Y⟩ = 1 + cosh(√c d) = 2 + c‖X − Y‖²/2.
+            let chord = self.chord(x.clone(), y.clone());
+            let whole = self.c.times(chord).mul_scalar(0.5).add_scalar(2.0);
+            v + (x + y) * (self.c.times(product) / whole)
+        })
+    }
+
+    /// Parallel transport from the origin: v + c⟨y,v⟩y/(1 + √c y₀).
+    ///
+    /// # Shapes
+    ///
+    /// - y: `[..., n]`; v: `[..., n]`, a tangent vector at the origin; broadcast
+    /// - output: `[..., n]`, a tangent vector at y
+    pub fn ptransp0<B: HyperbolicBackend, const D: usize>(
+        &self,
+        y: Tensor<B, D>,
+        v: Tensor<B, D>,
+    ) -> Tensor<B, D>
+    where
+        C: Curvature<B>,
+    {
+        in_f32([y, v], |[y, v]| {
+            let along = self.c.times(self.dot(y.clone(), v.clone()));
+            let stretch = self.stretch(y.clone());
+            v + y * (along / stretch.add_scalar(1.0))
+        })
+    }
+
+    /// Parallel transport back to the origin: v − c⟨x,v⟩x/(t(1 + t)), t = √c x₀.
+    ///
+    /// # Shapes
+    ///
+    /// - x: `[..., n]`; v: `[..., n]`, a tangent vector at x; broadcast
+    /// - output: `[..., n]`, a tangent vector at the origin
+    pub fn ptransp0back<B: HyperbolicBackend, const D: usize>(
+        &self,
+        x: Tensor<B, D>,
+        v: Tensor<B, D>,
+    ) -> Tensor<B, D>
+    where
+        C: Curvature<B>,
+    {
+        in_f32([x, v], |[x, v]| self.carried(x, v))
+    }
+}

@@ -1,0 +1,118 @@
+//! Convolution of images whose pixels are points.
+
+use burn::config::Config;
+use burn::module::Module;
+use burn::tensor::module::unfold4d;
+use burn::tensor::ops::UnfoldOptions;
+use burn::tensor::{Tensor, backend::Backend};
+
+use super::{PoincareLinear, PoincareLinearConfig};
+use crate::error::{Error, Result};
+use crate::geometry::ball::beta;
+use crate::geometry::{Curvature, HyperbolicBackend, PoincareBall};
+
+/// Configuration of a [`PoincareConv2d`].
+#[derive(Config, Debug)]
+pub struct PoincareConv2dConfig {
+    /// Coordinates of an input pixel and of an output pixel.
+    pub channels: [usize; 2],
+    /// Height and width of the kernel.
+    pub kernel_size: [usize; 2],
+    /// The c of the ball.
+    pub c: f64,
+    /// Pixels from one window to the next.
+    #[config(default = "[1, 1]")]
+    pub stride: [usize; 2],
+    /// Pixels at the origin on each side.
+    #[config(default = "[0, 0]")]
+    pub padding: [usize; 2],
+    /// Whether the hyperplanes may leave the origin.
+    #[config(default = true)]
+    pub bias: bool,
+}
+
+/// Poincaré convolution: the pixels of a window are put together by
+/// [β-concatenation](PoincareBall::concat), and [`PoincareLinear`] makes one pixel of them.
+///
+/// Shimizu, Mukuta, Harada, *Hyperbolic Neural Networks++*, ICLR 2021, Sec. 3.4; van Spengler et
+/// al., *Poincaré ResNet*, ICCV 2023.
+#[derive(Module, Debug)]
+pub struct PoincareConv2d<B: Backend> {
+    /// What a window goes through.
+    pub linear: PoincareLinear<B>,
+    kernel_size: [usize; 2],
+    stride: [usize; 2],
+    padding: [usize; 2],
+    c: f64,
+}
+
+impl PoincareConv2dConfig {
+    /// The layer, with random normals.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Curvature`] for a c that is negative, NaN or infinite, [`Error::Setting`] for a kernel
+    /// or a stride of 0.
+    pub fn init<B: HyperbolicBackend>(&self, device: &B::Device) -> Result<PoincareConv2d<B>> {
+        for (name, size) in [("kernel size", self.kernel_size), ("stride", self.stride)] {
+            if size.contains(&0) {
+                return Err(Error::Setting {
+                    name,
+                    value: format!("{size:?}"),
+                    rule: "at least 1",
+                });
+            }
+        }
+        let [d_input, d_output] = self.channels;
+        let window = d_input * self.kernel_size[0] * self.kernel_size[1];
+        let linear = PoincareLinearConfig::new(window, d_output, self.c).with_bias(self.bias);
+        Ok(PoincareConv2d {
+            linear: linear.init(device)?,
+            kernel_size: self.kernel_size,
+            stride: self.stride,
+            padding: self.padding,
+            c: self.c,
+        })
+    }
+}
+
+impl<B: HyperbolicBackend> PoincareConv2d<B> {
+    /// The output pixels.
+    ///
+    /// # Shapes
+    ///
+    /// - x: `[batch, channels[0], height, width]`, each pixel a point of the ball; at least as large
+    ///   as the kernel
+    /// - output: `[batch, channels[1], height_out, width_out]`, each pixel a point of the ball
+    pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
+        self.forward_in(&PoincareBall::from_parts(self.c, None), x)
+    }
+
+    /// The output pixels at another curvature: one that is learned.
+    ///
+    /// # Shapes
+    ///
+    /// As [`forward`](Self::forward).
+    pub fn forward_in<C: Curvature<B>>(
+        &self,
+        ball: &PoincareBall<C>,
+        x: Tensor<B, 4>,
+    ) -> Tensor<B, 4> {
+        let pixels = PoincareBall::from_parts(ball.curvature().clone(), Some(1));
+        let [batch, channels, height, width] = x.dims();
+        let [rows, columns] = [(0, height), (1, width)].map(|(at, size)| {
+            let free = (size + 2 * self.padding[at]).checked_sub(self.kernel_size[at]);
+            free.map_or(0, |free| free / self.stride[at] + 1)
+        });
+        let n = channels * self.kernel_size[0] * self.kernel_size[1];
+        let tangent = pixels.logmap0(x).mul_scalar(beta(n) / beta(channels));
+        let options = UnfoldOptions::new(self.stride, self.padding, [1, 1]);
+        // [batch, n, windows]
+        let windows = pixels.expmap0(unfold4d(tangent, self.kernel_size, options));
+        let windows = windows.swap_dims(1, 2).reshape([batch * rows * columns, n]);
+        let out = self.linear.forward_in(ball, windows);
+        let [_, d_output] = out.dims();
+        let out = out.reshape([batch, rows, columns, d_output]);
+        out.permute([0, 3, 1, 2])
+    }
+}

@@ -1,0 +1,59 @@
+//! A table of points.
+
+use burn::config::Config;
+use burn::module::Module;
+use burn::tensor::{Int, Tensor, backend::Backend};
+
+use super::{BallPoints, BallPointsConfig};
+use crate::error::Result;
+use crate::geometry::HyperbolicBackend;
+
+/// Configuration of a [`BallEmbedding`].
+#[derive(Config, Debug)]
+pub struct BallEmbeddingConfig {
+    /// How many points.
+    pub n_embedding: usize,
+    /// Coordinates of each.
+    pub d_model: usize,
+    /// The c of the ball.
+    pub c: f64,
+    /// Standard deviation of the tangent vectors that the first points are the images of.
+    #[config(default = 1e-3)]
+    pub spread: f64,
+}
+
+/// A point of the ball for each of a number of things: Burn's `Embedding`, with points that
+/// [`optim`](crate::geometry::optim) moves along geodesics.
+///
+/// Nickel, Kiela, *Poincaré Embeddings for Learning Hierarchical Representations*, NeurIPS 2017.
+#[derive(Module, Debug)]
+pub struct BallEmbedding<B: Backend> {
+    /// The points, `[n_embedding, d_model]`.
+    pub points: BallPoints<B>,
+}
+
+impl BallEmbeddingConfig {
+    /// Points near the origin.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Curvature`](crate::Error::Curvature) for a c that is negative, NaN or infinite.
+    pub fn init<B: HyperbolicBackend>(&self, device: &B::Device) -> Result<BallEmbedding<B>> {
+        let points = BallPointsConfig::new(self.n_embedding, self.d_model, self.c);
+        Ok(BallEmbedding {
+            points: points.with_spread(self.spread).init(device)?,
+        })
+    }
+}
+
+impl<B: HyperbolicBackend> BallEmbedding<B> {
+    /// The points of these numbers.
+    ///
+    /// # Shapes
+    ///
+    /// - input: `[batch, length]`, each below `n_embedding`
+    /// - output: `[batch, length, d_model]`, points of the ball
+    pub fn forward(&self, input: Tensor<B, 2, Int>) -> Tensor<B, 3> {
+        burn::tensor::module::embedding(self.points.val(), input)
+    }
+}

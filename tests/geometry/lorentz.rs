@@ -1,0 +1,145 @@
+//! The hyperboloid beside the ball: every operation is one of the ball, or follows from the metric.
+
+use burn::tensor::{DType, Tensor};
+use hypad::geometry::{Lorentz, PoincareBall};
+
+use super::common::*;
+
+const CURVATURES: [f64; 4] = [0.0, 1e-9, 0.3, 1.9];
+
+struct Pair {
+    ball: PoincareBall,
+    lorentz: Lorentz,
+    /// In the ball.
+    x: Tensor<F, 2>,
+    y: Tensor<F, 2>,
+    /// On the hyperboloid.
+    a: Tensor<F, 2>,
+    b: Tensor<F, 2>,
+    /// Two tangent vectors.
+    u: Tensor<F, 2>,
+    v: Tensor<F, 2>,
+}
+
+fn pair(c: f64) -> Pair {
+    let ball = PoincareBall::new(c).unwrap();
+    let lorentz = Lorentz::from(ball);
+    let row = |values: [f64; 3]| row::<F>(&values, DType::F64);
+    let (x, y) = (row([0.3, -0.2, 0.4]), row([-0.5, 0.1, 0.2]));
+    Pair {
+        ball,
+        lorentz,
+        a: lorentz.from_ball(x.clone()),
+        b: lorentz.from_ball(y.clone()),
+        x,
+        y,
+        u: row([0.7, 0.2, -0.4]),
+        v: row([-0.1, 0.9, 0.3]),
+    }
+}
+
+fn assert_same<const D: usize>(ours: Tensor<F, D>, expected: Tensor<F, D>, what: &str) {
+    let e = error(&values(ours), &values(expected));
+    assert!(e < 1e-14, "{what}: {e:e}");
+}
+
+#[test]
+fn agrees_with_the_ball() {
+    for c in CURVATURES {
+        let p = pair(c);
+        let l = p.lorentz;
+        let what = |name: &str| format!("{name}, c = {c}");
+        let dist0 = p.ball.dist0(p.x.clone());
+        assert_same(l.dist0(p.a.clone()), dist0, &what("dist0"));
+        for t in [-0.4, 0.0, 0.3, 1.0, 1.7] {
+            let point = l.geodesic(t, p.a.clone(), p.b.clone());
+            let expected = p.ball.geodesic(t, p.x.clone(), p.y.clone());
+            assert_same(l.to_ball(point), expected, &what("geodesic"));
+        }
+        let points = Tensor::cat(vec![p.x.clone(), p.y.clone(), p.x.clone() * 0.1], 0);
+        let lifted = l.from_ball(points.clone());
+        let weights = row::<F>(&[1.0, 2.5, 0.5], DType::F64).transpose();
+        let mean = l.midpoint(lifted.clone(), weights.clone(), 0);
+        let expected = p.ball.midpoint(points.clone(), weights, 0);
+        assert_same(l.to_ball(mean), expected, &what("midpoint"));
+        let distances = l.pairwise_dist(lifted.clone(), lifted);
+        let expected = p.ball.pairwise_dist(points.clone(), points);
+        assert_same(distances, expected, &what("pairwise_dist"));
+    }
+}
+
+#[test]
+fn follows_from_the_metric() {
+    for c in CURVATURES {
+        let p = pair(c);
+        let l = p.lorentz;
+        let what = |name: &str| format!("{name}, c = {c}");
+        let (a, u, v) = (|| p.a.clone(), || p.u.clone(), || p.v.clone());
+        let square = l.norm(a(), u()).square();
+        assert_same(square, l.inner(a(), u(), u()), &what("norm"));
+        // The gradient is the vector whose product with every other is the derivative.
+        let gradient = l.egrad2rgrad(a(), u());
+        let derivative = (u() * v()).sum_dim(1);
+        let product = l.inner(a(), gradient, v());
+        assert_same(product, derivative, &what("egrad2rgrad"));
+        let far = l.geodesic_unit(0.7, a(), u());
+        let length = far.zeros_like().slice([0..1, 0..1]) + 0.7;
+        assert_same(l.dist(a(), far), length, &what("geodesic_unit"));
+        let still = l.geodesic_unit(0.7, a(), u().zeros_like());
+        assert_same(still, a(), &what("geodesic_unit without a direction"));
+        let moved = l.ptransp0(a(), v());
+        let expected = l.ptransp(a().zeros_like(), a(), v());
+        assert_same(moved.clone(), expected, &what("ptransp0"));
+        assert_same(l.ptransp0back(a(), moved), v(), &what("ptransp0back"));
+        if c > 0.1 {
+            let all = l.to_ambient(a());
+            assert_eq!(all.dims(), [1, 4]);
+            let square = all.clone().square();
+            let time = square.clone().slice([0..1, 0..1]) * 2.0;
+            let product = square.sum_dim(1) - time;
+            assert_same(
+                product.neg() * c,
+                row(&[1.0], DType::F64),
+                &what("to_ambient"),
+            );
+            assert_same(l.from_ambient(all), a(), &what("from_ambient"));
+        }
+    }
+}
+
+/// At equal points and at the origin.
+#[test]
+fn gradients_are_finite() {
+    type Op = fn(&Lorentz, [Tensor<F, 2>; 2]) -> Tensor<F, 2>;
+    let ops: [Op; 8] = [
+        |l, [x, _]| l.dist0(x),
+        |l, [x, y]| l.dist(x, y),
+        |l, [x, y]| l.norm(x, y),
+        |l, [x, y]| l.geodesic(0.3, x, y),
+        |l, [x, y]| l.geodesic_unit(0.3, x, y),
+        |l, [x, y]| l.ptransp0(x, y),
+        |l, [x, y]| l.egrad2rgrad(x, y),
+        |l, [x, y]| {
+            let points = Tensor::cat(vec![x, y], 0);
+            let weights = Tensor::ones([2, 1], &points.device());
+            l.midpoint(points, weights, 0)
+        },
+    ];
+    for c in CURVATURES {
+        let lorentz = Lorentz::new(c).unwrap();
+        for (index, op) in ops.iter().enumerate() {
+            for (x, y) in [
+                ([0.0, 0.0], [0.0, 0.0]),
+                ([0.3, 0.4], [0.3, 0.4]),
+                ([0.3, 0.4], [0.0, 0.0]),
+            ] {
+                let [x, y] = [x, y].map(|x| row::<F>(&x, DType::F32).require_grad());
+                let output = op(&lorentz, [x.clone(), y.clone()]);
+                let grads = output.backward();
+                let grads = [x, y].map(|x| x.grad(&grads).map(values).unwrap_or_default());
+                let all = values(output).into_iter().chain(grads.concat());
+                assert!(all.into_iter().all(f64::is_finite), "{index}, c = {c}");
+            }
+        }
+    }
+}
