@@ -43,7 +43,7 @@ pub use ball::PoincareBall;
 pub use distribution::WrappedNormal;
 pub use klein::Klein;
 pub use lorentz::Lorentz;
-pub use ops::backend::{HyperbolicBackend, PairOp, PointOp};
+pub use ops::backend::{HyperbolicBackend, Kernels, PairOp, PointOp};
 pub use ops::curvature::Curvature;
 #[cfg(all(feature = "flex", feature = "anomaly"))]
 pub(crate) use ops::vectorised;

@@ -1,4 +1,5 @@
-//! The operations in a graph: closed-form gradients from the backend underneath.
+//! The operations in a graph: closed-form gradients from the kernels of the backend underneath, or,
+//! where it has none, what Burn makes of the primitives.
 
 use burn::backend::Autodiff;
 use burn::backend::autodiff::NodeId;
@@ -9,13 +10,14 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::tensor::ops::FloatTensor;
 use burn::tensor::{FloatDType, TensorMetadata};
 
-use super::backend::{HyperbolicBackend, PairOp, PointOp, value};
+use super::backend::{HyperbolicBackend, Kernels, PairOp, PointOp, value};
+use super::primitive;
 
 #[derive(Debug)]
 struct PointBackward;
 
 impl<B: HyperbolicBackend> Backward<B, 1> for PointBackward {
-    type State = (PointOp, NodeId, usize, f64);
+    type State = (Kernels<B>, PointOp, NodeId, usize, f64);
 
     fn backward(
         self,
@@ -23,12 +25,12 @@ impl<B: HyperbolicBackend> Backward<B, 1> for PointBackward {
         grads: &mut Gradients,
         checkpointer: &mut Checkpointer,
     ) {
-        let (op, x, axis, c) = ops.state;
+        let (kernels, op, x, axis, c) = ops.state;
         let grad = grads.consume::<B>(&ops.node);
         let x: FloatTensor<B> = checkpointer.retrieve_node_output(x);
         let [parent] = ops.parents;
         if let Some(node) = parent {
-            let grad = B::point_op_backward(op, x, grad, axis, c);
+            let grad = (kernels.point_backward)(op, x, grad, axis, c);
             grads.register::<B>(node.id, grad);
         }
     }
@@ -38,7 +40,7 @@ impl<B: HyperbolicBackend> Backward<B, 1> for PointBackward {
 struct PairBackward;
 
 impl<B: HyperbolicBackend> Backward<B, 2> for PairBackward {
-    type State = (PairOp, [NodeId; 2], usize, f64);
+    type State = (Kernels<B>, PairOp, [NodeId; 2], usize, f64);
 
     fn backward(
         self,
@@ -46,11 +48,11 @@ impl<B: HyperbolicBackend> Backward<B, 2> for PairBackward {
         grads: &mut Gradients,
         checkpointer: &mut Checkpointer,
     ) {
-        let (op, [x, y], axis, c) = ops.state;
+        let (kernels, op, [x, y], axis, c) = ops.state;
         let grad = grads.consume::<B>(&ops.node);
         let x: FloatTensor<B> = checkpointer.retrieve_node_output(x);
         let y: FloatTensor<B> = checkpointer.retrieve_node_output(y);
-        let of_inputs = B::pair_op_backward(op, x, y, grad, axis, c);
+        let of_inputs = (kernels.pair_backward)(op, [x, y], grad, axis, c);
         for (parent, grad) in ops.parents.into_iter().zip(of_inputs) {
             if let Some(node) = parent {
                 grads.register::<B>(node.id, grad);
@@ -72,10 +74,10 @@ enum Applied<B: HyperbolicBackend> {
 struct CurvatureBackward;
 
 impl<B: HyperbolicBackend> Backward<B, 2> for CurvatureBackward {
-    type State = (Applied<B>, usize, f64, FloatDType);
+    type State = (Kernels<B>, Applied<B>, usize, f64, FloatDType);
 
     fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let (applied, axis, c, dtype) = ops.state;
+        let (kernels, applied, axis, c, dtype) = ops.state;
         let grad = grads.consume::<B>(&ops.node);
         let [output, curvature] = ops.parents;
         if let Some(node) = output {
@@ -83,8 +85,8 @@ impl<B: HyperbolicBackend> Backward<B, 2> for CurvatureBackward {
         }
         if let Some(node) = curvature {
             let by_c = match applied {
-                Applied::Point(op, x) => B::point_op_by_c(op, x, grad, axis, c),
-                Applied::Pair(op, [x, y]) => B::pair_op_by_c(op, x, y, grad, axis, c),
+                Applied::Point(op, x) => (kernels.point_by_c)(op, x, grad, axis, c),
+                Applied::Pair(op, inputs) => (kernels.pair_by_c)(op, inputs, grad, axis, c),
             };
             grads.register::<B>(node.id, B::float_cast(by_c, dtype));
         }
@@ -94,6 +96,7 @@ impl<B: HyperbolicBackend> Backward<B, 2> for CurvatureBackward {
 type Tensor<B, C> = FloatTensor<Autodiff<B, C>>;
 
 fn with_curvature<B: HyperbolicBackend, C: CheckpointStrategy>(
+    kernels: Kernels<B>,
     output: Tensor<B, C>,
     curvature: Tensor<B, C>,
     applied: Applied<B>,
@@ -108,7 +111,7 @@ fn with_curvature<B: HyperbolicBackend, C: CheckpointStrategy>(
     {
         OpsKind::Tracked(prepared) => {
             let dtype = curvature.primitive.dtype().into();
-            prepared.finish((applied, axis, c, dtype), output.primitive)
+            prepared.finish((kernels, applied, axis, c, dtype), output.primitive)
         }
         OpsKind::UnTracked(prepared) => prepared.finish(output.primitive),
     }
@@ -116,13 +119,18 @@ fn with_curvature<B: HyperbolicBackend, C: CheckpointStrategy>(
 
 impl<B: HyperbolicBackend, C: CheckpointStrategy> HyperbolicBackend for Autodiff<B, C> {
     fn point_op(op: PointOp, x: FloatTensor<Self>, axis: usize, c: f64) -> FloatTensor<Self> {
+        let Some(kernels) = B::kernels(&x.primitive) else {
+            return primitive::point_op::<Self>(op, x, axis, &c);
+        };
         let prepared = PointBackward.prepare::<C>([x.node.clone()]);
         match prepared.compute_bound().stateful() {
             OpsKind::Tracked(mut prepared) => {
-                let state = (op, prepared.checkpoint(&x), axis, c);
-                prepared.finish(state, B::point_op(op, x.primitive, axis, c))
+                let state = (kernels, op, prepared.checkpoint(&x), axis, c);
+                prepared.finish(state, (kernels.point)(op, x.primitive, axis, c))
             }
-            OpsKind::UnTracked(prepared) => prepared.finish(B::point_op(op, x.primitive, axis, c)),
+            OpsKind::UnTracked(prepared) => {
+                prepared.finish((kernels.point)(op, x.primitive, axis, c))
+            }
         }
     }
 
@@ -133,15 +141,18 @@ impl<B: HyperbolicBackend, C: CheckpointStrategy> HyperbolicBackend for Autodiff
         axis: usize,
         c: f64,
     ) -> FloatTensor<Self> {
+        let Some(kernels) = B::kernels(&x.primitive) else {
+            return primitive::pair_op::<Self>(op, [x, y], axis, &c);
+        };
         let prepared = PairBackward.prepare::<C>([x.node.clone(), y.node.clone()]);
         match prepared.compute_bound().stateful() {
             OpsKind::Tracked(mut prepared) => {
                 let inputs = [prepared.checkpoint(&x), prepared.checkpoint(&y)];
-                let output = B::pair_op(op, x.primitive, y.primitive, axis, c);
-                prepared.finish((op, inputs, axis, c), output)
+                let output = (kernels.pair)(op, [x.primitive, y.primitive], axis, c);
+                prepared.finish((kernels, op, inputs, axis, c), output)
             }
             OpsKind::UnTracked(prepared) => {
-                prepared.finish(B::pair_op(op, x.primitive, y.primitive, axis, c))
+                prepared.finish((kernels.pair)(op, [x.primitive, y.primitive], axis, c))
             }
         }
     }
@@ -152,9 +163,13 @@ impl<B: HyperbolicBackend, C: CheckpointStrategy> HyperbolicBackend for Autodiff
         axis: usize,
         c: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
+        let Some(kernels) = B::kernels(&x.primitive) else {
+            return primitive::point_op::<Self>(op, x, axis, &primitive::learned::<Self>(c));
+        };
         let at = value::<B>(c.primitive.clone());
         let applied = Applied::Point(op, x.primitive.clone());
-        with_curvature::<B, C>(Self::point_op(op, x, axis, at), c, applied, axis, at)
+        let output = Self::point_op(op, x, axis, at);
+        with_curvature::<B, C>(kernels, output, c, applied, axis, at)
     }
 
     fn pair_op_learned(
@@ -164,8 +179,12 @@ impl<B: HyperbolicBackend, C: CheckpointStrategy> HyperbolicBackend for Autodiff
         axis: usize,
         c: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
+        let Some(kernels) = B::kernels(&x.primitive) else {
+            return primitive::pair_op::<Self>(op, [x, y], axis, &primitive::learned::<Self>(c));
+        };
         let at = value::<B>(c.primitive.clone());
         let applied = Applied::Pair(op, [x.primitive.clone(), y.primitive.clone()]);
-        with_curvature::<B, C>(Self::pair_op(op, x, y, axis, at), c, applied, axis, at)
+        let output = Self::pair_op(op, x, y, axis, at);
+        with_curvature::<B, C>(kernels, output, c, applied, axis, at)
     }
 }

@@ -47,37 +47,52 @@ impl PairOp {
     }
 }
 
-/// A backend with the operations of the ball, and their gradients in closed form.
+/// The operations and their gradients in closed form, each on tensors of one type.
 ///
-/// The default bodies are made of Burn's primitives and differentiate through them; Flex, NdArray,
-/// CUDA and Vulkan have kernels that read each tensor once or twice. `Autodiff` of a backend takes
-/// forward and backward pass from it.
+/// `axis` is that of the coordinates, c the curvature with its sign turned. Kernels read each tensor
+/// once or twice.
+#[derive(Debug)]
+pub struct Kernels<B: Backend> {
+    /// An operation on one tensor: op, x, axis, c.
+    pub point: fn(PointOp, FloatTensor<B>, usize, f64) -> FloatTensor<B>,
+    /// The gradient by x from the one by the output: op, x, gradient, axis, c.
+    pub point_backward: fn(PointOp, FloatTensor<B>, FloatTensor<B>, usize, f64) -> FloatTensor<B>,
+    /// The gradient by c from the one by the output, one element: op, x, gradient, axis, c.
+    pub point_by_c: fn(PointOp, FloatTensor<B>, FloatTensor<B>, usize, f64) -> FloatTensor<B>,
+    /// An operation on two tensors: op, \[x, y\], axis, c.
+    pub pair: fn(PairOp, [FloatTensor<B>; 2], usize, f64) -> FloatTensor<B>,
+    /// The gradients by x and y from the one by the output: op, \[x, y\], gradient, axis, c.
+    pub pair_backward:
+        fn(PairOp, [FloatTensor<B>; 2], FloatTensor<B>, usize, f64) -> [FloatTensor<B>; 2],
+    /// The gradient by c from the one by the output, one element: op, \[x, y\], gradient, axis, c.
+    pub pair_by_c: fn(PairOp, [FloatTensor<B>; 2], FloatTensor<B>, usize, f64) -> FloatTensor<B>,
+}
+
+impl<B: Backend> Clone for Kernels<B> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<B: Backend> Copy for Kernels<B> {}
+
+/// A backend that the geometry runs on.
+///
+/// `impl HyperbolicBackend for MyBackend {}` is enough: the operations are then made of Burn's
+/// primitives, and `Autodiff` differentiates through these. Flex, NdArray, CUDA and Vulkan have
+/// kernels, from which `Autodiff` takes the forward and the backward pass.
 pub trait HyperbolicBackend: Backend {
+    /// The kernels for tensors like this one, on its device; none by default.
+    fn kernels(_like: &FloatTensor<Self>) -> Option<Kernels<Self>> {
+        None
+    }
+
     /// The operation along `axis`, at curvature −c.
     fn point_op(op: PointOp, x: FloatTensor<Self>, axis: usize, c: f64) -> FloatTensor<Self> {
-        primitive::point_op::<Self>(op, x, axis, c)
-    }
-
-    /// The gradient by x from the one by the output.
-    fn point_op_backward(
-        op: PointOp,
-        x: FloatTensor<Self>,
-        grad: FloatTensor<Self>,
-        axis: usize,
-        c: f64,
-    ) -> FloatTensor<Self> {
-        primitive::point_gradients::<Self>(op, x, grad, axis, c).0
-    }
-
-    /// The gradient by c from the one by the output: one element.
-    fn point_op_by_c(
-        op: PointOp,
-        x: FloatTensor<Self>,
-        grad: FloatTensor<Self>,
-        axis: usize,
-        c: f64,
-    ) -> FloatTensor<Self> {
-        primitive::point_gradients::<Self>(op, x, grad, axis, c).1
+        match Self::kernels(&x) {
+            Some(kernels) => (kernels.point)(op, x, axis, c),
+            None => primitive::point_op::<Self>(op, x, axis, &c),
+        }
     }
 
     /// The operation along `axis`, at curvature −c.
@@ -88,31 +103,10 @@ pub trait HyperbolicBackend: Backend {
         axis: usize,
         c: f64,
     ) -> FloatTensor<Self> {
-        primitive::pair_op::<Self>(op, x, y, axis, c)
-    }
-
-    /// The gradients by x and y from the one by the output.
-    fn pair_op_backward(
-        op: PairOp,
-        x: FloatTensor<Self>,
-        y: FloatTensor<Self>,
-        grad: FloatTensor<Self>,
-        axis: usize,
-        c: f64,
-    ) -> [FloatTensor<Self>; 2] {
-        primitive::pair_gradients::<Self>(op, [x, y], grad, axis, c).0
-    }
-
-    /// The gradient by c from the one by the output: one element.
-    fn pair_op_by_c(
-        op: PairOp,
-        x: FloatTensor<Self>,
-        y: FloatTensor<Self>,
-        grad: FloatTensor<Self>,
-        axis: usize,
-        c: f64,
-    ) -> FloatTensor<Self> {
-        primitive::pair_gradients::<Self>(op, [x, y], grad, axis, c).1
+        match Self::kernels(&x) {
+            Some(kernels) => (kernels.pair)(op, [x, y], axis, c),
+            None => primitive::pair_op::<Self>(op, [x, y], axis, &c),
+        }
     }
 
     /// [`point_op`](Self::point_op) at a curvature that is a tensor of one element, and that

@@ -5,7 +5,7 @@ use burn::tensor::{DType, Element, Shape, TensorData, TensorMetadata, bf16, f16}
 
 use super::vectors::Real;
 use super::{kernels, pairwise};
-use crate::geometry::ops::backend::{HyperbolicBackend, PairOp, PointOp};
+use crate::geometry::ops::backend::{HyperbolicBackend, Kernels, PairOp, PointOp};
 use crate::geometry::ops::layout::{Vectors, expect_equal};
 
 /// A tensor in the memory of the CPU.
@@ -118,7 +118,7 @@ fn point_by_c<H: HostTensor>(op: PointOp, x: H, grad: H, axis: usize, c: f64) ->
     })
 }
 
-fn pair<H: HostTensor>(op: PairOp, x: H, y: H, axis: usize, c: f64) -> H {
+fn pair<H: HostTensor>(op: PairOp, [x, y]: [H; 2], axis: usize, c: f64) -> H {
     let (x, y) = (x.contiguous(), y.contiguous());
     let mut shape = expect_equal(op, &x, &y);
     let vectors = Vectors::new(&shape, axis);
@@ -138,7 +138,13 @@ fn pair<H: HostTensor>(op: PairOp, x: H, y: H, axis: usize, c: f64) -> H {
     })
 }
 
-fn pair_backward<H: HostTensor>(op: PairOp, x: H, y: H, grad: H, axis: usize, c: f64) -> [H; 2] {
+fn pair_backward<H: HostTensor>(
+    op: PairOp,
+    [x, y]: [H; 2],
+    grad: H,
+    axis: usize,
+    c: f64,
+) -> [H; 2] {
     let (x, y, grad) = (x.contiguous(), y.contiguous(), grad.contiguous());
     let vectors = Vectors::new(&expect_equal(op, &x, &y), axis);
     with_element!(x, {
@@ -156,7 +162,7 @@ fn pair_backward<H: HostTensor>(op: PairOp, x: H, y: H, grad: H, axis: usize, c:
     })
 }
 
-fn pair_by_c<H: HostTensor>(op: PairOp, x: H, y: H, grad: H, axis: usize, c: f64) -> H {
+fn pair_by_c<H: HostTensor>(op: PairOp, [x, y]: [H; 2], grad: H, axis: usize, c: f64) -> H {
     let (x, y, grad) = (x.contiguous(), y.contiguous(), grad.contiguous());
     let vectors = Vectors::new(&expect_equal(op, &x, &y), axis);
     with_element!(x, {
@@ -174,65 +180,15 @@ fn pair_by_c<H: HostTensor>(op: PairOp, x: H, y: H, grad: H, axis: usize, c: f64
 macro_rules! with_kernels {
     ($backend:ty) => {
         impl HyperbolicBackend for $backend {
-            fn point_op(
-                op: PointOp,
-                x: FloatTensor<Self>,
-                axis: usize,
-                c: f64,
-            ) -> FloatTensor<Self> {
-                point(op, x, axis, c)
-            }
-
-            fn point_op_backward(
-                op: PointOp,
-                x: FloatTensor<Self>,
-                grad: FloatTensor<Self>,
-                axis: usize,
-                c: f64,
-            ) -> FloatTensor<Self> {
-                point_backward(op, x, grad, axis, c)
-            }
-
-            fn point_op_by_c(
-                op: PointOp,
-                x: FloatTensor<Self>,
-                grad: FloatTensor<Self>,
-                axis: usize,
-                c: f64,
-            ) -> FloatTensor<Self> {
-                point_by_c(op, x, grad, axis, c)
-            }
-
-            fn pair_op(
-                op: PairOp,
-                x: FloatTensor<Self>,
-                y: FloatTensor<Self>,
-                axis: usize,
-                c: f64,
-            ) -> FloatTensor<Self> {
-                pair(op, x, y, axis, c)
-            }
-
-            fn pair_op_backward(
-                op: PairOp,
-                x: FloatTensor<Self>,
-                y: FloatTensor<Self>,
-                grad: FloatTensor<Self>,
-                axis: usize,
-                c: f64,
-            ) -> [FloatTensor<Self>; 2] {
-                pair_backward(op, x, y, grad, axis, c)
-            }
-
-            fn pair_op_by_c(
-                op: PairOp,
-                x: FloatTensor<Self>,
-                y: FloatTensor<Self>,
-                grad: FloatTensor<Self>,
-                axis: usize,
-                c: f64,
-            ) -> FloatTensor<Self> {
-                pair_by_c(op, x, y, grad, axis, c)
+            fn kernels(_: &FloatTensor<Self>) -> Option<Kernels<Self>> {
+                Some(Kernels {
+                    point,
+                    point_backward,
+                    point_by_c,
+                    pair,
+                    pair_backward,
+                    pair_by_c,
+                })
             }
         }
     };

@@ -1,21 +1,22 @@
 //! The operations of a backend on a GPU: which kernel, on which tensors.
 
-use burn::tensor::ops::{FloatTensor, FloatTensorOps};
+use burn::tensor::backend::Backend;
+use burn::tensor::ops::FloatTensor;
 use burn::tensor::{DType, Shape};
 use burn_cubecl::cubecl::calculate_cube_count_elemwise;
 use burn_cubecl::cubecl::ir::{ElemType, FloatKind, UIntKind};
 use burn_cubecl::cubecl::prelude::*;
-use burn_cubecl::kernel::{cast, into_contiguous};
+use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::ops::numeric::{empty_device_contiguous_dtype, zeros_client};
 use burn_cubecl::tensor::CubeTensor;
 use burn_cubecl::{BoolElement, CubeBackend, CubeRuntime, FloatElement, IntElement};
 
+use super::all_pairs::Points;
 use super::formulas::Radial;
 use super::vectors::{Sharing, UNITS};
-use super::{pairs, pairwise, points};
-use crate::geometry::ops::backend::{HyperbolicBackend, PairOp, PointOp};
+use super::{pairs, points, sum};
+use crate::geometry::ops::backend::{HyperbolicBackend, Kernels, PairOp, PointOp};
 use crate::geometry::ops::layout::{Vectors, expect_equal};
-use crate::geometry::ops::primitive;
 
 /// Whether kernels may compute in f64, whose bits they read as u64. CUDA always can; Burn leaves f64
 /// out of what it claims there, for the sake of its matrix products.
@@ -61,18 +62,18 @@ impl<R: CubeRuntime> Task<R> {
 }
 
 /// The gap 1 − c‖x‖² below which a point cannot be told from the rim.
-fn least_gap(dtype: DType) -> f64 {
+pub(super) fn least_gap(dtype: DType) -> f64 {
     match dtype {
         DType::F64 => f64::EPSILON,
         _ => f32::EPSILON.into(),
     }
 }
 
-fn like<R: CubeRuntime>(x: &CubeTensor<R>, shape: Shape) -> CubeTensor<R> {
+pub(super) fn like<R: CubeRuntime>(x: &CubeTensor<R>, shape: Shape) -> CubeTensor<R> {
     empty_device_contiguous_dtype(x.client.clone(), x.device.clone(), shape, x.dtype)
 }
 
-fn zeros_like<R: CubeRuntime>(x: &CubeTensor<R>, shape: Shape) -> CubeTensor<R> {
+pub(super) fn zeros_like<R: CubeRuntime>(x: &CubeTensor<R>, shape: Shape) -> CubeTensor<R> {
     zeros_client(x.client.clone(), x.device.clone(), shape, x.dtype)
 }
 
@@ -95,6 +96,12 @@ fn radial(op: PointOp) -> Option<(Radial, f64)> {
     }
 }
 
+/// Elements for the parts of a derivative by c, in f64 whatever the type of the caller.
+pub(super) fn parts_like<R: CubeRuntime>(x: &CubeTensor<R>, count: usize) -> CubeTensor<R> {
+    let (client, device) = (x.client.clone(), x.device.clone());
+    empty_device_contiguous_dtype(client, device, [count].into(), DType::F64)
+}
+
 /// Starts a kernel on the vectors of a task: arrays, then n, inner, count and the rest.
 ///
 /// The arrays of a kernel have the sizes that it derives from these numbers, and a unit whose vector
@@ -109,6 +116,7 @@ macro_rules! launch {
                 &task.client,
                 task.cubes.clone(),
                 task.units,
+                widest([$($array.required_address_type()),*]),
                 $($array.clone().into_array_arg(),)*
                 task.vectors.n,
                 task.vectors.inner,
@@ -121,13 +129,18 @@ macro_rules! launch {
     }};
 }
 
+/// What addresses all of some arrays.
+pub(super) fn widest<const N: usize>(types: [AddressType; N]) -> AddressType {
+    types.into_iter().max().unwrap_or_default()
+}
+
 fn point<R: CubeRuntime>(op: PointOp, x: CubeTensor<R>, axis: usize, c: f64) -> CubeTensor<R> {
     let x = into_contiguous(x);
     let task = Task::new(&x, axis);
     let Some((map, parameter)) = radial(op) else {
         let out = like(&x, of_vectors(x.meta.shape(), axis));
         if task.vectors.count() > 0 {
-            launch!(points::gap, task, [x, x, out], c, task.least, false);
+            launch!(points::gap, task, [x, out], c, task.least);
         }
         return out;
     };
@@ -178,7 +191,7 @@ fn point_backward<R: CubeRuntime>(
     out
 }
 
-/// The part of each vector in ⟨grad, ∂/∂c⟩.
+/// ⟨grad, ∂/∂c⟩.
 fn point_by_c<R: CubeRuntime>(
     op: PointOp,
     x: CubeTensor<R>,
@@ -191,7 +204,7 @@ fn point_by_c<R: CubeRuntime>(
     if task.is_empty() {
         return zeros_like(&x, [1].into());
     }
-    let out = like(&x, [task.vectors.count()].into());
+    let out = parts_like(&x, task.vectors.count());
     let least = task.least;
     match radial(op) {
         Some((map, parameter)) => {
@@ -205,9 +218,9 @@ fn point_by_c<R: CubeRuntime>(
                 map
             );
         }
-        None => launch!(points::gap, task, [x, grad, out], c, least, true),
+        None => launch!(points::gap_by_c, task, [x, grad, out], c, least),
     }
-    out
+    sum(out, x.dtype)
 }
 
 fn pair<R: CubeRuntime>(
@@ -275,7 +288,7 @@ fn pair_backward<R: CubeRuntime>(
     [by_x, by_y]
 }
 
-/// The part of each pair in ⟨grad, ∂/∂c⟩.
+/// ⟨grad, ∂/∂c⟩.
 fn pair_by_c<R: CubeRuntime>(
     op: PairOp,
     x: CubeTensor<R>,
@@ -293,181 +306,86 @@ fn pair_by_c<R: CubeRuntime>(
     if task.is_empty() {
         return zeros_like(&x, [1].into());
     }
-    let out = like(&x, [task.vectors.count()].into());
+    let out = parts_like(&x, task.vectors.count());
     launch!(pairs::pair_by_c, task, [x, y, grad, out], c, task.least, op);
-    out
+    sum(out, x.dtype)
 }
 
-/// Two sets of points in a type that kernels add up in, and what they share.
-struct Points<R: CubeRuntime> {
-    x: CubeTensor<R>,
-    y: CubeTensor<R>,
-    squares: [CubeTensor<R>; 2],
-    counts: [usize; 2],
-    n: usize,
-    /// The type of the caller, and the least gap of it.
-    dtype: DType,
-    least: f64,
-}
-
-impl<R: CubeRuntime> Points<R> {
-    fn new(x: CubeTensor<R>, y: CubeTensor<R>) -> Self {
-        let dtype = x.dtype;
-        let [x, y] = [x, y].map(|points| into_contiguous(wide(points)));
-        let squares = [&x, &y].map(|points| row_squares(points));
-        let counts = [x.meta.shape()[0], y.meta.shape()[0]];
-        let n = x.meta.shape()[1];
-        Self {
-            x,
-            y,
-            squares,
-            counts,
-            n,
-            dtype,
-            least: least_gap(dtype),
+/// The sum of the parts that vectors or pairs have in a derivative by c, in the type of the caller.
+pub(super) fn sum<R: CubeRuntime>(parts: CubeTensor<R>, dtype: DType) -> CubeTensor<R> {
+    let mut parts = parts;
+    loop {
+        let count = parts.meta.shape().num_elements();
+        let cubes = count.div_ceil(sum::PER_CUBE).max(1);
+        let (client, device) = (parts.client.clone(), parts.device.clone());
+        let last = cubes == 1;
+        let dtype = if last { dtype } else { DType::F64 };
+        let out = empty_device_contiguous_dtype(client, device, [cubes].into(), dtype);
+        let dim = CubeDim::new_1d(UNITS as u32);
+        // SAFETY: units beyond the last part do not read it, cubes beyond the last sum do not write.
+        unsafe {
+            sum::sums::launch_unchecked::<R>(
+                &parts.client,
+                calculate_cube_count_elemwise(&parts.client, cubes * UNITS, dim),
+                dim,
+                parts.required_address_type(),
+                parts.clone().into_array_arg(),
+                out.clone().into_array_arg(),
+                count,
+                cubes,
+                dtype.into(),
+            );
         }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.counts[0] * self.counts[1] == 0
-    }
-
-    fn distances(&self, c: f64) -> CubeTensor<R> {
-        let out = like(&self.x, self.counts.into());
-        if self.is_empty() {
+        if last {
             return out;
         }
-        let [squares_x, squares_y] = self.squares.clone();
-        // SAFETY: units beyond the last row or column neither read nor write.
-        unsafe {
-            pairwise::distances::launch_unchecked::<R>(
-                &self.x.client,
-                tiles(&self.x.client, self.counts[0], self.counts[1]),
-                CubeDim::new_1d(UNITS as u32),
-                self.x.clone().into_array_arg(),
-                self.y.clone().into_array_arg(),
-                squares_x.into_array_arg(),
-                squares_y.into_array_arg(),
-                out.clone().into_array_arg(),
-                self.counts[0],
-                self.counts[1],
-                self.n,
-                c,
-                self.least,
-                self.x.dtype.into(),
-            );
-        }
-        out
-    }
-
-    /// Weights of the differences, and h or the parts of the derivative by c.
-    fn weights(&self, grad: CubeTensor<R>, c: f64, by_c: bool) -> [CubeTensor<R>; 2] {
-        let grad = into_contiguous(wide(grad));
-        let outs = [0, 1].map(|_| like(&self.x, self.counts.into()));
-        let [weights, h] = outs.clone();
-        let [squares_x, squares_y] = self.squares.clone();
-        // SAFETY: units beyond the last row or column neither read nor write.
-        unsafe {
-            pairwise::weights::launch_unchecked::<R>(
-                &self.x.client,
-                tiles(&self.x.client, self.counts[0], self.counts[1]),
-                CubeDim::new_1d(UNITS as u32),
-                self.x.clone().into_array_arg(),
-                self.y.clone().into_array_arg(),
-                squares_x.into_array_arg(),
-                squares_y.into_array_arg(),
-                grad.into_array_arg(),
-                weights.into_array_arg(),
-                h.into_array_arg(),
-                self.counts[0],
-                self.counts[1],
-                self.n,
-                c,
-                self.least,
-                by_c,
-                self.x.dtype.into(),
-            );
-        }
-        outs
-    }
-
-    /// The gradient by the points of one side, whose sums of h are given.
-    fn pull(
-        &self,
-        side: usize,
-        weights: &CubeTensor<R>,
-        h: CubeTensor<R>,
-        c: f64,
-    ) -> CubeTensor<R> {
-        let (targets, sources) = match side {
-            0 => (&self.x, &self.y),
-            _ => (&self.y, &self.x),
-        };
-        let steps = [[self.counts[1], 1], [1, self.counts[1]]][side];
-        let out = like(targets, targets.meta.shape().clone());
-        // SAFETY: units beyond the last target or coordinate neither read nor write.
-        unsafe {
-            pairwise::pull::launch_unchecked::<R>(
-                &self.x.client,
-                tiles(&self.x.client, self.counts[side], self.n),
-                CubeDim::new_1d(UNITS as u32),
-                targets.clone().into_array_arg(),
-                sources.clone().into_array_arg(),
-                weights.clone().into_array_arg(),
-                h.into_array_arg(),
-                self.squares[side].clone().into_array_arg(),
-                out.clone().into_array_arg(),
-                self.counts[side],
-                self.counts[1 - side],
-                self.n,
-                steps[0],
-                steps[1],
-                c,
-                self.least,
-                self.x.dtype.into(),
-            );
-        }
-        cast(out, self.dtype)
+        parts = out;
     }
 }
 
-/// In f32 at least.
-fn wide<R: CubeRuntime>(x: CubeTensor<R>) -> CubeTensor<R> {
-    match x.dtype {
-        DType::F32 | DType::F64 => x,
-        _ => cast(x, DType::F32),
+fn pair_of_any_kind<R: CubeRuntime>(
+    op: PairOp,
+    [x, y]: [CubeTensor<R>; 2],
+    axis: usize,
+    c: f64,
+) -> CubeTensor<R> {
+    expect_equal(op, &x, &y);
+    match op {
+        PairOp::PairwiseDist => Points::new(x, y).distances(c),
+        _ => pair(op, x, y, axis, c),
     }
 }
 
-/// Cubes for all tiles, row by row of them; there may be a few more cubes than tiles.
-fn tiles<R: CubeRuntime>(client: &ComputeClient<R>, rows: usize, columns: usize) -> CubeCount {
-    let tiles = rows.div_ceil(pairwise::TILE) * columns.div_ceil(pairwise::TILE);
-    calculate_cube_count_elemwise(client, tiles * UNITS, CubeDim::new_1d(UNITS as u32))
+fn pair_of_any_kind_backward<B, R>(
+    op: PairOp,
+    [x, y]: [CubeTensor<R>; 2],
+    grad: CubeTensor<R>,
+    axis: usize,
+    c: f64,
+) -> [CubeTensor<R>; 2]
+where
+    B: Backend<FloatTensorPrimitive = CubeTensor<R>>,
+    R: CubeRuntime,
+{
+    expect_equal(op, &x, &y);
+    match op {
+        PairOp::PairwiseDist => Points::new(x, y).gradients::<B>(grad, c),
+        _ => pair_backward(op, x, y, grad, axis, c),
+    }
 }
 
-/// ‖x‖² of every row, in f64.
-fn row_squares<R: CubeRuntime>(x: &CubeTensor<R>) -> CubeTensor<R> {
-    let [count, n] = [0, 1].map(|axis| x.meta.shape()[axis]);
-    let (client, device) = (x.client.clone(), x.device.clone());
-    let out = empty_device_contiguous_dtype(client, device, [count].into(), DType::F64);
-    if count > 0 {
-        let dim = CubeDim::new_1d(UNITS as u32);
-        let cubes = calculate_cube_count_elemwise(&x.client, count, dim);
-        // SAFETY: units beyond the last row neither read nor write.
-        unsafe {
-            pairwise::row_squares::launch_unchecked::<R>(
-                &x.client,
-                cubes,
-                dim,
-                x.clone().into_array_arg(),
-                out.clone().into_array_arg(),
-                n,
-                count,
-                x.dtype.into(),
-            );
-        }
+fn pair_of_any_kind_by_c<R: CubeRuntime>(
+    op: PairOp,
+    [x, y]: [CubeTensor<R>; 2],
+    grad: CubeTensor<R>,
+    axis: usize,
+    c: f64,
+) -> CubeTensor<R> {
+    expect_equal(op, &x, &y);
+    match op {
+        PairOp::PairwiseDist => Points::new(x, y).by_c(grad, c),
+        _ => pair_by_c(op, x, y, grad, axis, c),
     }
-    out
 }
 
 impl<R, F, I, BT> HyperbolicBackend for CubeBackend<R, F, I, BT>
@@ -477,105 +395,14 @@ where
     I: IntElement,
     BT: BoolElement,
 {
-    fn point_op(op: PointOp, x: FloatTensor<Self>, axis: usize, c: f64) -> FloatTensor<Self> {
-        match has_doubles(&x) {
-            true => point(op, x, axis, c),
-            false => primitive::point_op::<Self>(op, x, axis, c),
-        }
-    }
-
-    fn point_op_backward(
-        op: PointOp,
-        x: FloatTensor<Self>,
-        grad: FloatTensor<Self>,
-        axis: usize,
-        c: f64,
-    ) -> FloatTensor<Self> {
-        match has_doubles(&x) {
-            true => point_backward(op, x, grad, axis, c),
-            false => primitive::point_gradients::<Self>(op, x, grad, axis, c).0,
-        }
-    }
-
-    fn point_op_by_c(
-        op: PointOp,
-        x: FloatTensor<Self>,
-        grad: FloatTensor<Self>,
-        axis: usize,
-        c: f64,
-    ) -> FloatTensor<Self> {
-        match has_doubles(&x) {
-            true => Self::float_sum(point_by_c(op, x, grad, axis, c)),
-            false => primitive::point_gradients::<Self>(op, x, grad, axis, c).1,
-        }
-    }
-
-    fn pair_op(
-        op: PairOp,
-        x: FloatTensor<Self>,
-        y: FloatTensor<Self>,
-        axis: usize,
-        c: f64,
-    ) -> FloatTensor<Self> {
-        expect_equal(op, &x, &y);
-        if !has_doubles(&x) {
-            return primitive::pair_op::<Self>(op, x, y, axis, c);
-        }
-        match op {
-            PairOp::PairwiseDist => {
-                let dtype = x.dtype;
-                cast(Points::new(x, y).distances(c), dtype)
-            }
-            _ => pair(op, x, y, axis, c),
-        }
-    }
-
-    fn pair_op_backward(
-        op: PairOp,
-        x: FloatTensor<Self>,
-        y: FloatTensor<Self>,
-        grad: FloatTensor<Self>,
-        axis: usize,
-        c: f64,
-    ) -> [FloatTensor<Self>; 2] {
-        expect_equal(op, &x, &y);
-        if !has_doubles(&x) {
-            return primitive::pair_gradients::<Self>(op, [x, y], grad, axis, c).0;
-        }
-        if op != PairOp::PairwiseDist {
-            return pair_backward(op, x, y, grad, axis, c);
-        }
-        let points = Points::new(x.clone(), y.clone());
-        if points.is_empty() || points.n == 0 {
-            return [x, y].map(|points| zeros_like(&points, points.meta.shape().clone()));
-        }
-        let [weights, h] = points.weights(grad, c, false);
-        [1, 0].map(|axis| {
-            let sums = Self::float_sum_dim(h.clone(), axis);
-            points.pull(1 - axis, &weights, into_contiguous(sums), c)
+    fn kernels(like: &FloatTensor<Self>) -> Option<Kernels<Self>> {
+        has_doubles(like).then_some(Kernels {
+            point,
+            point_backward,
+            point_by_c,
+            pair: pair_of_any_kind,
+            pair_backward: pair_of_any_kind_backward::<Self, R>,
+            pair_by_c: pair_of_any_kind_by_c,
         })
-    }
-
-    fn pair_op_by_c(
-        op: PairOp,
-        x: FloatTensor<Self>,
-        y: FloatTensor<Self>,
-        grad: FloatTensor<Self>,
-        axis: usize,
-        c: f64,
-    ) -> FloatTensor<Self> {
-        expect_equal(op, &x, &y);
-        if !has_doubles(&x) {
-            return primitive::pair_gradients::<Self>(op, [x, y], grad, axis, c).1;
-        }
-        if op != PairOp::PairwiseDist {
-            return Self::float_sum(pair_by_c(op, x, y, grad, axis, c));
-        }
-        let points = Points::new(x, y);
-        if points.is_empty() {
-            return zeros_like(&points.x, [1].into());
-        }
-        let [_, parts] = points.weights(grad, c, true);
-        cast(Self::float_sum(parts), points.dtype)
     }
 }

@@ -158,7 +158,7 @@ fn slopes<T: Float>(
 }
 
 /// Distances.
-#[cube(launch_unchecked)]
+#[cube(launch_unchecked, address_type = "dynamic")]
 pub fn distance<T: Float>(
     x: &Array<T>,
     y: &Array<T>,
@@ -185,7 +185,7 @@ pub fn distance<T: Float>(
 }
 
 /// 2 g (∂d/∂‖x‖² x + ∂d/∂‖x − y‖² (x − y)), and the same for y.
-#[cube(launch_unchecked)]
+#[cube(launch_unchecked, address_type = "dynamic")]
 pub fn distance_backward<T: Float>(
     x: &Array<T>,
     y: &Array<T>,
@@ -223,7 +223,7 @@ pub fn distance_backward<T: Float>(
 }
 
 /// x ⊕ y, log and exp.
-#[cube(launch_unchecked)]
+#[cube(launch_unchecked, address_type = "dynamic")]
 pub fn sum_map<T: Float>(
     x: &Array<T>,
     y: &Array<T>,
@@ -253,7 +253,7 @@ pub fn sum_map<T: Float>(
 }
 
 /// Their gradients.
-#[cube(launch_unchecked)]
+#[cube(launch_unchecked, address_type = "dynamic")]
 pub fn sum_map_backward<T: Float>(
     x: &Array<T>,
     y: &Array<T>,
@@ -289,12 +289,12 @@ pub fn sum_map_backward<T: Float>(
 }
 
 /// The part of each vector, or pair of them, in the derivative by c.
-#[cube(launch_unchecked)]
+#[cube(launch_unchecked, address_type = "dynamic")]
 pub fn pair_by_c<T: Float>(
     x: &Array<T>,
     y: &Array<T>,
     grad: &Array<T>,
-    out: &mut Array<T>,
+    out: &mut Array<f64>,
     n: usize,
     inner: usize,
     count: usize,
@@ -319,10 +319,10 @@ pub fn pair_by_c<T: Float>(
     if part.vector < count && part.lane == 0 {
         if comptime!(op.is_distance()) {
             let by_c = slopes::<T>(x, y, sums, n, part, c, least, op).by_c;
-            out[part.vector] = T::cast_from(by_c * f64::cast_from(grad[part.vector]));
+            out[part.vector] = by_c * f64::cast_from(grad[part.vector]);
         } else {
             let by = sum_gradient(sums.a, sums.b, sums.c, sums.d, sums.e, c, least, op);
-            out[part.vector] = T::cast_from(by.by_c);
+            out[part.vector] = by.by_c;
         }
     }
 }

@@ -113,7 +113,7 @@ fn squares<T: Float>(
 }
 
 /// ‖x‖² of every row, in f64.
-#[cube(launch_unchecked)]
+#[cube(launch_unchecked, address_type = "dynamic")]
 pub fn row_squares<T: Float>(
     x: &Array<T>,
     out: &mut Array<f64>,
@@ -133,7 +133,7 @@ pub fn row_squares<T: Float>(
 }
 
 /// d(xᵢ, yⱼ).
-#[cube(launch_unchecked)]
+#[cube(launch_unchecked, address_type = "dynamic")]
 pub fn distances<T: Float>(
     x: &Array<T>,
     y: &Array<T>,
@@ -166,9 +166,8 @@ pub fn distances<T: Float>(
     }
 }
 
-/// With h = g ‖x − y‖² ∂d/∂‖x − y‖²: `weights` 2h/‖x − y‖², and h itself; or, for the derivative by
-/// c, g ∂d/∂c in the place of h.
-#[cube(launch_unchecked)]
+/// With h = g ‖x − y‖² ∂d/∂‖x − y‖²: `weights` 2h/‖x − y‖², and h itself.
+#[cube(launch_unchecked, address_type = "dynamic")]
 pub fn weights<T: Float>(
     x: &Array<T>,
     y: &Array<T>,
@@ -182,7 +181,6 @@ pub fn weights<T: Float>(
     n: usize,
     c: f64,
     least: f64,
-    #[comptime] by_c: bool,
     #[define(T)] _dtype: StorageType,
 ) {
     let first_x = CUBE_POS / count_y.div_ceil(TILE) * TILE;
@@ -202,11 +200,44 @@ pub fn weights<T: Float>(
                 let g = f64::cast_from(grad[at]);
                 let weight = 2.0f64 * g * slopes.by_difference;
                 weights[at] = T::cast_from(weight);
-                if comptime!(by_c) {
-                    h[at] = T::cast_from(g * slopes.by_c);
-                } else {
-                    h[at] = T::cast_from(g * slopes.by_difference * difference);
-                }
+                h[at] = T::cast_from(g * slopes.by_difference * difference);
+            }
+        }
+    }
+}
+
+/// g ∂d/∂c.
+#[cube(launch_unchecked, address_type = "dynamic")]
+pub fn by_c<T: Float>(
+    x: &Array<T>,
+    y: &Array<T>,
+    squares_x: &Array<f64>,
+    squares_y: &Array<f64>,
+    grad: &Array<T>,
+    out: &mut Array<f64>,
+    count_x: usize,
+    count_y: usize,
+    n: usize,
+    c: f64,
+    least: f64,
+    #[define(T)] _dtype: StorageType,
+) {
+    let first_x = CUBE_POS / count_y.div_ceil(TILE) * TILE;
+    let first_y = CUBE_POS % count_y.div_ceil(TILE) * TILE;
+    let mut sums = Array::<T>::new(comptime!(EACH * EACH));
+    squares::<T>(x, y, &mut sums, first_x, first_y, count_x, count_y, n);
+    #[unroll]
+    for r in 0..EACH {
+        let i = first_x + UNIT_POS as usize / SIDE + r * SIDE;
+        #[unroll]
+        for s in 0..EACH {
+            let j = first_y + UNIT_POS as usize % SIDE + s * SIDE;
+            if i < count_x && j < count_y {
+                let at = i * count_y + j;
+                let difference = f64::cast_from(sums[r * EACH + s]);
+                let slopes = dist_slopes(squares_x[i], squares_y[j], difference, c, least);
+                let g = f64::cast_from(grad[at]);
+                out[at] = g * slopes.by_c;
             }
         }
     }
@@ -214,7 +245,7 @@ pub fn weights<T: Float>(
 
 /// Σⱼ wᵢⱼ (tᵢ − sⱼ) + 2c hᵢ tᵢ/gapᵢ for every target t, over all sources s. The weight of a target
 /// and a source is at `target_step` and `source_step`.
-#[cube(launch_unchecked)]
+#[cube(launch_unchecked, address_type = "dynamic")]
 pub fn pull<T: Float>(
     targets: &Array<T>,
     sources: &Array<T>,

@@ -46,7 +46,7 @@ fn point_sums<T: Float>(
 }
 
 /// f(x) x.
-#[cube(launch_unchecked)]
+#[cube(launch_unchecked, address_type = "dynamic")]
 pub fn radial_map<T: Float>(
     x: &Array<T>,
     out: &mut Array<T>,
@@ -74,7 +74,7 @@ pub fn radial_map<T: Float>(
 }
 
 /// f g + 2 ∂f/∂‖x‖² ⟨g, x⟩ x.
-#[cube(launch_unchecked)]
+#[cube(launch_unchecked, address_type = "dynamic")]
 pub fn radial_map_backward<T: Float>(
     x: &Array<T>,
     grad: &Array<T>,
@@ -105,11 +105,11 @@ pub fn radial_map_backward<T: Float>(
 }
 
 /// ⟨g, x⟩ ∂f/∂c of each vector.
-#[cube(launch_unchecked)]
+#[cube(launch_unchecked, address_type = "dynamic")]
 pub fn radial_map_by_c<T: Float>(
     x: &Array<T>,
     grad: &Array<T>,
-    out: &mut Array<T>,
+    out: &mut Array<f64>,
     n: usize,
     inner: usize,
     count: usize,
@@ -124,22 +124,41 @@ pub fn radial_map_by_c<T: Float>(
     let part = part(n, inner, sharing);
     if part.vector < count && part.lane == 0 {
         let factor = radial(sums.a, c, parameter, least, map);
-        out[part.vector] = T::cast_from(sums.b * factor.by_c);
+        out[part.vector] = sums.b * factor.by_c;
     }
 }
 
-/// 1 − c‖x‖² of each vector, and with a gradient of it, −‖x‖² g: the derivative by c.
-#[cube(launch_unchecked)]
+/// 1 − c‖x‖² of each vector.
+#[cube(launch_unchecked, address_type = "dynamic")]
 pub fn gap<T: Float>(
     x: &Array<T>,
-    grad: &Array<T>,
     out: &mut Array<T>,
     n: usize,
     inner: usize,
     count: usize,
     c: f64,
     least: f64,
-    #[comptime] by_c: bool,
+    #[comptime] sharing: Sharing,
+    #[define(T)] _dtype: StorageType,
+) {
+    let sums = point_sums::<T>(x, x, n, inner, count, false, sharing);
+    let part = part(n, inner, sharing);
+    if part.vector < count && part.lane == 0 {
+        out[part.vector] = T::cast_from(rim_gap(sums.a, c, least));
+    }
+}
+
+/// −‖x‖² g of each vector; 0 for a gap that is held.
+#[cube(launch_unchecked, address_type = "dynamic")]
+pub fn gap_by_c<T: Float>(
+    x: &Array<T>,
+    grad: &Array<T>,
+    out: &mut Array<f64>,
+    n: usize,
+    inner: usize,
+    count: usize,
+    c: f64,
+    least: f64,
     #[comptime] sharing: Sharing,
     #[define(T)] _dtype: StorageType,
 ) {
@@ -147,17 +166,13 @@ pub fn gap<T: Float>(
     let part = part(n, inner, sharing);
     if part.vector < count && part.lane == 0 {
         let gap = rim_gap(sums.a, c, least);
-        if comptime!(by_c) {
-            let part_by_c = -sums.a * f64::cast_from(grad[part.vector]);
-            out[part.vector] = T::cast_from(select(gap <= least, 0.0f64, part_by_c));
-        } else {
-            out[part.vector] = T::cast_from(gap);
-        }
+        let by_c = -sums.a * f64::cast_from(grad[part.vector]);
+        out[part.vector] = select(gap <= least, 0.0f64, by_c);
     }
 }
 
 /// −2c g x; 0 for a gap that is held.
-#[cube(launch_unchecked)]
+#[cube(launch_unchecked, address_type = "dynamic")]
 pub fn gap_backward<T: Float>(
     x: &Array<T>,
     grad: &Array<T>,

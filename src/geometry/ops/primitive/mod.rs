@@ -6,7 +6,7 @@
 //! and the wanted value is selected afterwards. Masking the output alone is not enough, because the
 //! backward pass multiplies an infinite derivative by zero.
 
-mod differentiated;
+mod any_rank;
 mod distance;
 mod maps;
 pub mod scalars;
@@ -16,7 +16,7 @@ use burn::tensor::Tensor;
 use super::backend::{HyperbolicBackend, PairOp, PointOp};
 use super::curvature::Curvature;
 
-pub use differentiated::{pair_gradients, pair_op, point_gradients, point_op};
+pub use any_rank::{learned, pair_op, point_op};
 
 /// An operation on `[outer, n, inner]`.
 pub fn point<B: HyperbolicBackend>(
