@@ -4,6 +4,7 @@ mod host;
 mod kernels;
 mod lane;
 mod pairwise;
+mod pull;
 mod vectors;
 
 #[cfg(all(feature = "flex", feature = "anomaly"))]

@@ -7,6 +7,7 @@ use num_traits::{AsPrimitive, Float, One, Zero};
 use rayon::prelude::*;
 
 use super::lane::Lane;
+use super::pull::{Centred, NearPair, Rows, Weights};
 use super::vectors::{Real, row_sums, vectorised};
 use crate::geometry::scalar::distance::BallPair;
 use crate::geometry::scalar::rim;
@@ -66,6 +67,13 @@ impl<A: Lane> Points<A> {
 
     fn row(&self, row: usize) -> &[A] {
         &self.rows[row * self.stride..][..self.stride]
+    }
+
+    fn rows(&self) -> Rows<'_, A> {
+        Rows {
+            data: &self.rows,
+            stride: self.stride,
+        }
     }
 
     /// The rows of a tile; beyond the last one it is repeated.
@@ -158,17 +166,13 @@ fn lines<A: Lane, const FUSED: bool>(
     }
 }
 
-/// 1/gap of the points of a panel, in the type of the sums.
-fn per_gaps<A: Lane>(y: &Points<A>) -> Vec<[A; LANES]> {
-    let panels = y.per_gap.chunks(LANES);
-    let panels = panels.map(|panel| {
-        let mut lanes = [A::one(); LANES];
-        for (lane, per_gap) in lanes.iter_mut().zip(panel) {
-            *lane = A::of(*per_gap);
-        }
-        lanes
-    });
-    panels.collect()
+/// Numbers of points in panels; `rest` beyond the last point.
+fn in_panels<A: Lane>(numbers: impl ExactSizeIterator<Item = A>, rest: A) -> Vec<[A; LANES]> {
+    let mut panels = vec![[rest; LANES]; numbers.len().div_ceil(LANES)];
+    for (at, number) in numbers.enumerate() {
+        panels[at / LANES][at % LANES] = number;
+    }
+    panels
 }
 
 /// d(xᵢ, yⱼ), row by row of x; `n` is the number of coordinates.
@@ -177,7 +181,8 @@ pub fn distances<T: Real>(x: &[T], y: &[T], n: usize, c: f64) -> Vec<T> {
         return vec![T::of(0.0); x.len().checked_div(n).unwrap_or(0) * y.len() / n.max(1)];
     }
     let [x, y] = [x, y].map(|points| Points::<T::Wide>::new(points, n, c));
-    let (panels, per_gaps) = (y.panels(), per_gaps(&y));
+    let panels = y.panels();
+    let per_gaps = in_panels(y.per_gap.iter().map(|v| T::Wide::of(*v)), T::Wide::one());
     let mut out = vec![T::of(0.0); x.count() * y.count()];
     out.par_chunks_mut(TASK * y.count())
         .enumerate()
@@ -230,156 +235,166 @@ pub fn gradients<T: Real>(x: &[T], y: &[T], n: usize, grad: &[T], c: f64) -> [Ve
         return [x, y].map(|points| vec![T::of(0.0); points.len()]);
     }
     let [x, y] = [x, y].map(|points| Points::<T::Wide>::new(points, n, c));
-    let (panels, per_gaps) = (y.panels(), per_gaps(&y));
-    let mut weights = vec![T::Wide::zero(); grad.len()];
-    let sums: Vec<[Vec<f64>; 2]> = weights
+    let rows = [x.rows(), y.rows()];
+    let rows = rows.each_ref();
+    let centred = Centred::pair(rows);
+    let panels = Sides {
+        points: &y.panels(),
+        per_gaps: &in_panels(y.per_gap.iter().map(|v| T::Wide::of(*v)), T::Wide::one()),
+        near: &in_panels(centred[1].near.iter().copied(), T::Wide::zero()),
+    };
+    let mut far = vec![T::Wide::zero(); grad.len()];
+    let tasks: Vec<Task<T::Wide>> = far
         .par_chunks_mut(TASK * y.count())
         .zip(grad.par_chunks(TASK * y.count()))
         .enumerate()
-        .map(|(task, (weights, grad))| {
-            let (first, data) = (task * TASK, [&panels[..], &per_gaps[..]]);
-            dispatch!(weights_of::<T>([&x, &y], data, first, grad, c, weights))
+        .map(|(task, (far, grad))| {
+            let (first, near) = (task * TASK, &centred[0].near[..]);
+            dispatch!(weights_of::<T>(
+                [&x, &y],
+                &panels,
+                near,
+                first,
+                grad,
+                c,
+                far
+            ))
         })
         .collect();
-    let mut of_x = Vec::with_capacity(x.count());
-    let mut of_y = vec![0.0; y.count()];
-    for [rows, columns] in sums {
-        of_x.extend(rows);
-        of_y.iter_mut()
-            .zip(columns)
-            .for_each(|(sum, part)| *sum += part);
+    let mut weights = Weights {
+        far,
+        sums: [Vec::with_capacity(x.count()), vec![0.0; y.count()]],
+        near: Vec::new(),
+    };
+    let mut h = [Vec::with_capacity(x.count()), vec![0.0; y.count()]];
+    let add = |to: &mut [f64], part: Vec<f64>| {
+        to.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
+    };
+    for task in tasks {
+        let [[h_x, h_y], [sums_x, sums_y]] = [task.h, task.sums];
+        h[0].extend(h_x);
+        add(&mut h[1], h_y);
+        weights.sums[0].extend(sums_x);
+        add(&mut weights.sums[1], sums_y);
+        weights.near.extend(task.near);
     }
-    let columns = y.count();
-    let weights = &weights;
-    [
-        pull::<T>(&x, &y, n, c, &of_x, |i, j| weights[i * columns + j]),
-        pull::<T>(&y, &x, n, c, &of_y, |j, i| weights[i * columns + j]),
-    ]
+    [(&x, 0), (&y, 1)].map(|(points, side)| {
+        let pulled = weights.pull(side, rows, &centred);
+        with_bend(points, n, c, &h[side], pulled)
+    })
 }
 
-/// The factors 2h/‖x − y‖² of one task, and the sums of h over its rows and over the columns.
+/// What the columns of a task have, `LANES` of them side by side.
+struct Sides<'a, A> {
+    points: Panels<'a, A>,
+    per_gaps: Panels<'a, A>,
+    near: Panels<'a, A>,
+}
+
+/// What comes of a task besides the weights: sums of h and of the weights, over its rows and over all
+/// columns, and the pairs that are near.
+struct Task<A> {
+    h: [Vec<f64>; 2],
+    sums: [Vec<f64>; 2],
+    near: Vec<NearPair<A>>,
+}
+
+/// The weights 2h/‖x − y‖² of one task.
 #[inline(always)]
 fn weights_of<T: Real, const FUSED: bool>(
     [x, y]: [&Points<T::Wide>; 2],
-    [panels, per_gaps]: [Panels<T::Wide>; 2],
+    panels: &Sides<T::Wide>,
+    near: &[T::Wide],
     first: usize,
     grad: &[T],
     c: f64,
-    weights: &mut [T::Wide],
-) -> [Vec<f64>; 2] {
+    far: &mut [T::Wide],
+) -> Task<T::Wide> {
     let (zero, one) = (T::Wide::zero(), T::Wide::one());
     let c = T::Wide::of(c);
-    let mut sums = [vec![0.0; weights.len() / y.count()], vec![0.0; y.count()]];
+    let sums = [vec![0.0; far.len() / y.count()], vec![0.0; y.count()]];
+    let mut task = Task {
+        h: sums.clone(),
+        sums,
+        near: Vec::new(),
+    };
     lines::<T::Wide, FUSED>(
         x,
         y,
-        panels,
+        panels.points,
         first,
         #[inline(always)]
         |line| {
             let per_gap = T::Wide::of(x.per_gap[line.row]);
-            let per_gaps = &per_gaps[line.columns.start / LANES];
+            let panel = line.columns.start / LANES;
+            let (per_gaps, nears) = (&panels.per_gaps[panel], &panels.near[panel]);
+            let near = near[line.row];
             let start = (line.row - first) * y.count();
             let place = start + line.columns.start..start + line.columns.end;
             let mut lanes = [zero; LANES];
             for (lane, grad) in lanes.iter_mut().zip(&grad[place.clone()]) {
                 *lane = T::Wide::of(grad.as_());
             }
-            let mut factors = [zero; LANES];
+            let mut weights = [zero; LANES];
+            let mut any = false;
             for lane in 0..LANES {
                 let square = line.squares[lane];
                 let q = square * per_gap * per_gaps[lane];
                 let h = lanes[lane] * (q / (one + c * q)).sqrt();
-                let factor = (h + h) / square;
-                factors[lane] = if square > zero { factor } else { zero };
+                let weight = (h + h) / square;
+                weights[lane] = if square > zero { weight } else { zero };
                 lanes[lane] = h;
+                any |= square < near + nears[lane];
             }
-            weights[place]
-                .iter_mut()
-                .zip(factors)
-                .for_each(|(to, factor)| *to = factor);
-            let mut row = zero;
-            for (sum, h) in sums[1][line.columns.clone()].iter_mut().zip(lanes) {
-                *sum += h.as_();
-                row = row + h;
-            }
-            sums[0][line.row - first] += row.as_();
-        },
-    );
-    sums
-}
-
-/// Σⱼ wᵢⱼ (tᵢ − sⱼ) + 2c hᵢ tᵢ/gapᵢ for every target t, over all sources s.
-fn pull<T: Real>(
-    targets: &Points<T::Wide>,
-    sources: &Points<T::Wide>,
-    n: usize,
-    c: f64,
-    h: &[f64],
-    weight: impl Fn(usize, usize) -> T::Wide + Sync,
-) -> Vec<T> {
-    let mut out = vec![T::of(0.0); targets.count() * n];
-    out.par_chunks_mut(ROWS * n)
-        .enumerate()
-        .for_each(|(task, out)| {
-            let first = task * ROWS;
-            for start in (0..targets.stride).step_by(LANES) {
-                let sums = dispatch!(pull_tile::<T::Wide>(
-                    targets, sources, first, start, &weight
-                ));
-                for (index, (out, sums)) in out.chunks_exact_mut(n).zip(sums).enumerate() {
-                    let row = first + index;
-                    let bend = 2.0 * c * h[row] * targets.per_gap[row];
-                    let bend = if targets.squares[row] > 0.0 {
-                        bend
-                    } else {
-                        0.0
-                    };
-                    let target = &targets.row(row)[start..start + LANES];
-                    for ((out, sum), value) in out[start..].iter_mut().zip(sums).zip(target) {
-                        let value: f64 = value.as_();
-                        *out = T::of(sum.as_() + bend * value);
+            if any {
+                for (lane, column) in line.columns.clone().enumerate() {
+                    if line.squares[lane] < near + nears[lane] {
+                        task.near.push(NearPair {
+                            points: [line.row as u32, column as u32],
+                            weight: weights[lane],
+                        });
+                        weights[lane] = zero;
                     }
                 }
             }
-        });
-    out
+            far[place]
+                .iter_mut()
+                .zip(weights)
+                .for_each(|(to, weight)| *to = weight);
+            for (sums, lanes) in [(&mut task.h, lanes), (&mut task.sums, weights)] {
+                let mut row = zero;
+                for (sum, value) in sums[1][line.columns.clone()].iter_mut().zip(lanes) {
+                    *sum += value.as_();
+                    row = row + value;
+                }
+                sums[0][line.row - first] += row.as_();
+            }
+        },
+    );
+    task
 }
 
-#[inline(always)]
-fn pull_tile<A: Lane, const FUSED: bool>(
-    targets: &Points<A>,
-    sources: &Points<A>,
-    first: usize,
-    start: usize,
-    weight: impl Fn(usize, usize) -> A,
-) -> [[A; LANES]; ROWS] {
-    let last = targets.count() - 1;
-    let mut values = [[A::zero(); LANES]; ROWS];
-    for (values, target) in values.iter_mut().zip(targets.tile(first)) {
-        values.copy_from_slice(&target[start..start + LANES]);
-    }
-    let mut totals = [[A::zero(); LANES]; ROWS];
-    for block in (0..sources.count()).step_by(DEPTH) {
-        let mut sums = [[A::zero(); LANES]; ROWS];
-        for source in block..(block + DEPTH).min(sources.count()) {
-            let mut pulling = [A::zero(); LANES];
-            pulling.copy_from_slice(&sources.row(source)[start..start + LANES]);
-            for r in 0..ROWS {
-                let weight = weight((first + r).min(last), source);
-                for lane in 0..LANES {
-                    let gap = values[r][lane] - pulling[lane];
-                    sums[r][lane] = A::product_sum::<FUSED>(weight, gap, sums[r][lane]);
-                }
+/// What pulls each point, and 2c hᵢ xᵢ/αᵢ: a point whose gap is held is not pushed by that.
+fn with_bend<T: Real>(
+    points: &Points<T::Wide>,
+    n: usize,
+    c: f64,
+    h: &[f64],
+    pulled: Vec<T::Wide>,
+) -> Vec<T> {
+    let mut out = vec![T::of(0.0); points.count() * n];
+    out.par_chunks_exact_mut(n)
+        .zip(pulled.par_chunks_exact(points.stride))
+        .enumerate()
+        .for_each(|(row, (out, pulled))| {
+            let bend = 2.0 * c * h[row] * points.per_gap[row];
+            let bend = if points.squares[row] > 0.0 { bend } else { 0.0 };
+            for ((out, sum), value) in out.iter_mut().zip(pulled).zip(points.row(row)) {
+                let value: f64 = value.as_();
+                *out = T::of(sum.as_() + bend * value);
             }
-        }
-        for r in 0..ROWS {
-            for lane in 0..LANES {
-                totals[r][lane] = totals[r][lane] + sums[r][lane];
-            }
-        }
-    }
-    totals
+        });
+    out
 }
 
 /// ⟨grad, ∂d/∂c⟩.
