@@ -17,7 +17,7 @@ use super::primitive;
 struct PointBackward;
 
 impl<B: HyperbolicBackend> Backward<B, 1> for PointBackward {
-    type State = (Kernels<B>, PointOp, NodeId, usize, f64);
+    type State = (Kernels<FloatTensor<B>>, PointOp, NodeId, usize, f64);
 
     fn backward(
         self,
@@ -40,7 +40,7 @@ impl<B: HyperbolicBackend> Backward<B, 1> for PointBackward {
 struct PairBackward;
 
 impl<B: HyperbolicBackend> Backward<B, 2> for PairBackward {
-    type State = (Kernels<B>, PairOp, [NodeId; 2], usize, f64);
+    type State = (Kernels<FloatTensor<B>>, PairOp, [NodeId; 2], usize, f64);
 
     fn backward(
         self,
@@ -74,7 +74,7 @@ enum Applied<B: HyperbolicBackend> {
 struct CurvatureBackward;
 
 impl<B: HyperbolicBackend> Backward<B, 2> for CurvatureBackward {
-    type State = (Kernels<B>, Applied<B>, usize, f64, FloatDType);
+    type State = (Kernels<FloatTensor<B>>, Applied<B>, usize, f64, FloatDType);
 
     fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
         let (kernels, applied, axis, c, dtype) = ops.state;
@@ -96,7 +96,7 @@ impl<B: HyperbolicBackend> Backward<B, 2> for CurvatureBackward {
 type Tensor<B, C> = FloatTensor<Autodiff<B, C>>;
 
 fn with_curvature<B: HyperbolicBackend, C: CheckpointStrategy>(
-    kernels: Kernels<B>,
+    kernels: Kernels<FloatTensor<B>>,
     output: Tensor<B, C>,
     curvature: Tensor<B, C>,
     applied: Applied<B>,

@@ -47,34 +47,33 @@ impl PairOp {
     }
 }
 
-/// The operations and their gradients in closed form, each on tensors of one type.
+/// The operations and their gradients in closed form, on tensors `T` of one element type.
 ///
 /// `axis` is that of the coordinates, c the curvature with its sign turned. Kernels read each tensor
 /// once or twice.
 #[derive(Debug)]
-pub struct Kernels<B: Backend> {
+pub struct Kernels<T> {
     /// An operation on one tensor: op, x, axis, c.
-    pub point: fn(PointOp, FloatTensor<B>, usize, f64) -> FloatTensor<B>,
+    pub point: fn(PointOp, T, usize, f64) -> T,
     /// The gradient by x from the one by the output: op, x, gradient, axis, c.
-    pub point_backward: fn(PointOp, FloatTensor<B>, FloatTensor<B>, usize, f64) -> FloatTensor<B>,
+    pub point_backward: fn(PointOp, T, T, usize, f64) -> T,
     /// The gradient by c from the one by the output, one element: op, x, gradient, axis, c.
-    pub point_by_c: fn(PointOp, FloatTensor<B>, FloatTensor<B>, usize, f64) -> FloatTensor<B>,
+    pub point_by_c: fn(PointOp, T, T, usize, f64) -> T,
     /// An operation on two tensors: op, \[x, y\], axis, c.
-    pub pair: fn(PairOp, [FloatTensor<B>; 2], usize, f64) -> FloatTensor<B>,
+    pub pair: fn(PairOp, [T; 2], usize, f64) -> T,
     /// The gradients by x and y from the one by the output: op, \[x, y\], gradient, axis, c.
-    pub pair_backward:
-        fn(PairOp, [FloatTensor<B>; 2], FloatTensor<B>, usize, f64) -> [FloatTensor<B>; 2],
+    pub pair_backward: fn(PairOp, [T; 2], T, usize, f64) -> [T; 2],
     /// The gradient by c from the one by the output, one element: op, \[x, y\], gradient, axis, c.
-    pub pair_by_c: fn(PairOp, [FloatTensor<B>; 2], FloatTensor<B>, usize, f64) -> FloatTensor<B>,
+    pub pair_by_c: fn(PairOp, [T; 2], T, usize, f64) -> T,
 }
 
-impl<B: Backend> Clone for Kernels<B> {
+impl<T> Clone for Kernels<T> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<B: Backend> Copy for Kernels<B> {}
+impl<T> Copy for Kernels<T> {}
 
 /// A backend that the geometry runs on.
 ///
@@ -83,7 +82,7 @@ impl<B: Backend> Copy for Kernels<B> {}
 /// kernels, from which `Autodiff` takes the forward and the backward pass.
 pub trait HyperbolicBackend: Backend {
     /// The kernels for tensors like this one, on its device; none by default.
-    fn kernels(_like: &FloatTensor<Self>) -> Option<Kernels<Self>> {
+    fn kernels(_like: &FloatTensor<Self>) -> Option<Kernels<FloatTensor<Self>>> {
         None
     }
 

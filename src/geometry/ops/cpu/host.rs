@@ -180,7 +180,7 @@ fn pair_by_c<H: HostTensor>(op: PairOp, [x, y]: [H; 2], grad: H, axis: usize, c:
 macro_rules! with_kernels {
     ($backend:ty) => {
         impl HyperbolicBackend for $backend {
-            fn kernels(_: &FloatTensor<Self>) -> Option<Kernels<Self>> {
+            fn kernels(_: &FloatTensor<Self>) -> Option<Kernels<FloatTensor<Self>>> {
                 Some(Kernels {
                     point,
                     point_backward,

@@ -395,7 +395,7 @@ where
     I: IntElement,
     BT: BoolElement,
 {
-    fn kernels(like: &FloatTensor<Self>) -> Option<Kernels<Self>> {
+    fn kernels(like: &FloatTensor<Self>) -> Option<Kernels<FloatTensor<Self>>> {
         has_doubles(like).then_some(Kernels {
             point,
             point_backward,
