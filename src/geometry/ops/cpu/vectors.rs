@@ -366,14 +366,17 @@ fn sums_in_lanes<T: Real, const I: usize, const S: usize, const LANES: usize>(
             }
         }
     }
-    // Without this the compiler keeps the partial sums in the order of what follows, or in memory,
-    // and the loop above takes up to four times as long.
-    let lanes = std::hint::black_box(lanes);
     let mut sums = [0.0; S];
     for s in 0..S {
+        // Without this the compiler keeps the partial sums in the order of what follows, or in
+        // memory, and the loop above takes up to four times as long; all at once, it would add the
+        // sums of different s side by side.
+        let lanes = std::hint::black_box(lanes[s]);
         let mut four = [0.0; 4];
-        for lane in 0..LANES {
-            four[lane % 4] += lanes[s][lane];
+        for lane in (0..LANES).step_by(4) {
+            for k in 0..4 {
+                four[k] += lanes[lane + k];
+            }
         }
         sums[s] = (four[0] + four[2]) + (four[1] + four[3]);
     }
