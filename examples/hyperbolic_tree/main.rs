@@ -160,7 +160,7 @@ fn embed(args: &Args, start: Vec<f64>, distances: &[f64], c: f64) -> Result<Ball
     let weights = inverse.clone() / inverse.clone().mean().unsqueeze();
 
     let dim = start.len() / nodes;
-    let mut points = BallPoints::new(PoincareBall::new(c)?, double(start, [nodes, dim]))?;
+    let mut points = BallPoints::new(PoincareBall::new(c)?, double(start, [nodes, dim]));
     let ball = points.ball();
     let mut optimiser = RiemannianAdamConfig::new().init();
     let bar = ProgressBar::new(args.steps as u64).with_style(

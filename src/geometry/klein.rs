@@ -7,8 +7,8 @@ use burn::tensor::Tensor;
 
 use super::ops::backend::{HyperbolicBackend, PointOp};
 use super::ops::curvature::Curvature;
-use super::ops::half::in_f32;
-use super::ops::primitive::scalars::{arsinhc, safe_sqrt, tanhc};
+use super::ops::precision::in_f32;
+use super::ops::primitive::scalars::{arsinhc, over, safe_sqrt, tanhc};
 use super::{Lorentz, PoincareBall};
 use crate::error::Result;
 
@@ -213,7 +213,7 @@ impl<C> Klein<C> {
     where
         C: Curvature<B>,
     {
-        in_f32([v], |[v]| PoincareBall::from(self.clone()).expmap0(v))
+        PoincareBall::from(self.clone()).expmap0(v)
     }
 
     /// Logarithmic map at the origin: artanh(√c‖x‖) x/(√c‖x‖).
@@ -226,7 +226,7 @@ impl<C> Klein<C> {
     where
         C: Curvature<B>,
     {
-        in_f32([x], |[x]| PoincareBall::from(self.clone()).logmap0(x))
+        PoincareBall::from(self.clone()).logmap0(x)
     }
 
     /// Exponential map: x + t v/(1 + c t⟨x,v⟩/(1 − c‖x‖²)) with t = tanh(√c‖v‖ₓ)/(√c‖v‖ₓ).
@@ -292,8 +292,7 @@ impl<C> Klein<C> {
         in_f32([x, weights], |[x, weights]| {
             let weights = weights / self.rim_gap(x.clone()).sqrt();
             let total = weights.clone().sum_dim(dim);
-            let none = total.clone().equal_elem(0.0);
-            (x * weights).sum_dim(dim) / total.mask_fill(none, 1.0)
+            over((x * weights).sum_dim(dim), total)
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::{DType, Tensor, TensorData, backend::AutodiffBackend, backend::Backend};
-use hypad::geometry::{HyperbolicBackend, PoincareBall};
+use hypad::geometry::{HyperbolicBackend, Klein, Lorentz, PoincareBall};
 
 /// The backend of the tests that look at the mathematics rather than at a backend.
 pub type F = Autodiff<Flex>;
@@ -96,6 +96,55 @@ pub fn operation<B: Tested>(name: &str) -> (Op<B>, [&'static str; 3]) {
                 ball.frechet_mean(points.clone(), weights.cast(points.dtype()), 0)
             },
             ["x", "y", "z"],
+        ),
+        "frechet_variance" => (
+            |ball, [x, y, z]| {
+                let points = Tensor::cat(vec![x, y], 0);
+                let weights = Tensor::from_floats([[1.0], [2.5]], &points.device());
+                ball.frechet_variance(points.clone(), weights.cast(points.dtype()), z, 0)
+            },
+            ["x", "y", "z"],
+        ),
+        "concat" => (|ball, inputs| ball.concat(inputs.into()), ["x", "y", "z"]),
+        "lorentz_dist" => (
+            |ball, [x, y, _]| Lorentz::from(*ball).dist(x, y),
+            ["x", "y", "y"],
+        ),
+        "lorentz_expmap" => (
+            |ball, [x, v, _]| Lorentz::from(*ball).expmap(x, v),
+            ["x", "v", "v"],
+        ),
+        "lorentz_logmap" => (
+            |ball, [x, y, _]| Lorentz::from(*ball).logmap(x, y),
+            ["x", "y", "y"],
+        ),
+        "lorentz_ptransp" => (
+            |ball, [x, y, v]| Lorentz::from(*ball).ptransp(x, y, v),
+            ["x", "y", "v"],
+        ),
+        "lorentz_geodesic" => (
+            |ball, [x, y, _]| Lorentz::from(*ball).geodesic(0.3, x, y),
+            ["x", "y", "y"],
+        ),
+        "lorentz_midpoint" => (
+            |ball, [x, y, z]| {
+                let points = Tensor::cat(vec![x, y, z], 0);
+                let weights = Tensor::from_floats([[1.0], [2.5], [0.5]], &points.device());
+                Lorentz::from(*ball).midpoint(points.clone(), weights.cast(points.dtype()), 0)
+            },
+            ["x", "y", "z"],
+        ),
+        "klein_dist" => (
+            |ball, [x, y, _]| Klein::from(*ball).dist(x, y),
+            ["x", "y", "y"],
+        ),
+        "klein_expmap" => (
+            |ball, [x, v, _]| Klein::from(*ball).expmap(x, v),
+            ["x", "v", "v"],
+        ),
+        "klein_logmap" => (
+            |ball, [x, y, _]| Klein::from(*ball).logmap(x, y),
+            ["x", "y", "y"],
         ),
         other => panic!("no operation {other}"),
     }

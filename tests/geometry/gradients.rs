@@ -85,6 +85,27 @@ fn exact_on_one_ray() {
     }
 }
 
+/// Lengths whose squares no float holds.
+#[test]
+fn short_and_long_vectors_have_directions() {
+    let c = 0.7;
+    for u in [[3e-20, 1e-20], [1e-25, 0.0], [4e22, -3e22]] {
+        let (op, _) = operation::<F>("geodesic_unit");
+        let (x, [_, by_u, _]) = run(op, c, [&[0.0, 0.0], &u, &u], DType::F32);
+        let (d, _) = run(operation::<F>("dist0").0, c, [&x, &x, &x], DType::F32);
+        assert!((d[0] - 0.7).abs() < 1e-6, "{u:?}: {d:?}");
+        assert!(by_u.iter().all(|g| g.is_finite()), "{u:?}: {by_u:?}");
+    }
+    let (op, _) = operation::<F>("dist_expmap0");
+    for (u, v) in [([1e-160, 0.0], [1.0, 0.0]), ([1e-155, 1e-156], [1.0, 0.5])] {
+        let (d, [by_u, by_v, _]) = run(op, c, [&u, &v, &v], DType::F64);
+        assert!((d[0] - 2.0 * norm(&v)).abs() < 1e-15, "{d:?}");
+        let expected = v.map(|v_k| 2.0 * v_k / norm(&v));
+        assert!(error(&by_v, &expected) < 1e-15, "{by_v:?}");
+        assert!(by_u.iter().all(|g| g.is_finite()), "{by_u:?}");
+    }
+}
+
 /// At the origin both maps are the identity, and so are their Jacobians.
 #[test]
 fn maps_at_the_origin_have_gradient_one() {
@@ -105,7 +126,22 @@ fn equal_differences() {
         [-0.15, 0.4, 0.2, -0.07],
         [0.11, 0.07, -0.3, 0.21],
     ];
-    let more = ["frechet_mean", "mobius_scalar_mul", "retraction"];
+    let more = [
+        "frechet_mean",
+        "mobius_scalar_mul",
+        "retraction",
+        "concat",
+        "frechet_variance",
+        "lorentz_dist",
+        "lorentz_expmap",
+        "lorentz_logmap",
+        "lorentz_ptransp",
+        "lorentz_geodesic",
+        "lorentz_midpoint",
+        "klein_dist",
+        "klein_expmap",
+        "klein_logmap",
+    ];
     for name in OPERATIONS.into_iter().chain(more) {
         let (op, _) = operation::<F>(name);
         for c in [0.0, 1e-7, 0.3, 1.9] {

@@ -111,21 +111,43 @@ fn linear_is_finite_for_huge_weights() {
     );
 }
 
-/// Far out in a large ball the squares of distances to the planes do not fit into an f32; the output
-/// lies on the rim, in the direction that f64 finds.
+/// At the rim the output has the direction of sinh(√c vₖ), in balls of any size: whose squares do not
+/// fit into an f32, and for scores that overflow sinh.
 #[test]
-fn linear_reaches_the_rim_of_large_balls() {
+fn linear_reaches_the_rim_in_the_right_direction() {
     let device = Default::default();
     for c in [1e-30, 1e-6, 1.0] {
         let ball = PoincareBall::new(c).unwrap();
-        let mut linear = PoincareLinearConfig::new(4, 3, c)
-            .init::<Flex>(&device)
-            .unwrap();
-        linear.planes.z = linear.planes.z.map(|z| z * 20.0);
-        let far = Tensor::from_floats([[0.9, -2.1, 1.3, 0.4]], &device) * (3.0 / c.sqrt());
-        let y = linear.forward(ball.expmap0(far));
-        let length = norm(&values(y)) * c.sqrt();
-        assert!((length - 1.0).abs() < 1e-6, "c = {c}: {length}");
+        for scale in [0.5, 3.0, 20.0, 300.0] {
+            let mut linear = PoincareLinearConfig::new(4, 3, c)
+                .init::<Flex>(&device)
+                .unwrap();
+            linear.planes.z = linear.planes.z.map(|z| z * scale);
+            let far = Tensor::from_floats([[0.9, -2.1, 1.3, 0.4]], &device) * (2.0 / c.sqrt());
+            let x = ball.expmap0(far);
+            let mut mlr = PoincareMlrConfig::new(4, 3, c)
+                .init::<Flex>(&device)
+                .unwrap();
+            mlr.planes = linear.planes.clone();
+            let t: Vec<_> = values(mlr.forward(x.clone()))
+                .into_iter()
+                .map(|v| v * c.sqrt())
+                .collect();
+            let most = t.iter().fold(0.0, |m: f64, t| m.max(t.abs()));
+            let s: Vec<_> = t
+                .iter()
+                .map(|t| 0.5 * ((t - most).exp() - (-t - most).exp()))
+                .collect();
+            let root = (-most).exp() + (-2.0 * most).exp().hypot(0.0).sqrt().hypot(norm(&s));
+            let expected: Vec<_> = s.iter().map(|s| s / root).collect();
+            let ours = values(linear.forward(x) * c.sqrt());
+            let e = error(&ours, &expected);
+            // The exponent of a large score is rounded with it.
+            assert!(
+                e < 2e-7 * (1.0 + most),
+                "c = {c}, {t:?}: {ours:?} {expected:?}"
+            );
+        }
     }
 }
 
@@ -142,30 +164,34 @@ fn layers_ignore_the_axis_of_the_ball() {
     first.into_data().assert_eq(&last.into_data(), true);
 }
 
-/// The c of parameters is the one that was given, to the last digit, in any type; one that cannot
-/// be stored is refused.
+/// The c of parameters is the one that was given, to the last digit, in any type and after any
+/// record; settings that make no sense are refused.
 #[test]
 fn curvature_of_parameters_is_kept() {
+    use burn::record::{BinBytesRecorder, HalfPrecisionSettings, Recorder};
     use hypad::Error;
     let device = Default::default();
-    for c in [0.0, 0.01, 1.0 / 3.0, 7.1] {
+    for c in [0.0, 1e-300, 1e-8, 0.01, 1.0 / 3.0, 7.1, 1e5] {
         for dtype in [DType::F16, DType::F32, DType::F64] {
             let points = Tensor::<Flex, 2>::zeros([1, 2], (&device, dtype));
-            let points = BallPoints::new(PoincareBall::new(c).unwrap(), points).unwrap();
+            let points = BallPoints::new(PoincareBall::new(c).unwrap(), points);
             assert_eq!(points.ball().c(), c, "{dtype:?}");
+            let recorder = BinBytesRecorder::<HalfPrecisionSettings>::default();
+            let bytes = recorder.record(points.clone().into_record(), ()).unwrap();
+            let loaded = points.load_record(recorder.load(bytes, &device).unwrap());
+            assert_eq!(loaded.ball().c(), c, "{dtype:?}");
         }
     }
-    let points = Tensor::<Flex, 2>::zeros([1, 2], &device);
-    let ball = PoincareBall::new(1e300).unwrap();
-    assert!(matches!(
-        BallPoints::new(ball, points),
-        Err(Error::Curvature(_))
-    ));
     for c in [-1.0, f64::NAN, 1e300] {
         assert!(matches!(
             LearnableCurvature::<Flex>::new(c, &device),
             Err(Error::Curvature(_))
         ));
+    }
+    let spread = |spread| BallPointsConfig::new(3, 2, 0.7).with_spread(spread);
+    for wrong in [f64::NAN, -1.0, f64::INFINITY] {
+        let made = spread(wrong).init::<Flex>(&device);
+        assert!(matches!(made, Err(Error::Setting { name: "spread", .. })));
     }
 }
 
@@ -232,7 +258,7 @@ fn records_bring_everything_back() {
         .init::<Flex>(&device)
         .unwrap();
     let loaded = other.load_record(recorder.load(bytes, &device).unwrap());
-    assert!((loaded.prototypes.ball().c() - 0.3).abs() < 1e-7);
+    assert_eq!(loaded.prototypes.ball().c(), 0.3);
     let x = Tensor::from_data(TensorData::from([[0.1_f32, 0.2, -0.3, 0.0]]), &device);
     let [a, b] = [prototypes.forward(x.clone()), loaded.forward(x)];
     a.into_data().assert_eq(&b.into_data(), true);

@@ -107,11 +107,50 @@ fn follows_from_the_metric() {
     }
 }
 
+/// Far out coordinates grow like e^d, and what they say of a distance shrinks against their rounding:
+/// of f32 points on one ray, a middle, and a mean.
+#[test]
+fn keeps_its_digits_far_out() {
+    let lorentz = Lorentz::new(1.0).unwrap();
+    let at = |d: f64| row::<F>(&[0.6 * d.sinh(), -0.8 * d.sinh()], DType::F32);
+    for d in [2.0_f64, 7.0, 10.0, 14.0] {
+        // Of an f32: across the ray, where coordinates are distances, and what it does to those along.
+        let across = 2e-7 * d.cosh();
+        let rounding = 1e-6 + across * across;
+        let (a, b) = (at(d), at(d + 1.0));
+        let between = values(lorentz.dist(a.clone(), b.clone()))[0];
+        assert!((between - 1.0).abs() < rounding, "{d}: {between}");
+        let from_origin = values(lorentz.dist(at(0.0), a.clone()))[0];
+        assert!(
+            (from_origin / d - 1.0).abs() < rounding,
+            "{d}: {from_origin}"
+        );
+        let middle = lorentz.geodesic(0.5, a.clone(), b.clone());
+        let aside = values(lorentz.dist(middle, at(d + 0.5)))[0];
+        assert!(aside < across, "{d}: {aside:e}");
+        let weights = Tensor::from_floats([[1.0], [2.0], [0.5]], &a.device());
+        let mean = lorentz.midpoint(a.clone().expand([3, 2]), weights, 0);
+        let aside = values(lorentz.dist(mean, a.clone()))[0];
+        assert!(aside < across, "{d}: {aside:e}");
+        let right = row::<F>(&[0.8 * d.sinh(), 0.6 * d.sinh()], DType::F32);
+        let one = values(lorentz.dist(a.clone(), right.clone()))[0];
+        let all = values(lorentz.pairwise_dist(a, right))[0];
+        assert!((all / one - 1.0).abs() < rounding, "{d}: {all} {one}");
+    }
+    let far = row::<F>(&[1e4, 3e3], DType::F64);
+    let end = lorentz.expmap(far.zeros_like(), far);
+    assert!(values(end).iter().all(|v| v.is_finite()));
+}
+
 /// At equal points and at the origin.
 #[test]
 fn gradients_are_finite() {
     type Op = fn(&Lorentz, [Tensor<F, 2>; 2]) -> Tensor<F, 2>;
-    let ops: [Op; 8] = [
+    let ops: [Op; 9] = [
+        |l, [x, _]| {
+            let all = l.to_ambient(x);
+            all.slice([0..1, 1..3])
+        },
         |l, [x, _]| l.dist0(x),
         |l, [x, y]| l.dist(x, y),
         |l, [x, y]| l.norm(x, y),

@@ -54,6 +54,25 @@ fn means_of_one_point() {
     }
 }
 
+/// Near the rim the barycentre of equal points is that point, though in the Klein model it is the
+/// square of the gap from the rim.
+#[test]
+fn midpoint_of_equal_points_at_the_rim() {
+    for c in [0.3, 1.0] {
+        let ball = PoincareBall::new(c).unwrap();
+        for gap in [1e-2, 1e-4, 1e-6] {
+            let radius = (1.0 - gap) / f64::sqrt(c);
+            let x = row::<F>(&[0.6 * radius, -0.8 * radius], DType::F32);
+            let points = x.clone().expand([5, 2]);
+            let weights = Tensor::from_floats([[1.0], [0.5], [2.0], [1.0], [3.0]], &x.device());
+            let mean = ball.midpoint(points, weights, 0);
+            // An f32 of this size is rounded by 6e-8 of its length.
+            let aside = values(ball.dist(mean, x))[0] * c.sqrt();
+            assert!(aside < 2e-7 / gap, "c = {c}, gap {gap}: {aside:e}");
+        }
+    }
+}
+
 /// Batches are means of their own, and the axis of the coordinates may be another.
 #[test]
 fn means_along_an_axis() {
@@ -86,6 +105,9 @@ fn variance_is_least_at_the_mean() {
         let mean = ball.frechet_mean(x.clone(), weights.clone(), 0);
         let at = |m| values(ball.frechet_variance(x.clone(), weights.clone(), m, 0))[0];
         let least = at(mean.clone());
+        let one = row::<F>(&[0.7], DType::F64);
+        let broadcast = ball.frechet_variance(x.clone(), one, mean.clone(), 0);
+        assert!(error(&values(broadcast), &[least]) < 1e-14);
         for step in [[1e-3, 0.0, 0.0], [0.0, -1e-3, 1e-3]] {
             let aside = ball.expmap(mean.clone(), row(&step, DType::F64));
             assert!(at(aside) > least, "c = {c}");

@@ -24,7 +24,7 @@ fn model() -> Model<F> {
     let device = Default::default();
     let scale = Tensor::<F, 1>::from_floats([3.0], &device).cast(DType::F64);
     Model {
-        points: BallPoints::new(ball, Tensor::cat(points.to_vec(), 0)).unwrap(),
+        points: BallPoints::new(ball, Tensor::cat(points.to_vec(), 0)),
         scale: Param::from_tensor(scale),
     }
 }

@@ -73,6 +73,31 @@ fn equals_dist_of_every_pair() {
     }
 }
 
+/// A point far beyond the rim is at no distance that means anything, but at a finite one, and does not
+/// touch the others' gradients.
+#[test]
+fn points_beyond_the_rim_are_finite() {
+    let ball = PoincareBall::new(1.0).unwrap();
+    let inside = [[0.3, -0.2], [0.5, 0.1]];
+    let run = |far: f32| {
+        let x =
+            Tensor::<F, 2>::from_floats([inside[0], inside[1], [far, 0.0]], &Default::default());
+        let x = x.require_grad();
+        let y = x.clone().inner().slice(0..2);
+        let y = Tensor::from_inner(y);
+        let d = ball.pairwise_dist(x.clone(), y);
+        let grads = d.clone().sum().backward();
+        (values(d), values(x.grad(&grads).unwrap()))
+    };
+    let (d, grads) = run(1e20);
+    assert!(
+        d.iter().chain(&grads).all(|v| v.is_finite()),
+        "{d:?} {grads:?}"
+    );
+    let (_, expected) = run(2.0);
+    assert!(error(&grads[..4], &expected[..4]) < 1e-6);
+}
+
 #[test]
 fn no_points_no_distances() {
     let ball = PoincareBall::new(0.3).unwrap();

@@ -5,8 +5,8 @@ use burn::tensor::Tensor;
 use super::PoincareBall;
 use crate::geometry::ops::backend::{HyperbolicBackend, PairOp};
 use crate::geometry::ops::curvature::Curvature;
-use crate::geometry::ops::half::in_f32;
-use crate::geometry::ops::primitive::scalars::{arsinhc, safe_sqrt};
+use crate::geometry::ops::precision::in_f32;
+use crate::geometry::ops::primitive::scalars::{arsinhc, over, safe_sqrt};
 
 impl<C> PoincareBall<C> {
     /// Geodesic distance: d(x, y) = 2/√c · arsinh(√c‖x − y‖ / √((1 − c‖x‖²)(1 − c‖y‖²))).
@@ -116,16 +116,15 @@ impl<C> PoincareBall<C> {
     {
         in_f32([x, p, a], |[x, p, a]| {
             let norm = safe_sqrt(self.dot(a.clone(), a.clone()));
-            let none = norm.clone().equal_elem(0.0);
             let gap = x.clone() - p.clone();
             let square = self.dot(gap.clone(), gap.clone());
             // 2⟨w,a⟩/(1 − c‖w‖²) = 2(⟨x − p,a⟩ − c‖x − p‖²⟨p,a⟩/(1 − c‖p‖²))/(1 − c‖x‖²).
             let bend = self.c.times(square) * self.dot(p.clone(), a.clone()) / self.rim_gap(p);
             let along = self.dot(gap, a) - bend;
-            let t = along.mul_scalar(2.0) / (self.rim_gap(x) * norm.mask_fill(none, 1.0));
+            let t = over(along.mul_scalar(2.0) / self.rim_gap(x), norm);
             // The square of a point beyond the rim may overflow.
-            let square = t.clone().square().clamp_max(1e36);
-            t * arsinhc(self.c.times(square))
+            let z = (self.c.times(t.clone()) * t.clone()).clamp_max(1e36);
+            t * arsinhc(z)
         })
     }
 

@@ -5,7 +5,8 @@ use burn::tensor::Tensor;
 use super::PoincareBall;
 use crate::geometry::ops::backend::{HyperbolicBackend, PairOp, PointOp};
 use crate::geometry::ops::curvature::Curvature;
-use crate::geometry::ops::primitive::scalars::safe_sqrt;
+use crate::geometry::ops::precision::{in_f32, in_f64};
+use crate::geometry::ops::primitive::scalars::{over, safe_sqrt};
 
 impl<C> PoincareBall<C> {
     /// Exponential map at the origin: exp₀(v) = tanh(√c‖v‖) v / (√c‖v‖).
@@ -94,8 +95,10 @@ impl<C> PoincareBall<C> {
     where
         C: Curvature<B>,
     {
-        let v = self.logmap(x.clone(), y);
-        self.expmap(x, v.mul_scalar(t))
+        in_f32([x, y], |[x, y]| {
+            let v = self.logmap(x.clone(), y);
+            self.expmap(x, v.mul_scalar(t))
+        })
     }
 
     /// The point at distance t from x on the geodesic that leaves x in the direction u:
@@ -114,10 +117,12 @@ impl<C> PoincareBall<C> {
     where
         C: Curvature<B>,
     {
-        let norm = safe_sqrt(self.dot(u.clone(), u.clone()));
-        let none = norm.clone().equal_elem(0.0);
-        let v = u.mul_scalar(0.5 * t) / norm.mask_fill(none, 1.0);
-        self.mobius_add(x, self.expmap0(v))
+        // A square of a short or a long u is none in f32.
+        let v = in_f64([u], |[u]| {
+            let norm = safe_sqrt(self.dot(u.clone(), u.clone()));
+            self.expmap0(over(u.mul_scalar(0.5 * t), norm))
+        });
+        self.mobius_add(x, v)
     }
 
     /// The first-order stand-in for [`expmap`](Self::expmap): x + v, back into the ball if it is

@@ -5,8 +5,8 @@ use burn::tensor::Tensor;
 use super::{PoincareBall, epsilon};
 use crate::geometry::ops::backend::HyperbolicBackend;
 use crate::geometry::ops::curvature::Curvature;
-use crate::geometry::ops::half::in_f32;
-use crate::geometry::ops::primitive::scalars::tanhc;
+use crate::geometry::ops::precision::{in_f32, in_f64};
+use crate::geometry::ops::primitive::scalars::{over, tanhc};
 
 /// Steps after which the search for a Fréchet mean ends. Every step multiplies the error by
 /// (κ − 1)/(κ + 1), κ ≈ √c d: about 100 steps for points spread over √c d = 6.
@@ -34,12 +34,13 @@ impl<C> PoincareBall<C> {
     where
         C: Curvature<B>,
     {
-        in_f32([x, weights], |[x, weights]| {
-            let gap = self.rim_gap(x.clone());
+        // In the type of the points: a point beyond the rim is the last one that this type has.
+        let gap = self.rim_gap(x.clone());
+        // In f64, for the mean of the Klein model is closer to the rim than any of the points.
+        in_f64([x, gap, weights], |[x, gap, weights]| {
             let sum = (x * (weights.clone() / gap.clone()).mul_scalar(2.0)).sum_dim(dim);
             let total = (weights * (gap.recip().mul_scalar(2.0).sub_scalar(1.0))).sum_dim(dim);
-            let none = total.clone().equal_elem(0.0);
-            self.mobius_scalar_mul(0.5, sum / total.mask_fill(none, 1.0))
+            self.mobius_scalar_mul(0.5, over(sum, total))
         })
     }
 
@@ -65,6 +66,7 @@ impl<C> PoincareBall<C> {
     where
         C: Curvature<B>,
     {
+        let rounding = epsilon(x.dtype());
         in_f32([x, weights], |[x, weights]| {
             let fixed = PoincareBall {
                 c: self.c.value(),
@@ -79,7 +81,7 @@ impl<C> PoincareBall<C> {
                 let stiffest = kappa.max().into_data().iter::<f64>().next();
                 let kappa = stiffest.unwrap_or(f64::NAN).max(1.0);
                 let factor = ((kappa - 1.0) / (kappa + 1.0)).max(f64::MIN_POSITIVE);
-                let needed = epsilon(x.dtype()).ln() / factor.ln();
+                let needed = rounding.ln() / factor.ln();
                 // A NaN among the points makes the mean NaN, and needs no further step.
                 steps = if needed.is_finite() {
                     (1 + needed.ceil() as usize).min(MAX_STEPS)
@@ -117,7 +119,8 @@ impl<C> PoincareBall<C> {
         C: Curvature<B>,
     {
         in_f32([x, weights, mean], |[x, weights, mean]| {
-            (self.dist(mean, x).square() * shares(weights, dim)).sum_dim(dim)
+            let shares = shares(weights, dim, x.dims()[dim]);
+            (self.dist(mean, x).square() * shares).sum_dim(dim)
         })
     }
 
@@ -134,8 +137,9 @@ impl<C> PoincareBall<C> {
     where
         C: Curvature<B>,
     {
+        let shares = shares(weights, dim, x.dims()[dim]);
         let z = self.c.times(self.dist(m, x).square());
-        (tanhc(z).recip() * shares(weights, dim)).sum_dim(dim)
+        (tanhc(z).recip() * shares).sum_dim(dim)
     }
 
     /// One step from m towards the mean. The Hessian of the whole is between 1 and the stiffness κ,
@@ -153,13 +157,20 @@ impl<C> PoincareBall<C> {
         let still = (m.clone().detach(), x.clone().detach());
         let kappa = self.stiffness(still.0, still.1, weights.clone(), dim);
         let tau = kappa.detach().add_scalar(1.0).recip().mul_scalar(2.0);
-        (self.logmap(m, x) * shares(weights, dim)).sum_dim(dim) * tau
+        let shares = shares(weights, dim, x.dims()[dim]);
+        (self.logmap(m, x) * shares).sum_dim(dim) * tau
     }
 }
 
-/// Weights that add up to 1, or all 0.
-fn shares<B: HyperbolicBackend, const D: usize>(weights: Tensor<B, D>, dim: usize) -> Tensor<B, D> {
+/// Weights of `count` points that add up to 1, or all 0.
+fn shares<B: HyperbolicBackend, const D: usize>(
+    weights: Tensor<B, D>,
+    dim: usize,
+    count: usize,
+) -> Tensor<B, D> {
+    let mut shape = weights.dims();
+    shape[dim] = count;
+    let weights = weights.expand(shape);
     let total = weights.clone().sum_dim(dim);
-    let none = total.clone().equal_elem(0.0);
-    weights / total.mask_fill(none, 1.0)
+    over(weights, total)
 }

@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 use super::PoincareBall;
 use crate::geometry::ops::backend::{HyperbolicBackend, PointOp};
 use crate::geometry::ops::curvature::Curvature;
-use crate::geometry::ops::half::in_f32;
+use crate::geometry::ops::precision::in_f32;
 use crate::geometry::ops::primitive::scalars::safe_sqrt;
 
 impl<C> PoincareBall<C> {

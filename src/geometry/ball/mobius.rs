@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use super::PoincareBall;
 use crate::geometry::ops::backend::{HyperbolicBackend, PairOp, PointOp};
 use crate::geometry::ops::curvature::Curvature;
-use crate::geometry::ops::half::in_f32;
+use crate::geometry::ops::precision::in_f32;
 
 impl<C> PoincareBall<C> {
     /// Möbius addition x ⊕ y.

@@ -6,8 +6,8 @@ use super::Lorentz;
 use crate::geometry::PoincareBall;
 use crate::geometry::ops::backend::HyperbolicBackend;
 use crate::geometry::ops::curvature::Curvature;
-use crate::geometry::ops::half::in_f32;
-use crate::geometry::ops::primitive::scalars::{arsinhc, safe_sqrt};
+use crate::geometry::ops::precision::in_f64;
+use crate::geometry::ops::primitive::scalars::{arsinhc, over, safe_sqrt};
 
 impl<C> Lorentz<C> {
     /// Geodesic distance: 2/√c · arsinh(√c‖X − Y‖/2), ‖X − Y‖ the Lorentz length of the chord.
@@ -24,7 +24,7 @@ impl<C> Lorentz<C> {
     where
         C: Curvature<B>,
     {
-        in_f32([x, y], |[x, y]| {
+        in_f64([x, y], |[x, y]| {
             let chord = self.chord(x, y);
             let z = self.c.times(chord.clone()).mul_scalar(0.25);
             safe_sqrt(chord) * arsinhc(z)
@@ -41,7 +41,7 @@ impl<C> Lorentz<C> {
     where
         C: Curvature<B>,
     {
-        in_f32([x], |[x]| {
+        in_f64([x], |[x]| {
             let square = self.dot(x.clone(), x);
             safe_sqrt(square.clone()) * arsinhc(self.c.times(square))
         })
@@ -62,7 +62,7 @@ impl<C> Lorentz<C> {
     where
         C: Curvature<B>,
     {
-        in_f32([x, y], |[x, y]| {
+        in_f64([x, y], |[x, y]| {
             let last = self.clone().along(1);
             let [x, y] = [x, y].map(|points| last.to_ball(points));
             PoincareBall::from(last).pairwise_dist(x, y)
@@ -86,15 +86,14 @@ impl<C> Lorentz<C> {
     where
         C: Curvature<B>,
     {
-        in_f32([x, weights], |[x, weights]| {
+        in_f64([x, weights], |[x, weights]| {
             let time = (self.stretch(x.clone()) * weights.clone()).sum_dim(dim);
             let space = (x * weights.clone()).sum_dim(dim);
             // −c⟨ΣwX, ΣwX⟩, which is (Σw)² for equal points and more for others.
             let total = weights.sum_dim(dim).square();
             let bent = self.c.times(self.dot(space.clone(), space.clone()));
             let square = (time.square() - bent).max_pair(total);
-            let none = square.clone().equal_elem(0.0);
-            space / square.mask_fill(none, 1.0).sqrt()
+            over(space, safe_sqrt(square))
         })
     }
 }

@@ -5,8 +5,8 @@ use burn::tensor::Tensor;
 use super::Lorentz;
 use crate::geometry::ops::backend::HyperbolicBackend;
 use crate::geometry::ops::curvature::Curvature;
-use crate::geometry::ops::half::in_f32;
-use crate::geometry::ops::primitive::scalars::{arsinhc, sinhc};
+use crate::geometry::ops::precision::in_f64;
+use crate::geometry::ops::primitive::scalars::{arsinhc, below_overflow, over, sinhc};
 
 impl<C> Lorentz<C> {
     /// Exponential map at the origin: sinh(√c‖v‖) v/(√c‖v‖).
@@ -19,7 +19,7 @@ impl<C> Lorentz<C> {
     where
         C: Curvature<B>,
     {
-        in_f32([v], |[v]| {
+        in_f64([v], |[v]| {
             let z = self.c.times(self.dot(v.clone(), v.clone()));
             v * sinhc(z)
         })
@@ -35,7 +35,7 @@ impl<C> Lorentz<C> {
     where
         C: Curvature<B>,
     {
-        in_f32([x], |[x]| {
+        in_f64([x], |[x]| {
             let z = self.c.times(self.dot(x.clone(), x.clone()));
             x * arsinhc(z)
         })
@@ -55,9 +55,9 @@ impl<C> Lorentz<C> {
     where
         C: Curvature<B>,
     {
-        in_f32([x, v], |[x, v]| {
+        in_f64([x, v], |[x, v]| {
             let carried = self.carried(x.clone(), v.clone());
-            let z = self.c.times(self.dot(carried.clone(), carried));
+            let z = below_overflow(self.c.times(self.dot(carried.clone(), carried)));
             // cosh t = 1 + 2 sinh²(t/2).
             let half = z.clone().mul_scalar(0.25);
             let rise = sinhc(half.clone()).square() * half.mul_scalar(2.0);
@@ -79,7 +79,7 @@ impl<C> Lorentz<C> {
     where
         C: Curvature<B>,
     {
-        in_f32([x, y], |[x, y]| {
+        in_f64([x, y], |[x, y]| {
             let z = self
                 .c
                 .times(self.chord(x.clone(), y.clone()))
@@ -89,7 +89,8 @@ impl<C> Lorentz<C> {
         })
     }
 
-    /// The point at time t of the geodesic from x (t = 0) to y (t = 1): expₓ(t logₓ(y)).
+    /// The point at time t of the geodesic from x (t = 0) to y (t = 1):
+    /// (sinh((1 − t)θ) x + sinh(tθ) y)/sinh θ with θ = √c d(x, y).
     ///
     /// # Shapes
     ///
@@ -104,9 +105,11 @@ impl<C> Lorentz<C> {
     where
         C: Curvature<B>,
     {
-        in_f32([x, y], |[x, y]| {
-            let v = self.logmap(x.clone(), y).mul_scalar(t);
-            self.expmap(x, v)
+        in_f64([x, y], |[x, y]| {
+            let z = self.c.times(self.chord(x.clone(), y.clone()));
+            let square = arsinhc(z.clone().mul_scalar(0.25)).square() * z;
+            let part = |t: f64| sinhc(square.clone().mul_scalar(t * t)).mul_scalar(t);
+            (x * part(1.0 - t) + y * part(t)) / sinhc(square.clone())
         })
     }
 
@@ -126,10 +129,9 @@ impl<C> Lorentz<C> {
     where
         C: Curvature<B>,
     {
-        in_f32([x, u], |[x, u]| {
+        in_f64([x, u], |[x, u]| {
             let norm = self.norm(x.clone(), u.clone());
-            let none = norm.clone().equal_elem(0.0);
-            self.expmap(x, u.mul_scalar(t) / norm.mask_fill(none, 1.0))
+            self.expmap(x, over(u.mul_scalar(t), norm))
         })
     }
 }

@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use super::Lorentz;
 use crate::geometry::ops::backend::HyperbolicBackend;
 use crate::geometry::ops::curvature::Curvature;
-use crate::geometry::ops::half::in_f32;
+use crate::geometry::ops::precision::in_f64;
 use crate::geometry::ops::primitive::scalars::safe_sqrt;
 
 impl<C> Lorentz<C> {
@@ -24,7 +24,7 @@ impl<C> Lorentz<C> {
     where
         C: Curvature<B>,
     {
-        in_f32([x, u, v], |[x, u, v]| {
+        in_f64([x, u, v], |[x, u, v]| {
             self.dot(self.carried(x.clone(), u), self.carried(x, v))
         })
     }
@@ -43,7 +43,7 @@ impl<C> Lorentz<C> {
     where
         C: Curvature<B>,
     {
-        in_f32([x, v], |[x, v]| safe_sqrt(self.inner(x, v.clone(), v)))
+        in_f64([x, v], |[x, v]| safe_sqrt(self.inner(x, v.clone(), v)))
     }
 
     /// Riemannian gradient from the Euclidean one by the space part: g + c⟨x,g⟩x.
@@ -60,7 +60,7 @@ impl<C> Lorentz<C> {
     where
         C: Curvature<B>,
     {
-        in_f32([x, grad], |[x, grad]| {
+        in_f64([x, grad], |[x, grad]| {
             let along = self.c.times(self.dot(x.clone(), grad.clone()));
             grad + x * along
         })
@@ -81,7 +81,7 @@ impl<C> Lorentz<C> {
     where
         C: Curvature<B>,
     {
-        in_f32([x, y, v], |[x, y, v]| {
+        in_f64([x, y, v], |[x, y, v]| {
             let ratio = self.stretch(y.clone()) / self.stretch(x.clone());
             let product = self.dot(y.clone(), v.clone()) - self.dot(x.clone(), v.clone()) * ratio;
             // 1 − c⟨X, Y⟩ = 1 + cosh(√c d) = 2 + c‖X − Y‖²/2.
@@ -105,7 +105,7 @@ impl<C> Lorentz<C> {
     where
         C: Curvature<B>,
     {
-        in_f32([y, v], |[y, v]| {
+        in_f64([y, v], |[y, v]| {
             let along = self.c.times(self.dot(y.clone(), v.clone()));
             let stretch = self.stretch(y.clone());
             v + y * (along / stretch.add_scalar(1.0))
@@ -126,6 +126,6 @@ impl<C> Lorentz<C> {
     where
         C: Curvature<B>,
     {
-        in_f32([x, v], |[x, v]| self.carried(x, v))
+        in_f64([x, v], |[x, v]| self.carried(x, v))
     }
 }

@@ -16,14 +16,15 @@ use burn::tensor::Tensor;
 use super::PoincareBall;
 use super::ops::backend::HyperbolicBackend;
 use super::ops::curvature::Curvature;
-use super::ops::half::in_f32;
+use super::ops::precision::{in_f32, in_f64};
 use crate::error::Result;
 
 /// The Lorentz (hyperboloid) model of curvature −c, in space components.
 ///
-/// Its operations keep their accuracy for points that nearly coincide, and lose digits far out, by
-/// a factor that grows with √c x₀: coordinates of this model do. Those of
-/// [`PoincareBall::dist_expmap0`] do not.
+/// They compute in f64 where the device has it, since the coordinates of this model lose digits far
+/// out: f32 points that lie on one ray at √c x₀ = 10⁴ are then 10⁻⁷ off in their distance, and
+/// (√c x₀)² times the rounding of f32 where there is no f64. [`PoincareBall::dist_expmap0`] has no
+/// such loss.
 ///
 /// ```
 /// use burn::{backend::Flex, tensor::Tensor};
@@ -153,7 +154,7 @@ impl<C> Lorentz<C> {
     where
         C: Curvature<B>,
     {
-        in_f32([x], |[x]| {
+        in_f64([x], |[x]| {
             let stretch = self.stretch(x.clone());
             x / stretch.add_scalar(1.0)
         })
@@ -197,7 +198,13 @@ impl<C> Lorentz<C> {
     where
         C: Curvature<B>,
     {
-        in_f32([x], |[x]| self.c.power_times(-0.5, self.stretch(x)))
+        in_f64([x], |[x]| {
+            // √(1 + c‖x‖²) = 1 + c‖x‖²/(1 + √(1 + c‖x‖²)): the second part is finite at c = 0.
+            let square = self.dot(x.clone(), x.clone());
+            let rise = square / self.stretch(x.clone()).add_scalar(1.0);
+            let one = rise.ones_like();
+            self.c.power_times(-0.5, one) + self.c.power_times(0.5, rise)
+        })
     }
 }
 

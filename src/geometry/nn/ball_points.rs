@@ -2,7 +2,7 @@
 
 use burn::config::Config;
 use burn::module::{Module, Param};
-use burn::tensor::{DType, Distribution, Tensor, TensorData, backend::Backend};
+use burn::tensor::{Distribution, Tensor, TensorData, backend::Backend};
 
 use crate::error::{Error, Result};
 use crate::geometry::{HyperbolicBackend, PoincareBall};
@@ -27,7 +27,8 @@ pub struct BallPointsConfig {
 /// geodesics; any other optimiser treats them as Euclidean, and may move them out of the ball.
 #[derive(Module, Debug)]
 pub struct BallPoints<B: Backend> {
-    // In parts, see `parts_of`. Before the points: an optimiser meets it first.
+    // Its eight bytes as numbers, which no float type and no record rounds. Before the points: an
+    // optimiser meets it first.
     c: Param<Tensor<B, 1>>,
     /// `[count, dim]`.
     pub points: Param<Tensor<B, 2>>,
@@ -38,13 +39,20 @@ impl BallPointsConfig {
     ///
     /// # Errors
     ///
-    /// [`Error::Curvature`](crate::Error::Curvature) for a c that is negative, NaN or infinite as an
-    /// f32.
+    /// [`Error::Curvature`] for a c that is negative, NaN or infinite;
+    /// [`Error::Setting`] for a spread that is not a number of at least 0.
     pub fn init<B: HyperbolicBackend>(&self, device: &B::Device) -> Result<BallPoints<B>> {
         let ball = PoincareBall::new(self.c)?;
+        if !(self.spread.is_finite() && self.spread >= 0.0) {
+            return Err(Error::Setting {
+                name: "spread",
+                value: self.spread.to_string(),
+                rule: "finite and at least 0",
+            });
+        }
         let normal = Distribution::Normal(0.0, self.spread);
         let tangent = Tensor::random([self.count, self.dim], normal, device);
-        BallPoints::new(ball, ball.expmap0(tangent))
+        Ok(BallPoints::new(ball, ball.expmap0(tangent)))
     }
 }
 
@@ -54,20 +62,13 @@ impl<B: HyperbolicBackend> BallPoints<B> {
     /// # Shapes
     ///
     /// - points: `[count, dim]`
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Curvature`](crate::Error::Curvature) for a c that is infinite as an f32.
-    pub fn new(ball: PoincareBall, points: Tensor<B, 2>) -> Result<Self> {
-        if (ball.c() as f32).is_infinite() {
-            return Err(Error::Curvature(ball.c()));
-        }
-        let parts = TensorData::from(parts_of(ball.c()));
-        let c = Tensor::from_data(parts, (&points.device(), DType::F32));
-        Ok(Self {
+    pub fn new(ball: PoincareBall, points: Tensor<B, 2>) -> Self {
+        let bytes = TensorData::from(ball.c().to_le_bytes().map(f32::from));
+        let c = Tensor::from_data(bytes, (&points.device(), points.dtype()));
+        Self {
             c: Param::from_tensor(c).set_require_grad(false),
             points: Param::from_tensor(points.detach()),
-        })
+        }
     }
 
     /// The ball that they lie in.
@@ -81,20 +82,15 @@ impl<B: HyperbolicBackend> BallPoints<B> {
     }
 }
 
-/// Three f32 numbers whose sum is c to all digits of an f64, which not every device has.
-fn parts_of(c: f64) -> [f32; 3] {
-    let mut rest = c;
-    [(); 3].map(|()| {
-        let part = rest as f32;
-        rest -= f64::from(part);
-        part
-    })
-}
-
 /// The ball of a stored c. A record with a c that makes no sense gives NaN wherever it is used.
-pub(in crate::geometry) fn ball_of<B: Backend, const D: usize>(c: Tensor<B, D>) -> PoincareBall {
-    let parts: Vec<f64> = c.into_data().iter().collect();
-    // The smallest first, for the sum of the others is rounded.
-    let c = parts.iter().rev().sum();
+pub(in crate::geometry) fn ball_of<B: Backend, const D: usize>(
+    bytes: Tensor<B, D>,
+) -> PoincareBall {
+    let bytes: Vec<u8> = bytes
+        .into_data()
+        .iter::<f32>()
+        .map(|byte| byte as u8)
+        .collect();
+    let c = bytes.try_into().map_or(f64::NAN, f64::from_le_bytes);
     PoincareBall::new(c).unwrap_or_else(|_| PoincareBall::from_parts(f64::NAN, None))
 }

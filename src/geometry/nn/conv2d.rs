@@ -2,9 +2,8 @@
 
 use burn::config::Config;
 use burn::module::Module;
-use burn::tensor::module::unfold4d;
-use burn::tensor::ops::UnfoldOptions;
-use burn::tensor::{Tensor, backend::Backend};
+use burn::tensor::ops::PadMode;
+use burn::tensor::{Slice, Tensor, backend::Backend};
 
 use super::{PoincareLinear, PoincareLinearConfig};
 use crate::error::{Error, Result};
@@ -104,11 +103,26 @@ impl<B: HyperbolicBackend> PoincareConv2d<B> {
             let free = (size + 2 * self.padding[at]).checked_sub(self.kernel_size[at]);
             free.map_or(0, |free| free / self.stride[at] + 1)
         });
-        let n = channels * self.kernel_size[0] * self.kernel_size[1];
+        let [high, wide] = self.kernel_size;
+        let n = channels * high * wide;
         let tangent = pixels.logmap0(x).mul_scalar(beta(n) / beta(channels));
-        let options = UnfoldOptions::new(self.stride, self.padding, [1, 1]);
-        // [batch, n, windows]
-        let windows = pixels.expmap0(unfold4d(tangent, self.kernel_size, options));
+        let [vertical, horizontal] = self.padding;
+        let padding = (horizontal, horizontal, vertical, vertical);
+        let tangent = tangent.pad(padding, PadMode::Constant(0.0));
+        // For each place of a window, what is there in all windows.
+        let places = (0..high * wide).map(|place| {
+            let strided = |first: usize, count: usize, stride: usize| {
+                let end = first + (count - 1) * stride + 1;
+                Slice::new(first as isize, Some(end as isize), stride as isize)
+            };
+            let down = strided(place / wide, rows, self.stride[0]);
+            let across = strided(place % wide, columns, self.stride[1]);
+            tangent
+                .clone()
+                .slice([Slice::full(), Slice::full(), down, across])
+        });
+        let windows: Tensor<B, 5> = Tensor::stack(places.collect(), 2);
+        let windows = pixels.expmap0(windows.reshape([batch, n, rows * columns]));
         let windows = windows.swap_dims(1, 2).reshape([batch * rows * columns, n]);
         let out = self.linear.forward_in(ball, windows);
         let [_, d_output] = out.dims();

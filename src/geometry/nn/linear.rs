@@ -6,12 +6,9 @@ use burn::tensor::{Tensor, backend::Backend};
 
 use super::planes::Planes;
 use crate::error::Result;
+use crate::geometry::ops::precision::in_f32;
 use crate::geometry::ops::primitive::scalars::sinhc;
 use crate::geometry::{Curvature, HyperbolicBackend, PoincareBall};
-
-/// √c|v| beyond which v is held: the squares of sinh(√c v) must fit into an f32, and the output has
-/// been at the rim for long.
-const HELD_FROM: f64 = 40.0;
 
 /// Configuration of a [`PoincareLinear`].
 #[derive(Config, Debug)]
@@ -77,16 +74,21 @@ impl<B: HyperbolicBackend> PoincareLinear<B> {
         x: Tensor<B, 2>,
     ) -> Tensor<B, 2> {
         let c = ball.curvature();
-        let mut v = self.planes.scores(ball, x);
-        let root = c.value().sqrt();
-        if root > 0.0 {
-            let held = HELD_FROM / root;
-            v = v.clamp(-held, held);
-        }
-        // c first: the squares of long vectors need not fit into an f32.
-        let z = c.times(v.clone()) * v.clone();
-        let w = v * sinhc(z);
-        let square = (c.times(w.clone()) * w.clone()).sum_dim(1);
-        w / square.add_scalar(1.0).sqrt().add_scalar(1.0)
+        in_f32([self.planes.scores(ball, x)], |[v]| {
+            let z = c.times(v.clone()) * v.clone();
+            // Less the largest exponent, for sinh overflows: s = e^(−m) sinh(√c v)/√c.
+            let largest = z.clone().max_dim(1).sqrt().detach();
+            let near = z.clone().lower_elem(1.0);
+            let t = z.clone().clamp_min(1.0).sqrt();
+            let grown = (t.clone() - largest.clone()).exp();
+            let fallen = (t.clone() + largest.clone()).neg().exp();
+            let far = (grown - fallen) / t.mul_scalar(2.0);
+            let shrink = largest.neg().exp();
+            let stretch = far.mask_where(near, sinhc(z.clamp_max(1.0)) * shrink.clone());
+            let s = v * stretch;
+            let square = (c.times(s.clone()) * s.clone()).sum_dim(1);
+            let root = (shrink.clone().square() + square).sqrt();
+            s / (shrink + root)
+        })
     }
 }

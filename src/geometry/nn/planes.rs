@@ -5,7 +5,8 @@ use burn::module::{Module, Param};
 use burn::tensor::{Distribution, Tensor, backend::Backend};
 
 use crate::error::Result;
-use crate::geometry::ops::primitive::scalars::{arsinhc, safe_sqrt, sinhc};
+use crate::geometry::ops::precision::in_f32;
+use crate::geometry::ops::primitive::scalars::{arsinhc, over, safe_sqrt, sinhc};
 use crate::geometry::{Curvature, HyperbolicBackend, PoincareBall};
 
 /// Hyperplanes by their normal at the origin and their offset along it, as HNN++ has them: one
@@ -43,21 +44,21 @@ impl<B: HyperbolicBackend> Planes<B> {
         x: Tensor<B, 2>,
     ) -> Tensor<B, 2> {
         let c = ball.curvature();
-        let (z, r) = (self.z.val(), self.r.val());
-        let norm = safe_sqrt(z.clone().square().sum_dim(0));
-        let none = norm.clone().equal_elem(0.0);
-        let unit = z / norm.clone().mask_fill(none, 1.0);
-        let lambda = PoincareBall::from_parts(c.clone(), None).lambda_x(x.clone());
-        let bend = c.times(r.clone().square());
-        // cosh 2t = 1 + 2 sinh² t.
-        let sinh = sinhc(bend.clone());
-        let cosh = (bend.clone() * sinh.square())
-            .mul_scalar(2.0)
-            .add_scalar(1.0);
-        let offset = r.mul_scalar(2.0) * sinhc(bend.mul_scalar(4.0));
-        let t = x.matmul(unit) * lambda.clone() * cosh - lambda.sub_scalar(1.0) * offset;
-        let stretch = arsinhc(c.times(t.clone().square().clamp_max(1e36)));
-        t * stretch * norm.mul_scalar(2.0)
+        in_f32([x, self.z.val(), self.r.val()], |[x, z, r]| {
+            let norm = safe_sqrt(z.clone().square().sum_dim(0));
+            let unit = over(z, norm.clone());
+            let lambda = PoincareBall::from_parts(c.clone(), None).lambda_x(x.clone());
+            let bend = c.times(r.clone().square());
+            // cosh 2t = 1 + 2 sinh² t.
+            let sinh = sinhc(bend.clone());
+            let cosh = (bend.clone() * sinh.square())
+                .mul_scalar(2.0)
+                .add_scalar(1.0);
+            let offset = r.mul_scalar(2.0) * sinhc(bend.mul_scalar(4.0));
+            let t = x.matmul(unit) * lambda.clone() * cosh - lambda.sub_scalar(1.0) * offset;
+            let stretch = arsinhc((c.times(t.clone()) * t.clone()).clamp_max(1e36));
+            t * stretch * norm.mul_scalar(2.0)
+        })
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! `backend` is the trait, `autodiff` its implementation in a graph, `primitive` the default made
 //! of Burn's primitives, `cpu` the kernels of Flex and NdArray, `cube` those of CUDA and Vulkan.
-//! `curvature` is what a handle calls, `half` what it wraps the rest in.
+//! `curvature` is what a handle calls, `precision` the type in which the rest computes.
 
 mod autodiff;
 pub(super) mod backend;
@@ -13,7 +13,7 @@ pub(crate) use cpu::vectorised;
 #[cfg(feature = "cube")]
 mod cube;
 pub(super) mod curvature;
-pub(super) mod half;
 #[cfg(any(feature = "flex", feature = "ndarray", feature = "cube"))]
 mod layout;
+pub(super) mod precision;
 pub(super) mod primitive;

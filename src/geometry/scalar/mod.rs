@@ -240,7 +240,7 @@ pub(crate) fn tangent_pair<T: Float, I: Iterator<Item = (T, T)>>(
 /// of it is rounding.
 fn off_ray<T: Float, I: Iterator<Item = (T, T)>>(uu: T, vv: T, coordinates: impl Fn() -> I) -> T {
     // The fused product has no rounding of its own, but the ratio of the norms has.
-    let ratio = (vv / uu).sqrt();
+    let ratio = vv.sqrt() / uu.sqrt();
     let off = move |(u, v): (T, T)| (u, (-ratio).mul_add(u, v));
     let sums = |[along, square]: [T; 2], (u, off): (T, T)| [along + u * off, square + off * off];
     let [along, square] = coordinates().map(off).fold([T::zero(); 2], sums);

@@ -4,7 +4,7 @@ use burn::tensor::ops::FloatTensor;
 use burn::tensor::{DType, Element, Shape, TensorData, TensorMetadata, bf16, f16};
 
 use super::vectors::Real;
-use super::{kernels, pairwise};
+use super::{kernels, lane, pairwise};
 use crate::geometry::ops::backend::{HyperbolicBackend, Kernels, PairOp, PointOp};
 use crate::geometry::ops::layout::{Vectors, expect_equal};
 
@@ -88,6 +88,11 @@ macro_rules! with_element {
     };
 }
 
+/// A derivative by c, which is a sum over all: in f32 at least.
+fn one<H: HostTensor, T: Real>(by_c: f64) -> H {
+    H::from_elements(vec![<T::Wide as lane::Lane>::of(by_c)], [1].into())
+}
+
 fn point<H: HostTensor>(op: PointOp, x: H, axis: usize, c: f64) -> H {
     let x = x.contiguous();
     let mut shape = x.shape();
@@ -114,7 +119,7 @@ fn point_by_c<H: HostTensor>(op: PointOp, x: H, grad: H, axis: usize, c: f64) ->
     let vectors = Vectors::new(&x.shape(), axis);
     with_element!(x, {
         let by_c = kernels::point_by_c::<T>(op, vectors, x.elements(), grad.elements(), c);
-        H::from_elements(vec![T::of(by_c)], [1].into())
+        one::<H, T>(by_c)
     })
 }
 
@@ -173,7 +178,7 @@ fn pair_by_c<H: HostTensor>(op: PairOp, [x, y]: [H; 2], grad: H, axis: usize, c:
             }
             _ => kernels::pair_by_c(op, vectors, inputs, grad.elements(), c),
         };
-        H::from_elements(vec![T::of(by_c)], [1].into())
+        one::<H, T>(by_c)
     })
 }
 

@@ -1,11 +1,12 @@
 //! The float types that loops over pairs of vectors compute in.
 
+use burn::tensor::Element;
 use num_traits::{AsPrimitive, Float};
 
 use crate::geometry::scalar::distance::TangentPair;
 
 /// `f32` or `f64`: what the compiler puts into the lanes of a vector register.
-pub trait Lane: Float + AsPrimitive<f64> + Send + Sync + 'static {
+pub trait Lane: Element + Float + AsPrimitive<f64> {
     fn of(value: f64) -> Self;
 
     /// a · b + c; fused where `FUSED` says that the processor can, for elsewhere that is a function

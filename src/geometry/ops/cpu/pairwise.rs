@@ -175,6 +175,11 @@ fn in_panels<A: Lane>(numbers: impl ExactSizeIterator<Item = A>, rest: A) -> Vec
     panels
 }
 
+/// What ‖x − y‖²/(αβ) of points far beyond the rim is held at, so that nothing overflows.
+fn largest_quotient<A: Lane>(c: A) -> A {
+    A::max_value() / (A::of(4.0) * (A::one() + c))
+}
+
 /// d(xᵢ, yⱼ), row by row of x; `n` is the number of coordinates.
 pub fn distances<T: Real>(x: &[T], y: &[T], n: usize, c: f64) -> Vec<T> {
     if x.is_empty() || y.is_empty() {
@@ -204,6 +209,7 @@ fn distances_of<T: Real, const FUSED: bool>(
     out: &mut [T],
 ) {
     let c = T::Wide::of(c);
+    let largest = largest_quotient(c);
     lines::<T::Wide, FUSED>(
         x,
         y,
@@ -215,7 +221,7 @@ fn distances_of<T: Real, const FUSED: bool>(
             let per_gaps = &per_gaps[line.columns.start / LANES];
             let mut distances = [T::Wide::zero(); LANES];
             for lane in 0..LANES {
-                let q = line.squares[lane] * per_gap * per_gaps[lane];
+                let q = (line.squares[lane] * per_gap * per_gaps[lane]).min(largest);
                 distances[lane] = T::Wide::distance::<FUSED>(q, c);
             }
             let start = (line.row - first) * y.count();
@@ -237,7 +243,9 @@ pub fn gradients<T: Real>(x: &[T], y: &[T], n: usize, grad: &[T], c: f64) -> [Ve
     let [x, y] = [x, y].map(|points| Points::<T::Wide>::new(points, n, c));
     let rows = [x.rows(), y.rows()];
     let rows = rows.each_ref();
-    let centred = Centred::pair(rows);
+    // A point beyond the rim may be anywhere.
+    let inside = |side: usize, at: usize| [&x, &y][side].squares[at] > 0.0;
+    let centred = Centred::pair(rows, inside);
     let panels = Sides {
         points: &y.panels(),
         per_gaps: &in_panels(y.per_gap.iter().map(|v| T::Wide::of(*v)), T::Wide::one()),
@@ -312,6 +320,7 @@ fn weights_of<T: Real, const FUSED: bool>(
 ) -> Task<T::Wide> {
     let (zero, one) = (T::Wide::zero(), T::Wide::one());
     let c = T::Wide::of(c);
+    let largest = largest_quotient(c);
     let sums = [vec![0.0; far.len() / y.count()], vec![0.0; y.count()]];
     let mut task = Task {
         h: sums.clone(),
@@ -339,7 +348,7 @@ fn weights_of<T: Real, const FUSED: bool>(
             let mut any = false;
             for lane in 0..LANES {
                 let square = line.squares[lane];
-                let q = square * per_gap * per_gaps[lane];
+                let q = (square * per_gap * per_gaps[lane]).min(largest);
                 let h = lanes[lane] * (q / (one + c * q)).sqrt();
                 let weight = (h + h) / square;
                 weights[lane] = if square > zero { weight } else { zero };

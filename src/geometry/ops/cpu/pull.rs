@@ -38,18 +38,20 @@ pub struct Centred<A> {
 }
 
 impl<A: Lane> Centred<A> {
-    /// Two sets of points.
-    pub fn pair([x, y]: [&Rows<A>; 2]) -> [Self; 2] {
+    /// Two sets of points; those that are not `usual` have no part in the middle.
+    pub fn pair([x, y]: [&Rows<A>; 2], usual: impl Fn(usize, usize) -> bool) -> [Self; 2] {
         let mut middle = vec![0.0; x.stride];
-        for points in [x, y] {
-            for row in points.data.chunks_exact(points.stride) {
-                for (sum, value) in middle.iter_mut().zip(row) {
+        let mut count = 0.0;
+        for (side, points) in [x, y].into_iter().enumerate() {
+            for at in (0..points.count()).filter(|at| usual(side, *at)) {
+                count += 1.0;
+                for (sum, value) in middle.iter_mut().zip(points.row(at)) {
                     let value: f64 = value.as_();
                     *sum += value;
                 }
             }
         }
-        let count = (x.count() + y.count()) as f64;
+        let count = f64::max(count, 1.0);
         let middle: Vec<A> = middle.iter().map(|sum| A::of(sum / count)).collect();
         [x, y].map(|points| Self::new(points, &middle))
     }
@@ -142,7 +144,7 @@ impl<A: Lane> Weights<A> {
                     *out = A::of(target * sum - pulled);
                 }
             });
-        self.near.sort_by_key(|pair| pair.points[side]);
+        self.near.par_sort_by_key(|pair| pair.points[side]);
         for (target, sum) in self.pull_near(side, points) {
             let row = &mut out[target * targets.stride..][..targets.stride];
             for (out, sum) in row.iter_mut().zip(sum) {

@@ -311,15 +311,20 @@ fn pair_by_c<R: CubeRuntime>(
     sum(out, x.dtype)
 }
 
-/// The sum of the parts that vectors or pairs have in a derivative by c, in the type of the caller.
-pub(super) fn sum<R: CubeRuntime>(parts: CubeTensor<R>, dtype: DType) -> CubeTensor<R> {
+/// The sum of the parts that vectors or pairs of this type have in a derivative by c, in f32 at
+/// least.
+pub(super) fn sum<R: CubeRuntime>(parts: CubeTensor<R>, of: DType) -> CubeTensor<R> {
     let mut parts = parts;
     loop {
         let count = parts.meta.shape().num_elements();
         let cubes = count.div_ceil(sum::PER_CUBE).max(1);
         let (client, device) = (parts.client.clone(), parts.device.clone());
         let last = cubes == 1;
-        let dtype = if last { dtype } else { DType::F64 };
+        let dtype = match of {
+            DType::F64 => DType::F64,
+            _ if last => DType::F32,
+            _ => DType::F64,
+        };
         let out = empty_device_contiguous_dtype(client, device, [cubes].into(), dtype);
         let dim = CubeDim::new_1d(UNITS as u32);
         // SAFETY: units beyond the last part do not read it, cubes beyond the last sum do not write.

@@ -113,7 +113,7 @@ fn tangents<T: Float>(u: &Array<T>, v: &Array<T>, sums: Sums, n: usize, part: Pa
 /// ‖v − ‖v‖û‖², or 0 if all of it is rounding; see `off_ray` of the scalar formulas.
 #[cube]
 fn off_ray<T: Float>(u: &Array<T>, v: &Array<T>, sums: Sums, n: usize, part: Part) -> f64 {
-    let ratio = (sums.b / sums.a).sqrt();
+    let ratio = sums.b.sqrt() / sums.a.sqrt();
     let mut along = 0.0f64.runtime();
     let mut square = 0.0f64.runtime();
     for k in 0..n {

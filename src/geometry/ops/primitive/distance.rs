@@ -4,7 +4,7 @@ use burn::tensor::{Tensor, backend::Backend};
 
 use super::super::backend::HyperbolicBackend;
 use super::super::curvature::Curvature;
-use super::scalars::{arsinhc, inner, norm_squared, rim_gap, safe_sqrt, sinhc};
+use super::scalars::{arsinhc, inner, norm_squared, over, rim_gap, safe_sqrt, sinhc};
 
 /// The arsinh form. With δ = x − y, α = 1 − c‖x‖², β = 1 − c‖y‖² and z = c‖δ‖²/(αβ):
 /// d = 2‖δ‖/√(αβ) · arsinh(√z)/√z, whose last factor is smooth in c and tends to 1.
@@ -35,8 +35,7 @@ pub fn dist_expmap0<B: HyperbolicBackend>(
     let norm_v = safe_sqrt(norm_squared(v.clone()));
     // ‖u‖ − ‖v‖ without its cancellation.
     let reach = norm_u.clone() + norm_v.clone();
-    let origin = reach.clone().equal_elem(0.0);
-    let radial = inner(difference, u + v) / reach.clone().mask_fill(origin, 1.0);
+    let radial = over(inner(difference, u + v), reach.clone());
     let pair = Pair {
         norm_u,
         norm_v,

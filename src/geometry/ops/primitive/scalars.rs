@@ -25,6 +25,12 @@ pub fn safe_sqrt<B: Backend, const D: usize>(z: Tensor<B, D>) -> Tensor<B, D> {
     z.mask_fill(zero.clone(), 1.0).sqrt().mask_fill(zero, 0.0)
 }
 
+/// x/y, and x where y is 0.
+pub fn over<B: Backend, const D: usize>(x: Tensor<B, D>, y: Tensor<B, D>) -> Tensor<B, D> {
+    let none = y.clone().equal_elem(0.0);
+    x / y.mask_fill(none, 1.0)
+}
+
 /// 1 − c‖x‖² from ‖x‖². At or beyond the rim it is the machine epsilon, the gap of the last point
 /// inside, so that nothing downstream divides by zero.
 pub fn rim_gap<B: HyperbolicBackend, const D: usize>(
@@ -60,8 +66,15 @@ pub fn arsinhc<B: Backend, const D: usize>(z: Tensor<B, D>) -> Tensor<B, D> {
     even(z, series, Tensor::asinh)
 }
 
-/// sinh(√z)/√z for z ≥ 0.
+/// z, held where sinh(√z) is about to overflow.
+pub fn below_overflow<B: Backend, const D: usize>(z: Tensor<B, D>) -> Tensor<B, D> {
+    let largest = z.dtype().finfo().map_or(f64::MAX, |info| info.max);
+    z.clamp_max((0.9 * largest.ln()).powi(2))
+}
+
+/// sinh(√z)/√z for z ≥ 0, held where sinh would overflow.
 pub fn sinhc<B: Backend, const D: usize>(z: Tensor<B, D>) -> Tensor<B, D> {
+    let z = below_overflow(z);
     let series = [1.0, 1.0 / 6.0, 1.0 / 120.0, 1.0 / 5040.0, 1.0 / 362_880.0];
     even(z, series, Tensor::sinh)
 }

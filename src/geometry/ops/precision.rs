@@ -1,0 +1,39 @@
+//! The float type in which operations compute that are made of several others.
+
+use burn::tensor::{DType, Tensor, backend::Backend};
+
+/// Runs an operation of half-precision tensors in f32: its steps neither round nor overflow, and
+/// only its result is rounded. Other types are left as they are.
+pub fn in_f32<B: Backend, const D: usize, const N: usize>(
+    inputs: [Tensor<B, D>; N],
+    op: impl FnOnce([Tensor<B, D>; N]) -> Tensor<B, D>,
+) -> Tensor<B, D> {
+    match inputs.first().map(Tensor::dtype) {
+        Some(DType::F16 | DType::BF16) => within(DType::F32, inputs, op),
+        _ => op(inputs),
+    }
+}
+
+/// Runs an operation in f64 where the device has that, else as [`in_f32`]: for steps that lose more
+/// than the type of the tensors has.
+pub fn in_f64<B: Backend, const D: usize, const N: usize>(
+    inputs: [Tensor<B, D>; N],
+    op: impl FnOnce([Tensor<B, D>; N]) -> Tensor<B, D>,
+) -> Tensor<B, D> {
+    let doubles = |input: &Tensor<B, D>| B::supports_dtype(&input.device(), DType::F64);
+    if inputs.first().is_some_and(doubles) {
+        within(DType::F64, inputs, op)
+    } else {
+        in_f32(inputs, op)
+    }
+}
+
+/// The type of the result is that of the first input.
+fn within<B: Backend, const D: usize, const N: usize>(
+    dtype: DType,
+    inputs: [Tensor<B, D>; N],
+    op: impl FnOnce([Tensor<B, D>; N]) -> Tensor<B, D>,
+) -> Tensor<B, D> {
+    let of_caller = inputs.first().map_or(dtype, Tensor::dtype);
+    op(inputs.map(|input| input.cast(dtype))).cast(of_caller)
+}
