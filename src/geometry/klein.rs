@@ -203,6 +203,161 @@ impl<C> Klein<C> {
         })
     }
 
+    /// Distance from the origin: artanh(√c‖x‖)/√c; its gradient at x = 0 is 0.
+    ///
+    /// # Shapes
+    ///
+    /// - x: `[..., n]`
+    /// - output: `[..., 1]`
+    pub fn dist0<B: HyperbolicBackend, const D: usize>(&self, x: Tensor<B, D>) -> Tensor<B, D>
+    where
+        C: Curvature<B>,
+    {
+        self.dist(x.zeros_like(), x)
+    }
+
+    /// All distances between two sets of points, in the ball: see
+    /// [`PoincareBall::pairwise_dist`].
+    ///
+    /// # Shapes
+    ///
+    /// - x: `[n, d]`, y: `[m, d]`; the coordinates are on the last axis
+    /// - output: `[n, m]`
+    pub fn pairwise_dist<B: HyperbolicBackend>(
+        &self,
+        x: Tensor<B, 2>,
+        y: Tensor<B, 2>,
+    ) -> Tensor<B, 2>
+    where
+        C: Curvature<B>,
+    {
+        let last = self.clone().along(1);
+        let [x, y] = [x, y].map(|points| last.to_ball(points));
+        PoincareBall::from(last).pairwise_dist(x, y)
+    }
+
+    /// Product of tangent vectors at x: ⟨u,v⟩/α + c⟨x,u⟩⟨x,v⟩/α², α = 1 − c‖x‖².
+    ///
+    /// # Shapes
+    ///
+    /// - x, u, v: `[..., n]`, broadcast
+    /// - output: `[..., 1]`
+    pub fn inner<B: HyperbolicBackend, const D: usize>(
+        &self,
+        x: Tensor<B, D>,
+        u: Tensor<B, D>,
+        v: Tensor<B, D>,
+    ) -> Tensor<B, D>
+    where
+        C: Curvature<B>,
+    {
+        in_f32([x, u, v], |[x, u, v]| {
+            let gap = self.rim_gap(x.clone());
+            let along = |v: &Tensor<B, D>| self.dot(x.clone(), v.clone()) / gap.clone();
+            let bend = self.c.times(along(&u)) * along(&v);
+            self.dot(u, v) / gap.clone() + bend
+        })
+    }
+
+    /// Length of a tangent vector at x; its gradient at v = 0 is 0.
+    ///
+    /// # Shapes
+    ///
+    /// - x, v: `[..., n]`, broadcast
+    /// - output: `[..., 1]`
+    pub fn norm<B: HyperbolicBackend, const D: usize>(
+        &self,
+        x: Tensor<B, D>,
+        v: Tensor<B, D>,
+    ) -> Tensor<B, D>
+    where
+        C: Curvature<B>,
+    {
+        in_f32([x, v], |[x, v]| safe_sqrt(self.square(x, v)))
+    }
+
+    /// Riemannian gradient from the Euclidean one: α(g − c⟨x,g⟩x), α = 1 − c‖x‖².
+    ///
+    /// # Shapes
+    ///
+    /// - x, grad: `[..., n]`, broadcast
+    /// - output: `[..., n]`, a tangent vector at x
+    pub fn egrad2rgrad<B: HyperbolicBackend, const D: usize>(
+        &self,
+        x: Tensor<B, D>,
+        grad: Tensor<B, D>,
+    ) -> Tensor<B, D>
+    where
+        C: Curvature<B>,
+    {
+        in_f32([x, grad], |[x, grad]| {
+            let gap = self.rim_gap(x.clone());
+            self.across(x, grad) * gap
+        })
+    }
+
+    /// Parallel transport along the geodesic from x to y, by way of the hyperboloid.
+    ///
+    /// # Shapes
+    ///
+    /// - x, y: `[..., n]`; v: `[..., n]`, a tangent vector at x; broadcast
+    /// - output: `[..., n]`, a tangent vector at y
+    pub fn ptransp<B: HyperbolicBackend, const D: usize>(
+        &self,
+        x: Tensor<B, D>,
+        y: Tensor<B, D>,
+        v: Tensor<B, D>,
+    ) -> Tensor<B, D>
+    where
+        C: Curvature<B>,
+    {
+        in_f32([x, y, v], |[x, y, v]| {
+            let lorentz = Lorentz::from(PoincareBall::from(self.clone()));
+            let [a, b] = [&x, &y].map(|point| self.to_lorentz(point.clone()));
+            // The derivative of x/√α, and of its inverse.
+            let gap = self.rim_gap(x.clone());
+            let along = self.c.times(self.dot(x.clone(), v.clone())) / gap.clone();
+            let there = lorentz.ptransp(a, b, (v + x * along) / gap.sqrt());
+            let gap = self.rim_gap(y.clone());
+            self.across(y, there) * gap.sqrt()
+        })
+    }
+
+    /// v − c⟨x,v⟩x.
+    fn across<B: HyperbolicBackend, const D: usize>(
+        &self,
+        x: Tensor<B, D>,
+        v: Tensor<B, D>,
+    ) -> Tensor<B, D>
+    where
+        C: Curvature<B>,
+    {
+        let along = self.c.times(self.dot(x.clone(), v.clone()));
+        v - x * along
+    }
+
+    /// The point at time t of the geodesic from x (t = 0) to y (t = 1), which is a straight line:
+    /// expₓ(t logₓ(y)).
+    ///
+    /// # Shapes
+    ///
+    /// - x, y: `[..., n]`, broadcast
+    /// - output: `[..., n]`
+    pub fn geodesic<B: HyperbolicBackend, const D: usize>(
+        &self,
+        t: f64,
+        x: Tensor<B, D>,
+        y: Tensor<B, D>,
+    ) -> Tensor<B, D>
+    where
+        C: Curvature<B>,
+    {
+        in_f32([x, y], |[x, y]| {
+            let v = self.logmap(x.clone(), y).mul_scalar(t);
+            self.expmap(x, v)
+        })
+    }
+
     /// Exponential map at the origin: tanh(√c‖v‖) v/(√c‖v‖).
     ///
     /// # Shapes
