@@ -83,6 +83,11 @@ impl<B: HyperbolicBackend> PoincareConv2d<B> {
     /// - x: `[batch, channels[0], height, width]`, each pixel a point of the ball; at least as large
     ///   as the kernel
     /// - output: `[batch, channels[1], height_out, width_out]`, each pixel a point of the ball
+    ///
+    /// # Panics
+    ///
+    /// As Burn's operations, for an image that does not fit: of another number of channels, or smaller
+    /// than the kernel.
     pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
         self.forward_in(&PoincareBall::from_parts(self.c, None), x)
     }
@@ -100,8 +105,12 @@ impl<B: HyperbolicBackend> PoincareConv2d<B> {
         let pixels = PoincareBall::from_parts(ball.curvature().clone(), Some(1));
         let [batch, channels, height, width] = x.dims();
         let [rows, columns] = [(0, height), (1, width)].map(|(at, size)| {
-            let free = (size + 2 * self.padding[at]).checked_sub(self.kernel_size[at]);
-            free.map_or(0, |free| free / self.stride[at] + 1)
+            let (padded, kernel) = (size + 2 * self.padding[at], self.kernel_size[at]);
+            assert!(
+                padded >= kernel,
+                "an image of {padded} pixels, padding included, for a kernel of {kernel}"
+            );
+            (padded - kernel) / self.stride[at] + 1
         });
         let [high, wide] = self.kernel_size;
         let n = channels * high * wide;
