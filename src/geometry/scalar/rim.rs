@@ -10,6 +10,7 @@ const NEAR: f64 = 0.875;
 /// 1 − c‖x‖² from ‖x‖², or, near the rim, from the coordinates by [`exact`].
 ///
 /// Not below `least`: what a float type cannot tell from the rim is held at a gap of that size.
+#[inline(always)]
 pub(crate) fn gap<T: Float>(norm_squared: T, c: T, least: T, x: impl Iterator<Item = T>) -> T {
     let z = c * norm_squared;
     let gap = T::one() - z;
@@ -22,6 +23,8 @@ pub(crate) fn gap<T: Float>(norm_squared: T, c: T, least: T, x: impl Iterator<It
 }
 
 /// 1 − c‖x‖² by a compensated sum: every product with its rounding error, both added up.
+#[cold]
+#[inline(never)]
 fn exact<T: Float>(c: T, x: impl Iterator<Item = T>) -> T {
     let (mut high, mut low) = (T::zero(), T::zero());
     for x in x {

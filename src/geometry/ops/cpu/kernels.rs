@@ -20,6 +20,7 @@ fn radial(op: PointOp) -> Option<Radial> {
     }
 }
 
+#[inline(always)]
 fn gap<T: Real>(vectors: Vectors, x: &[T], vector: usize, norm_squared: f64, c: f64) -> f64 {
     rim::gap(
         norm_squared,
@@ -117,8 +118,15 @@ pub fn pair<T: Real>(op: PairOp, vectors: Vectors, x: &[T], y: &[T], c: f64) -> 
             let pair = |vector, sums| tangent_pair(sums, || coordinates(vectors, inputs, vector));
             if T::HALF {
                 let parts = |vector, sums| lane::tangent_parts(&pair(vector, sums), c);
-                let distance = |parts| lane::dist_expmap0(parts, c);
-                [reduce(vectors, inputs, tangent_terms, parts, distance)]
+                [reduce(
+                    vectors,
+                    inputs,
+                    tangent_terms,
+                    parts,
+                    // Without this it is a call, compiled for the least processor.
+                    #[inline(always)]
+                    |parts| lane::dist_expmap0(parts, c),
+                )]
             } else {
                 let distance = |vector, sums| [pair(vector, sums).distance(c)];
                 [reduce(vectors, inputs, tangent_terms, distance, as_is)]
