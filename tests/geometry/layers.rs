@@ -138,7 +138,7 @@ fn linear_reaches_the_rim_in_the_right_direction() {
                 .iter()
                 .map(|t| 0.5 * ((t - most).exp() - (-t - most).exp()))
                 .collect();
-            let root = (-most).exp() + (-2.0 * most).exp().hypot(0.0).sqrt().hypot(norm(&s));
+            let root = (-most).exp() + (-most).exp().hypot(norm(&s));
             let expected: Vec<_> = s.iter().map(|s| s / root).collect();
             let ours = values(linear.forward(x) * c.sqrt());
             let e = error(&ours, &expected);
