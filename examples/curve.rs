@@ -10,15 +10,17 @@ use burn::backend::Flex;
 use clap::{Parser, ValueEnum};
 use hypad::data::{ImageSet, MvtecCategory, image::open};
 use hypad::files::write_whole;
+use hypad::metrics::auroc;
 use hypad::model::PdnConfig;
 use hypad::report::{Evaluation, Evaluator};
 use hypad::training::Progress;
-use hypad::{Error, HypAdConfig, Result, Trainer};
+use hypad::{Detector, Error, HypAdConfig, Result, Trainer};
 use plotters::prelude::*;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Train detectors on categories and test them as they learn. Writes curve.csv and pictures of image
-/// AUROC and AUPRO by step and by minute; minutes are those of training alone.
+/// AUROC and AUPRO by step and by minute; minutes are those of training alone. A run that was stopped
+/// goes on when the same command is given again.
 #[derive(Parser)]
 #[command(version)]
 struct Args {
@@ -66,7 +68,7 @@ enum Arm {
 }
 
 /// One test.
-#[derive(Clone, Serialize)]
+#[derive(Clone, Serialize, Deserialize)]
 struct Point {
     category: String,
     arm: String,
@@ -78,6 +80,8 @@ struct Point {
     pixel_auroc: Option<f64>,
     aupro_30: Option<f64>,
     aupro_5: Option<f64>,
+    student_image_auroc: Option<f64>,
+    autoencoder_image_auroc: Option<f64>,
 }
 
 impl Args {
@@ -125,20 +129,35 @@ fn run(args: &Args) -> Result<()> {
     let categories: Vec<_> = categories
         .map(|name| MvtecCategory::load(&args.data, name))
         .collect::<Result<_>>()?;
-    let mut points = Vec::new();
+    let table = args.out.join("curve.csv");
+    let mut points: Vec<Point> = Vec::new();
+    let mut checkpoints = Vec::new();
     for category in &categories {
         let lines = args.arms.iter();
         let lines = lines.flat_map(|arm| args.teacher.iter().map(move |teacher| (arm, teacher)));
         for (arm, name) in lines {
+            let line = format!("{}_{arm:?}_{}", category.name, stem(name));
+            let checkpoint = args.out.join(format!("checkpoint_{line}.safetensors"));
+            let is_own = |p: &Point| {
+                p.category == category.name && p.arm == format!("{arm:?}") && p.teacher == *name
+            };
+            if checkpoint.exists() && table.exists() {
+                // This line goes on: what it had before is kept.
+                let before = read_csv(&table)?.into_iter().filter(is_own);
+                points.extend(before);
+            }
             let model = args.model(*arm)?;
             let teacher = PdnConfig::new(model.network, model.channels);
             let teacher = common::teacher(name, teacher, args.recipe.seed, &device)?;
-            let mut trainer = Trainer::<Flex>::new(model, recipe.clone()).with_teacher(teacher);
+            let mut trainer = Trainer::<Flex>::new(model, recipe.clone())
+                .with_teacher(teacher)
+                .with_checkpoint(&checkpoint, args.recipe.checkpoint_every);
+            checkpoints.push(checkpoint);
             if let Some(folder) = &args.penalty {
                 trainer = trainer.with_penalty(ImageSet::folder(folder)?);
             }
             let test = |progress: Progress<Flex>| {
-                let found = test(category, &progress)?;
+                let found = test(category, progress.detector)?;
                 let point = Point {
                     category: category.name.clone(),
                     arm: format!("{arm:?}"),
@@ -146,10 +165,12 @@ fn run(args: &Args) -> Result<()> {
                     seed: args.recipe.seed,
                     step: progress.step,
                     minutes: progress.time.as_secs_f64() / 60.0,
-                    image_auroc: found.image.auroc,
-                    pixel_auroc: found.pixel.auroc,
-                    aupro_30: found.aupro.at_0_3,
-                    aupro_5: found.aupro.at_0_05,
+                    image_auroc: found.evaluation.image.auroc,
+                    pixel_auroc: found.evaluation.pixel.auroc,
+                    aupro_30: found.evaluation.aupro.at_0_3,
+                    aupro_5: found.evaluation.aupro.at_0_05,
+                    student_image_auroc: found.student,
+                    autoencoder_image_auroc: found.autoencoder,
                 };
                 eprintln!(
                     "{} {:?} {name}: step {}, {:.1} minutes, image AUROC {:.4}, AUPRO@0.3 {:.4}",
@@ -160,9 +181,10 @@ fn run(args: &Args) -> Result<()> {
                     point.image_auroc.unwrap_or(f64::NAN),
                     point.aupro_30.unwrap_or(f64::NAN)
                 );
+                points.retain(|p| !is_own(p) || p.step < point.step);
                 points.push(point);
                 // After each test: what was found is never lost.
-                write_csv(&args.out.join("curve.csv"), &points)
+                write_csv(&table, &points)
             };
             trainer.fit_watched(&category.train, &device, &at, test)?;
         }
@@ -173,25 +195,55 @@ fn run(args: &Args) -> Result<()> {
         let path = args.out.join(format!("{}.svg", category.name));
         write_picture(&path, &category.name, &own)?;
     }
+    for checkpoint in checkpoints {
+        // What they were for is written.
+        let _ = std::fs::remove_file(checkpoint);
+    }
     println!("results are in {}", args.out.display());
     Ok(())
 }
 
-fn test(category: &MvtecCategory, progress: &Progress<Flex>) -> Result<Evaluation> {
+/// What a test found: all metrics, and the image AUROC of each of the two maps alone.
+struct Found {
+    evaluation: Evaluation,
+    student: Option<f64>,
+    autoencoder: Option<f64>,
+}
+
+fn test(category: &MvtecCategory, detector: &Detector<Flex>) -> Result<Found> {
     let mut evaluator = Evaluator::new();
+    let (mut labels, mut student, mut autoencoder) = (Vec::new(), Vec::new(), Vec::new());
+    let highest = |map: &[f32]| map.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     for test in &category.test {
-        let found = progress.detector.predict(&open(&test.path)?)?;
-        let truth = test.truth(found.width, found.height)?;
-        let size = [found.width, found.height];
-        evaluator.add(
-            &common::name_of(test),
-            &test.defect,
-            &found.map,
-            &truth,
-            size,
-        )?;
+        let image = open(&test.path)?;
+        let maps = detector.maps(&image)?;
+        let size = [image.width() as usize, image.height() as usize];
+        let map = detector.judge(&maps, size)?.map;
+        let truth = test.truth(size[0], size[1])?;
+        evaluator.add(&common::name_of(test), &test.defect, &map, &truth, size)?;
+        labels.push(truth.contains(&true));
+        student.push(highest(&maps.student));
+        autoencoder.push(highest(&maps.autoencoder));
     }
-    evaluator.evaluate()
+    Ok(Found {
+        evaluation: evaluator.evaluate()?,
+        student: auroc(&student, &labels).ok(),
+        autoencoder: auroc(&autoencoder, &labels).ok(),
+    })
+}
+
+/// The points of a table that was written before.
+fn read_csv(path: &Path) -> Result<Vec<Point>> {
+    let table = std::fs::read(path).map_err(|source| Error::Io {
+        path: path.to_path_buf(),
+        source,
+    })?;
+    let points = csv::Reader::from_reader(table.as_slice()).into_deserialize();
+    let points: std::result::Result<_, csv::Error> = points.collect();
+    points.map_err(|e| Error::Format {
+        path: path.to_path_buf(),
+        reason: e.to_string(),
+    })
 }
 
 fn write_csv(path: &Path, points: &[Point]) -> Result<()> {

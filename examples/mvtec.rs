@@ -13,7 +13,8 @@ use hypad::report::Table;
 use hypad::{Error, HypAdConfig, Result};
 
 /// Train HypAD on the normal images of a category, detect and localise the defects of its test
-/// images, and write report.json, model.safetensors, tables and pictures.
+/// images, and write report.json, model.safetensors, tables and pictures. A training that was stopped
+/// goes on when the same command is given again.
 ///
 /// A picture shows image | ground truth | predicted mask | anomaly map | overlay.
 #[derive(Parser)]
@@ -52,7 +53,7 @@ struct Args {
     margin: MarginFlag,
     /// Test this trained model (a model.safetensors) instead of training one; goes with no flag of
     /// model or recipe
-    #[arg(long, conflicts_with_all = ["recipe", "steps", "learning_rate", "weight_decay", "warm_layers", "penalty_every", "seed", "method", "curvature", "clip", "scale", "size", "margin", "teacher", "penalty"])]
+    #[arg(long, conflicts_with_all = ["recipe", "steps", "learning_rate", "schedule", "weight_decay", "warm_layers", "tiles", "penalty_every", "checkpoint_every", "seed", "method", "curvature", "clip", "scale", "size", "margin", "teacher", "penalty"])]
     model: Option<PathBuf>,
     /// Teacher: shipped (the crate's own PDN-S), random, or a file of weights (safetensors or .pth, in
     /// the names of PyTorch's Sequential or of anomalib)
@@ -236,5 +237,6 @@ fn source<B: ModelBackend>(args: &Args, device: &B::Device) -> Result<common::So
         recipe,
         teacher: Some(teacher),
         penalty,
+        checkpoint_every: Some(args.recipe.checkpoint_every),
     })
 }

@@ -52,6 +52,7 @@ fn run() -> Result<()> {
             },
             teacher: None,
             penalty: None,
+            checkpoint_every: None,
         },
         pictures: usize::MAX,
         out: out.clone(),

@@ -32,6 +32,8 @@ pub enum Source<B: ModelBackend> {
         recipe: TrainConfig,
         teacher: Option<Pdn<B>>,
         penalty: Option<ImageSet>,
+        /// Steps between checkpoints, if there shall be any.
+        checkpoint_every: Option<usize>,
     },
 }
 
@@ -57,6 +59,7 @@ impl<B: ModelBackend> Run<B> {
                 recipe,
                 teacher,
                 penalty,
+                checkpoint_every,
             } => {
                 let mut trainer = Trainer::<B>::new(model, recipe.clone());
                 if let Some(teacher) = teacher {
@@ -65,8 +68,17 @@ impl<B: ModelBackend> Run<B> {
                 if let Some(penalty) = penalty {
                     trainer = trainer.with_penalty(penalty);
                 }
+                let checkpoint = format!("checkpoint_{}.safetensors", category.name);
+                let checkpoint = self.out.join(checkpoint);
+                if let Some(every) = checkpoint_every {
+                    trainer = trainer.with_checkpoint(&checkpoint, every);
+                }
                 let trained = trainer.fit(&category.train, device)?;
                 trained.save(self.out.join("model.safetensors"))?;
+                if checkpoint_every.is_some() {
+                    // What it was for is written.
+                    let _ = std::fs::remove_file(checkpoint);
+                }
                 (trained.detector, Some(recipe))
             }
         };

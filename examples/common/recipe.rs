@@ -1,5 +1,6 @@
 //! Flags of a recipe of training.
 
+use hypad::training::Schedule;
 use hypad::{Result, TrainConfig};
 
 /// A schedule of training.
@@ -9,6 +10,12 @@ pub enum Recipe {
     Fast,
     /// The paper's 70,000 steps
     Published,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum ScheduleFlag {
+    Step,
+    Linear,
 }
 
 #[derive(clap::Args)]
@@ -22,15 +29,25 @@ pub struct RecipeFlags {
     /// Learning rate of Adam
     #[arg(long)]
     learning_rate: Option<f64>,
+    /// step: once, near the end, to a tenth; linear: from the first step to the last, to 0
+    #[arg(long)]
+    schedule: Option<ScheduleFlag>,
     /// L2 penalty on the weights
     #[arg(long)]
     weight_decay: Option<f32>,
     /// First convolutions of the student that start as the teacher's
     #[arg(long)]
     warm_layers: Option<usize>,
+    /// The autoencoder's terms of a step are taken in one of N x N parts of the image
+    #[arg(long, value_name = "N")]
+    tiles: Option<usize>,
     /// The student sees a penalty image in every so many steps
     #[arg(long)]
     penalty_every: Option<usize>,
+    /// Steps after which a checkpoint is written to the folder of the results, from which the same
+    /// command goes on
+    #[arg(long, value_name = "STEPS", default_value_t = 500)]
+    pub checkpoint_every: usize,
     /// Seed of all that is random
     #[arg(long, default_value_t = TrainConfig::default().seed)]
     pub seed: u64,
@@ -45,8 +62,14 @@ impl RecipeFlags {
         let config = TrainConfig {
             steps: self.steps.unwrap_or(base.steps),
             learning_rate: self.learning_rate.unwrap_or(base.learning_rate),
+            schedule: match self.schedule {
+                None => base.schedule,
+                Some(ScheduleFlag::Step) => TrainConfig::published().schedule,
+                Some(ScheduleFlag::Linear) => Schedule::Linear,
+            },
             weight_decay: self.weight_decay.unwrap_or(base.weight_decay),
             warm_layers: self.warm_layers.unwrap_or(base.warm_layers),
+            tiles: self.tiles.unwrap_or(base.tiles),
             penalty_every: self.penalty_every.unwrap_or(base.penalty_every),
             seed: self.seed,
             ..base

@@ -10,7 +10,7 @@ use image::{DynamicImage, RgbImage};
 use super::model_file;
 use super::normalisation::MapNormalisation;
 use crate::data::image::{resize, to_tensor, unit};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::{Embedding, HypAd, HypAdConfig, Margin, ModelBackend};
 
 /// What was found in an image.
@@ -58,10 +58,22 @@ pub struct Detector<B: ModelBackend> {
     device: B::Device,
 }
 
-/// The two maps of an image before normalisation, at the resolution of the features.
-pub(crate) struct RawMaps {
+/// The two maps of an image at the resolution of the features
+/// ([`HypAdConfig::output_size`]), row by row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Maps {
+    /// Student against teacher: sees what looks wrong by itself.
     pub student: Vec<f32>,
+    /// Student against autoencoder: sees what is wrong where it is, such as a part that is missing.
     pub autoencoder: Vec<f32>,
+}
+
+impl Maps {
+    /// The mean of the two, which is the anomaly map of [`Detection`] before it is enlarged.
+    pub fn mean(&self) -> Vec<f32> {
+        let pairs = self.student.iter().zip(&self.autoencoder);
+        pairs.map(|(s, a)| 0.5 * s + 0.5 * a).collect()
+    }
 }
 
 /// By how much an unpadded network's map is smaller than a quarter of the image, on each side.
@@ -115,11 +127,28 @@ impl<B: ModelBackend> Detector<B> {
     ///
     /// [`Error::Setting`](crate::Error) for an image without pixels.
     pub fn predict(&self, image: &DynamicImage) -> Result<Detection> {
-        let (width, height) = (image.width() as usize, image.height() as usize);
+        let size = [image.width() as usize, image.height() as usize];
+        self.judge(&self.maps(image)?, size)
+    }
+
+    /// The maps of an image of any size and pixel type, normalised: what each of the two has seen.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`predict`](Self::predict).
+    pub fn maps(&self, image: &DynamicImage) -> Result<Maps> {
         let small = resize(&image.to_rgb8(), self.config.image_size)?;
-        let maps = self.raw_maps(&small)?;
-        let combined = self.combine(&maps.student, &maps.autoencoder);
-        let map = self.to_image_size(combined, height, width)?;
+        Ok(self.normalise(self.raw_maps(&small)?))
+    }
+
+    /// What the maps of an image of width × height pixels say about it:
+    /// [`predict`](Self::predict) is this of [`maps`](Self::maps).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Setting`](crate::Error) for maps that are not of this detector's size.
+    pub fn judge(&self, maps: &Maps, [width, height]: [usize; 2]) -> Result<Detection> {
+        let map = self.to_image_size(maps.mean(), height, width)?;
         Ok(Detection {
             score: map.iter().copied().fold(f32::NEG_INFINITY, f32::max),
             mask: map.iter().map(|value| *value >= self.threshold).collect(),
@@ -130,7 +159,7 @@ impl<B: ModelBackend> Detector<B> {
     }
 
     /// The maps of an image of the model's input size.
-    pub(crate) fn raw_maps(&self, image: &RgbImage) -> Result<RawMaps> {
+    pub(crate) fn raw_maps(&self, image: &RgbImage) -> Result<Maps> {
         let input = to_tensor(&unit(image), self.config.image_size, &self.device);
         let features = self.model.forward(input);
         let values = |map: Tensor<B, 4>| map.into_data().iter::<f32>().collect();
@@ -139,27 +168,38 @@ impl<B: ModelBackend> Detector<B> {
         let autoencoder = self
             .embedding
             .map(autoencoder, features.student_of_autoencoder);
-        Ok(RawMaps {
+        Ok(Maps {
             student: values(student),
             autoencoder: values(autoencoder),
         })
     }
 
-    /// The mean of the two normalised maps.
-    pub(crate) fn combine(&self, student: &[f32], autoencoder: &[f32]) -> Vec<f32> {
-        let pairs = student.iter().zip(autoencoder);
-        pairs
-            .map(|(s, a)| 0.5 * self.student_map.apply(*s) + 0.5 * self.autoencoder_map.apply(*a))
-            .collect()
+    /// Brings both maps to one scale.
+    pub(crate) fn normalise(&self, mut raw: Maps) -> Maps {
+        let apply = |map: &mut Vec<f32>, to: MapNormalisation| {
+            map.iter_mut().for_each(|value| *value = to.apply(*value));
+        };
+        apply(&mut raw.student, self.student_map);
+        apply(&mut raw.autoencoder, self.autoencoder_map);
+        raw
     }
 
     /// Sets the map into its place in the image: the margin, then bilinear, half-pixel centres.
     fn to_image_size(&self, map: Vec<f32>, height: usize, width: usize) -> Result<Vec<f32>> {
         let [h, w] = self.config.output_size()?;
+        if map.len() != h * w || height * width == 0 {
+            return Err(Error::Setting {
+                name: "maps",
+                value: format!("{} values for {width} x {height} pixels", map.len()),
+                rule: "as many values as the networks have outputs, and at least one pixel",
+            });
+        }
         let map = Tensor::<B, 4>::from_data(TensorData::new(map, [1, 1, h, w]), &self.device);
         let margin = if self.config.padding { 0 } else { MAP_MARGIN };
         let unseen = match self.config.margin {
-            Margin::NoDistance => self.combine(&[0.0], &[0.0])[0],
+            Margin::NoDistance => {
+                0.5 * self.student_map.apply(0.0) + 0.5 * self.autoencoder_map.apply(0.0)
+            }
             Margin::Zero => 0.0,
         };
         let map = map.pad((margin, margin, margin, margin), unseen);

@@ -4,6 +4,5 @@ mod detector;
 mod model_file;
 mod normalisation;
 
-pub(crate) use detector::RawMaps;
-pub use detector::{Detection, Detector};
+pub use detector::{Detection, Detector, Maps};
 pub use normalisation::MapNormalisation;

@@ -54,6 +54,13 @@ impl<B: Backend> Teacher<B> {
     }
 }
 
+impl<B: Backend> Teacher<B> {
+    /// The mean of each channel that is subtracted: `[channels]`.
+    pub(crate) fn mean(&self) -> Tensor<B, 1> {
+        self.mean.val()
+    }
+}
+
 impl<B: ModelBackend> Teacher<B> {
     /// (T(image) − mean) / std.
     ///

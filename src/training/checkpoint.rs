@@ -1,5 +1,5 @@
-//! The state of a distillation that goes on, in one file: safetensors with the network and both
-//! moments of each parameter, and the course so far in its header.
+//! The state of a training that goes on, in one file: safetensors with the module and both moments
+//! of each parameter, and the course so far in its header.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -9,44 +9,33 @@ use burn::module::{AutodiffModule, Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::Optimizer;
 use burn::optim::adaptor::OptimizerAdaptor;
 use burn::optim::record::AdaptorRecord;
-use burn::tensor::{Tensor, backend::Backend};
-use serde::{Deserialize, Serialize};
+use burn::tensor::Tensor;
+use serde::{Serialize, de::DeserializeOwned};
 
 use super::adam::{Adam, AdamState};
-use super::distill::DistillConfig;
 use crate::error::{Error, Result};
 use crate::files::write_whole;
+use crate::model::ModelBackend;
 use crate::model::weights::{Precision, TensorFile, to_bytes};
-use crate::model::{ModelBackend, Pdn};
 
-type Network<B> = Pdn<Autodiff<B>>;
-type Optimiser<B> = OptimizerAdaptor<Adam, Network<B>, Autodiff<B>>;
+type Optimiser<B, M> = OptimizerAdaptor<Adam, M, Autodiff<B>>;
 /// The optimiser's state of each parameter.
-type Records<B> = <Optimiser<B> as Optimizer<Network<B>, Autodiff<B>>>::Record;
+type Records<B, M> = <Optimiser<B, M> as Optimizer<M, Autodiff<B>>>::Record;
 
-/// What a distillation has done so far.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Course {
-    pub config: DistillConfig,
-    /// How many images it draws from.
-    pub images: usize,
-    pub losses: Vec<f32>,
-    pub validation: Vec<(usize, f32)>,
-}
+/// What a training has done so far.
+pub trait Course: Serialize + DeserializeOwned {
+    /// How many steps.
+    fn steps(&self) -> usize;
 
-/// Three networks of one shape.
-#[derive(Module, Debug)]
-struct State<B: Backend> {
-    network: Pdn<B>,
-    first: Pdn<B>,
-    second: Pdn<B>,
+    /// Whether this is the course of a training that began like this one.
+    fn continues(&self, start: &Self) -> bool;
 }
 
 /// What a file held.
-pub struct Resumed<B: ModelBackend> {
-    pub network: Network<B>,
-    pub optimiser: Optimiser<B>,
-    pub course: Course,
+pub struct Resumed<B: ModelBackend, M: AutodiffModule<Autodiff<B>>, C> {
+    pub module: M,
+    pub optimiser: Optimiser<B, M>,
+    pub course: C,
 }
 
 /// The key of the course in the header.
@@ -61,30 +50,37 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Writes the state whole.
+    /// A file to write after every so many steps; 0 is taken for 1.
+    pub fn new(path: impl Into<PathBuf>, every: usize) -> Self {
+        Self {
+            path: path.into(),
+            every: every.max(1),
+        }
+    }
+
+    /// Writes the state whole, if it is due.
     ///
     /// # Errors
     ///
     /// [`Error::Io`] naming the file.
-    pub fn write<B: ModelBackend>(
+    pub fn write<B: ModelBackend, M: AutodiffModule<Autodiff<B>>>(
         &self,
-        network: &Network<B>,
-        optimiser: &Optimiser<B>,
-        course: &Course,
+        module: &M,
+        optimiser: &Optimiser<B, M>,
+        course: &impl Course,
     ) -> Result<()> {
+        if !course.steps().is_multiple_of(self.every) {
+            return Ok(());
+        }
         let records = optimiser.to_record();
         let moment = |second| {
             let records = &records;
-            network.valid().map(&mut Moment::<B> { records, second })
+            module.valid().map(&mut Moment::<B, M> { records, second })
         };
-        let state = State {
-            network: network.valid(),
-            first: moment(false),
-            second: moment(true),
-        };
+        let state = [module.valid(), moment(false), moment(true)];
         let course = serde_json::to_string(course).map_err(|e| self.broken(&e.to_string()))?;
         let header = HashMap::from([(COURSE.to_string(), course)]);
-        let bytes = to_bytes(&state, str::to_string, Precision::Full, header)?;
+        let bytes = to_bytes::<B, _>(&state, str::to_string, Precision::Full, header)?;
         write_whole(&self.path, &bytes)
     }
 
@@ -92,14 +88,14 @@ impl Checkpoint {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`], and [`Error::Format`] for a file that is not a checkpoint of this recipe on
-    /// so many images.
-    pub fn read<B: ModelBackend>(
+    /// [`Error::Io`], and [`Error::Format`] for a file that is not a checkpoint of a training that
+    /// began like this one.
+    pub fn read<B: ModelBackend, M: AutodiffModule<Autodiff<B>>, C: Course>(
         &self,
-        network: Network<B>,
-        optimiser: Optimiser<B>,
-        start: &Course,
-    ) -> Result<Option<Resumed<B>>> {
+        module: M,
+        optimiser: Optimiser<B, M>,
+        start: &C,
+    ) -> Result<Option<Resumed<B, M, C>>> {
         if !self.path.exists() {
             return Ok(None);
         }
@@ -108,33 +104,27 @@ impl Checkpoint {
             .metadata
             .get(COURSE)
             .and_then(|text| serde_json::from_str(text).ok());
-        let course: Course = course.ok_or_else(|| self.broken("not a checkpoint"))?;
-        if course.config != start.config || course.images != start.images {
-            let reason = "a checkpoint of another recipe or of other images; remove it, or write \
-                          results to another folder";
+        let course: C = course.ok_or_else(|| self.broken("not a checkpoint of this training"))?;
+        if !course.continues(start) {
+            let reason = "a checkpoint of another recipe, teacher or set of images; remove it, or \
+                          write results to another folder";
             return Err(self.broken(reason));
         }
-        let plain = network.valid();
-        let state = State {
-            network: plain.clone(),
-            first: plain.clone(),
-            second: plain,
-        };
-        let state = file.fill(state, str::to_string)?;
-        let mut records = Records::<B>::default();
-        let steps = course.losses.len();
-        for (network, second) in [(&state.first, false), (&state.second, true)] {
-            network.visit(&mut IntoRecords::<B> {
+        let plain = module.valid();
+        let state = [plain.clone(), plain.clone(), plain];
+        let [read, first, second] = file.fill::<B, _>(state, str::to_string)?;
+        let mut records = Records::<B, M>::default();
+        for (moment, is_second) in [(&first, false), (&second, true)] {
+            moment.visit(&mut IntoRecords::<B, M> {
                 records: &mut records,
-                steps,
-                second,
+                steps: course.steps(),
+                second: is_second,
             });
         }
         // By its record: what is to have gradients stays so.
-        let read = Network::<B>::from_inner(state.network);
-        let network = network.load_record(read.into_record());
+        let module = module.load_record(M::from_inner(read).into_record());
         Ok(Some(Resumed {
-            network,
+            module,
             optimiser: optimiser.load_record(records),
             course,
         }))
@@ -149,12 +139,12 @@ impl Checkpoint {
 }
 
 /// Puts a moment of each parameter in its place.
-struct Moment<'a, B: ModelBackend> {
-    records: &'a Records<B>,
+struct Moment<'a, B: ModelBackend, M: AutodiffModule<Autodiff<B>>> {
+    records: &'a Records<B, M>,
     second: bool,
 }
 
-impl<B: ModelBackend> ModuleMapper<B> for Moment<'_, B> {
+impl<B: ModelBackend, M: AutodiffModule<Autodiff<B>>> ModuleMapper<B> for Moment<'_, B, M> {
     fn map_float<const D: usize>(&mut self, parameter: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
         let moment = match self.records.get(&parameter.id) {
             Some(record) => {
@@ -172,13 +162,13 @@ impl<B: ModelBackend> ModuleMapper<B> for Moment<'_, B> {
 }
 
 /// Takes the moments of each parameter.
-struct IntoRecords<'a, B: ModelBackend> {
-    records: &'a mut Records<B>,
+struct IntoRecords<'a, B: ModelBackend, M: AutodiffModule<Autodiff<B>>> {
+    records: &'a mut Records<B, M>,
     steps: usize,
     second: bool,
 }
 
-impl<B: ModelBackend> ModuleVisitor<B> for IntoRecords<'_, B> {
+impl<B: ModelBackend, M: AutodiffModule<Autodiff<B>>> ModuleVisitor<B> for IntoRecords<'_, B, M> {
     fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<B, D>>) {
         let moment = parameter.val();
         let mut state = match self.records.remove(&parameter.id) {

@@ -4,6 +4,21 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
+/// How the learning rate falls.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Schedule {
+    /// Once, after this part of the steps by this factor.
+    Step {
+        /// Between 0 and 1.
+        after: f64,
+        /// At least 0.
+        factor: f64,
+    },
+    /// From the first step to the last, to 0.
+    Linear,
+}
+
 /// The recipe. [`TrainConfig::default`] is [the published one](TrainConfig::published).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -14,10 +29,8 @@ pub struct TrainConfig {
     pub learning_rate: f64,
     /// L2 penalty added to the gradient, not decoupled: 1e-5.
     pub weight_decay: f32,
-    /// The learning rate falls after this part of the steps: 0.95.
-    pub decay_after: f64,
-    /// By this factor: 0.1.
-    pub decay_factor: f64,
+    /// How the learning rate falls: to a tenth after 0.95 of the steps.
+    pub schedule: Schedule,
     /// Part of the training images held out to normalise the maps: 0.1.
     pub validation: f64,
     /// Strength of the colour jitter on the autoencoder's branch: 0.2.
@@ -34,6 +47,10 @@ pub struct TrainConfig {
     /// The student's first convolutions that start as the teacher's, where they have one shape (all
     /// but the last): 0.
     pub warm_layers: usize,
+    /// The autoencoder's terms of a step are taken in one of `tiles` × `tiles` parts of the image,
+    /// drawn at random, which spares the teacher and the student the others: 1, the whole image.
+    #[serde(default = "one")]
+    pub tiles: usize,
     /// Seed of the split, the order, the initial weights, dropout and augmentation.
     pub seed: u64,
     /// Mebibytes of memory for teacher features of training images, which are then computed once;
@@ -56,8 +73,10 @@ impl TrainConfig {
             steps: 70_000,
             learning_rate: 1e-4,
             weight_decay: 1e-5,
-            decay_after: 0.95,
-            decay_factor: 0.1,
+            schedule: Schedule::Step {
+                after: 0.95,
+                factor: 0.1,
+            },
             validation: 0.1,
             jitter: 0.2,
             penalty_grey: 0.3,
@@ -65,6 +84,7 @@ impl TrainConfig {
             map_quantiles: [0.9, 0.995],
             threshold_sigmas: 3.0,
             warm_layers: 0,
+            tiles: 1,
             seed: 42,
             feature_cache: 1024,
             progress: true,
@@ -75,10 +95,11 @@ impl TrainConfig {
     /// first convolutions are the teacher's.
     pub fn fast() -> Self {
         Self {
-            steps: 1600,
+            steps: 2000,
             learning_rate: 5e-4,
-            decay_after: 0.8,
+            schedule: Schedule::Linear,
             warm_layers: 3,
+            tiles: 2,
             ..Self::published()
         }
     }
@@ -112,16 +133,13 @@ impl TrainConfig {
                 "finite and at least 0",
             ),
             (
-                part(self.decay_after),
-                "decay after",
-                self.decay_after.to_string(),
-                "between 0 and 1",
-            ),
-            (
-                at_least_0(self.decay_factor),
-                "decay factor",
-                self.decay_factor.to_string(),
-                "finite and at least 0",
+                match self.schedule {
+                    Schedule::Step { after, factor } => part(after) && at_least_0(factor),
+                    Schedule::Linear => true,
+                },
+                "schedule",
+                format!("{:?}", self.schedule),
+                "after between 0 and 1, factor finite and at least 0",
             ),
             (
                 self.validation > 0.0 && self.validation < 1.0,
@@ -148,6 +166,12 @@ impl TrainConfig {
                 "at least 1",
             ),
             (
+                self.tiles > 0,
+                "tiles",
+                self.tiles.to_string(),
+                "at least 1",
+            ),
+            (
                 part(low) && part(high) && low < high,
                 "map quantiles",
                 format!("{low}, {high}"),
@@ -168,12 +192,27 @@ impl TrainConfig {
 
     /// The learning rate of a step, counted from 0.
     pub fn learning_rate_at(&self, step: usize) -> f64 {
-        if step < (self.decay_after * self.steps as f64) as usize {
-            self.learning_rate
-        } else {
-            self.learning_rate * self.decay_factor
+        let steps = self.steps as f64;
+        let part = match self.schedule {
+            Schedule::Step { after, factor } if step >= (after * steps) as usize => factor,
+            Schedule::Step { .. } => 1.0,
+            Schedule::Linear => (1.0 - step as f64 / steps).max(0.0),
+        };
+        self.learning_rate * part
+    }
+
+    /// Without what does not change the result.
+    pub(super) fn comparable(&self) -> Self {
+        Self {
+            feature_cache: 0,
+            progress: false,
+            ..self.clone()
         }
     }
+}
+
+fn one() -> usize {
+    1
 }
 
 #[cfg(test)]
@@ -181,11 +220,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_rate_falls_once() {
+    fn the_rate_falls() {
         let config = TrainConfig::default();
         assert_eq!(config.learning_rate_at(0), 1e-4);
         assert_eq!(config.learning_rate_at(66_499), 1e-4);
         assert_eq!(config.learning_rate_at(66_500), 1e-4 * 0.1);
+        let config = TrainConfig::fast();
+        assert_eq!(config.learning_rate_at(0), 5e-4);
+        assert_eq!(config.learning_rate_at(500), 0.75 * 5e-4);
+        assert_eq!(config.learning_rate_at(2000), 0.0);
     }
 
     #[test]
@@ -198,6 +241,17 @@ mod tests {
             },
             TrainConfig {
                 learning_rate: f64::NAN,
+                ..Default::default()
+            },
+            TrainConfig {
+                schedule: Schedule::Step {
+                    after: 1.5,
+                    factor: 0.1,
+                },
+                ..Default::default()
+            },
+            TrainConfig {
+                tiles: 0,
                 ..Default::default()
             },
             TrainConfig {

@@ -8,7 +8,7 @@ use burn::tensor::{Tensor, backend::Backend};
 use image::{RgbImage, imageops};
 use indicatif::{ProgressBar, ProgressStyle};
 use rand::seq::SliceRandom;
-use rand::{Rng, SeedableRng, rngs::StdRng};
+use rand::{Rng, rngs::StdRng};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -17,6 +17,7 @@ use std::sync::mpsc::sync_channel;
 use super::adam::Adam;
 use super::checkpoint::{Checkpoint, Course};
 use super::moments::Moments;
+use super::random::{Purpose, Rounds, rng};
 use crate::data::ImageSet;
 use crate::data::augment;
 use crate::data::image::{IMAGENET_MEAN, IMAGENET_STD, resize, to_tensor, unit};
@@ -219,6 +220,26 @@ pub struct Distilled<B: Backend> {
     pub validation: Vec<(usize, f32)>,
 }
 
+/// What a distillation has done so far.
+#[derive(Serialize, Deserialize)]
+struct DistillCourse {
+    config: DistillConfig,
+    /// How many images it draws from.
+    images: usize,
+    losses: Vec<f32>,
+    validation: Vec<(usize, f32)>,
+}
+
+impl Course for DistillCourse {
+    fn steps(&self) -> usize {
+        self.losses.len()
+    }
+
+    fn continues(&self, start: &Self) -> bool {
+        self.config == start.config && self.images == start.images
+    }
+}
+
 /// Distils a teacher from a backbone.
 ///
 /// `B` is a plain backend; the gradients are taken on `Autodiff<B>` inside.
@@ -242,10 +263,7 @@ impl<B: ModelBackend> Distiller<B> {
     /// there; the result is that of a run without a break.
     pub fn with_checkpoint(self, path: impl Into<PathBuf>, every: usize) -> Self {
         Self {
-            checkpoint: Some(Checkpoint {
-                path: path.into(),
-                every: every.max(1),
-            }),
+            checkpoint: Some(Checkpoint::new(path, every)),
             ..self
         }
     }
@@ -267,7 +285,7 @@ impl<B: ModelBackend> Distiller<B> {
             });
         }
         let mut order: Vec<usize> = (0..images.len()).collect();
-        order.shuffle(&mut self.rng(Purpose::Split, 0));
+        order.shuffle(&mut rng(config.seed, Purpose::Split, 0));
         let held_out = (config.validation * images.len() as f64).round() as usize;
         let (train, validation) = order.split_at(images.len() - held_out.min(images.len() - 1));
 
@@ -283,7 +301,7 @@ impl<B: ModelBackend> Distiller<B> {
             weight_decay: config.weight_decay.into(),
         }
         .init();
-        let mut course = Course {
+        let mut course = DistillCourse {
             config: DistillConfig {
                 progress: true,
                 ..config.clone()
@@ -295,7 +313,7 @@ impl<B: ModelBackend> Distiller<B> {
         if let Some(checkpoint) = &self.checkpoint
             && let Some(resumed) = checkpoint.read(network.clone(), optimiser.clone(), &course)?
         {
-            (network, optimiser, course) = (resumed.network, resumed.optimiser, resumed.course);
+            (network, optimiser, course) = (resumed.module, resumed.optimiser, resumed.course);
         }
 
         let statistics = &train[..train.len().min(config.statistics)];
@@ -317,7 +335,13 @@ impl<B: ModelBackend> Distiller<B> {
 
         let bar = self.bar(config.steps, "{bar:30} step {pos}/{len}, {msg}, {eta} left");
         bar.set_position(course.losses.len() as u64);
-        let (mut draw, pair) = (Draw::new(self, images, train), &pair);
+        let pair = &pair;
+        let mut draw = Draw {
+            distiller: self,
+            images,
+            indices: train,
+            rounds: Rounds::new(config.seed, train.len()),
+        };
         let steps = course.losses.len() + 1..=config.steps;
         let network = std::thread::scope(|scope| -> Result<_> {
             let (sender, pairs) = sync_channel(AHEAD);
@@ -348,9 +372,7 @@ impl<B: ModelBackend> Distiller<B> {
                         .validation
                         .push((step, sum / validation.len() as f32));
                 }
-                if let Some(checkpoint) = &self.checkpoint
-                    && step % checkpoint.every == 0
-                {
+                if let Some(checkpoint) = &self.checkpoint {
                     checkpoint.write(&network, &optimiser, &course)?;
                 }
                 let held_out = course.validation.last();
@@ -366,15 +388,6 @@ impl<B: ModelBackend> Distiller<B> {
             losses: course.losses,
             validation: course.validation,
         })
-    }
-
-    /// Random numbers for one purpose and place, the same however a run came there.
-    fn rng(&self, purpose: Purpose, index: usize) -> StdRng {
-        let mut seed = [0; 32];
-        seed[..8].copy_from_slice(&self.config.seed.to_le_bytes());
-        seed[8] = purpose as u8;
-        seed[16..24].copy_from_slice(&(index as u64).to_le_bytes());
-        StdRng::from_seed(seed)
     }
 
     /// The part of an image that a step shows, as large as the targets need it: random with `rng`,
@@ -444,56 +457,28 @@ impl<B: ModelBackend> Distiller<B> {
     }
 }
 
-/// What random numbers are for.
-#[derive(Clone, Copy)]
-enum Purpose {
-    Split = 1,
-    Order,
-    Crop,
-}
-
 /// Draws the images of the steps: all in random order, and again.
 struct Draw<'a, B: ModelBackend> {
     distiller: &'a Distiller<B>,
     images: &'a ImageSet,
     indices: &'a [usize],
-    /// Which round the order is of, and the order.
-    order: Option<(usize, Vec<usize>)>,
+    rounds: Rounds,
 }
 
-impl<'a, B: ModelBackend> Draw<'a, B> {
-    fn new(distiller: &'a Distiller<B>, images: &'a ImageSet, indices: &'a [usize]) -> Self {
-        Self {
-            distiller,
-            images,
-            indices,
-            order: None,
-        }
-    }
-
+impl<B: ModelBackend> Draw<'_, B> {
     /// The crops of a step, counted from 1; decoded on all cores.
     fn step(&mut self, step: usize) -> Result<Vec<RgbImage>> {
-        let batch = self.distiller.config.batch;
-        let drawn = (step - 1) * batch..step * batch;
-        let chosen: Vec<_> = drawn.map(|draw| (draw, self.index(draw))).collect();
         let (distiller, images) = (self.distiller, self.images);
+        let DistillConfig { batch, seed, .. } = distiller.config;
+        let drawn = (step - 1) * batch..step * batch;
+        let chosen: Vec<_> = drawn
+            .map(|draw| (draw, self.indices[self.rounds.at(draw)]))
+            .collect();
         let crop = |(draw, index)| {
-            let mut rng = distiller.rng(Purpose::Crop, draw);
+            let mut rng = rng(seed, Purpose::Crop, draw);
             distiller.crop(images.decode(index)?, Some(&mut rng))
         };
         chosen.into_par_iter().map(crop).collect()
-    }
-
-    fn index(&mut self, draw: usize) -> usize {
-        let (round, place) = (draw / self.indices.len(), draw % self.indices.len());
-        let (distiller, indices) = (self.distiller, self.indices);
-        let order = self.order.take().filter(|(of, _)| *of == round);
-        let (_, order) = self.order.insert(order.unwrap_or_else(|| {
-            let mut order = indices.to_vec();
-            order.shuffle(&mut distiller.rng(Purpose::Order, round));
-            (round, order)
-        }));
-        order[place]
     }
 }
 

@@ -3,9 +3,10 @@
 use image::RgbImage;
 use rand::Rng;
 use rand::rngs::StdRng;
-use rand::seq::SliceRandom;
 
 use super::config::TrainConfig;
+use super::random::{Purpose, Rounds, rng};
+use super::window::Window;
 use crate::data::{ImageSet, augment, image::unit};
 use crate::error::Result;
 
@@ -16,58 +17,61 @@ pub struct Sample {
     pub image: Vec<f32>,
     pub jittered: Vec<f32>,
     pub penalty: Option<Vec<f32>>,
+    /// Where the autoencoder's terms are taken; everywhere if `None`.
+    pub window: Option<Window>,
 }
 
-/// Draws the images of the steps one by one.
+/// Draws the images of the steps.
 pub struct Feed<'a> {
     images: &'a [RgbImage],
     penalty: Option<&'a ImageSet>,
     size: [usize; 2],
+    /// Rows and columns of the feature maps.
+    places: [usize; 2],
     config: &'a TrainConfig,
-    rng: StdRng,
-    /// What is left of the present round through the images.
-    order: Vec<usize>,
-    step: usize,
+    rounds: Rounds,
 }
 
 impl<'a> Feed<'a> {
-    /// A feed of images of one size.
+    /// A feed of images of one size, of which feature maps have so many places.
     pub fn new(
         images: &'a [RgbImage],
         penalty: Option<&'a ImageSet>,
-        size: [usize; 2],
+        [size, places]: [[usize; 2]; 2],
         config: &'a TrainConfig,
-        rng: StdRng,
     ) -> Self {
         Self {
             images,
             penalty: penalty.filter(|images| !images.is_empty()),
             size,
+            places,
             config,
-            rng,
-            order: Vec::new(),
-            step: 0,
+            rounds: Rounds::new(config.seed, images.len()),
         }
     }
 
-    /// The images of the next step.
+    /// The images of a step, counted from 0.
     ///
     /// # Errors
     ///
     /// Those of reading a penalty image.
-    pub fn next(&mut self) -> Result<Sample> {
-        if self.order.is_empty() {
-            self.order = (0..self.images.len()).collect();
-            self.order.shuffle(&mut self.rng);
-        }
-        let index = self.order.pop().unwrap_or_default();
+    pub fn step(&mut self, step: usize) -> Result<Sample> {
+        let mut rng = rng(self.config.seed, Purpose::Step, step);
+        let index = self.rounds.at(step);
         let image = unit(&self.images[index]);
         let mut jittered = image.clone();
-        augment::jitter(&mut jittered, self.config.jitter, &mut self.rng);
-        let due = self.step.is_multiple_of(self.config.penalty_every);
-        self.step += 1;
+        augment::jitter(&mut jittered, self.config.jitter, &mut rng);
+        let window = match self.config.tiles {
+            1 => None,
+            tiles => {
+                let index = rng.random_range(0..tiles * tiles);
+                Some(Window::tile(index, tiles, self.places))
+            }
+        };
         let penalty = match self.penalty {
-            Some(images) if due => Some(self.penalty_image(images)?),
+            Some(images) if step.is_multiple_of(self.config.penalty_every) => {
+                Some(self.penalty_image(images, &mut rng)?)
+            }
             _ => None,
         };
         Ok(Sample {
@@ -75,18 +79,19 @@ impl<'a> Feed<'a> {
             image,
             jittered,
             penalty,
+            window,
         })
     }
 
     /// A random penalty image: twice the input size, perhaps grey, its centre cut out.
-    fn penalty_image(&mut self, images: &ImageSet) -> Result<Vec<f32>> {
+    fn penalty_image(&self, images: &ImageSet, rng: &mut StdRng) -> Result<Vec<f32>> {
         let [height, width] = self.size;
-        let index = self.rng.random_range(0..images.len());
+        let index = rng.random_range(0..images.len());
         let large = images.load(index, [2 * height, 2 * width])?;
         let (left, top) = (width as u32 / 2, height as u32 / 2);
         let crop = image::imageops::crop_imm(&large, left, top, width as u32, height as u32);
         let mut pixels = unit(&crop.to_image());
-        if self.rng.random_bool(self.config.penalty_grey) {
+        if rng.random_bool(self.config.penalty_grey) {
             augment::greyscale(&mut pixels);
         }
         Ok(pixels)

@@ -5,9 +5,10 @@ use burn::backend::Autodiff;
 use burn::module::AutodiffModule;
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 
+use super::window::Window;
 use crate::error::Result;
 use crate::metrics::quantile;
-use crate::model::{Embedding, ModelBackend, PdnConfig, Student};
+use crate::model::{Embedding, ModelBackend, Student};
 
 /// The mean of the values at or above their own `q`-quantile, which counts as a constant: only the
 /// hardest values pass a gradient. The quantile is taken within each image of the batch.
@@ -49,8 +50,10 @@ pub struct Batch<B: Backend> {
     pub penalty: Option<Tensor<B, 4>>,
     /// Normalised teacher features of the image.
     pub teacher: Tensor<B, 4>,
-    /// Normalised teacher features of the jittered image.
+    /// Normalised teacher features of the jittered image, or of its window alone.
     pub teacher_jittered: Tensor<B, 4>,
+    /// The part of the jittered image to which the autoencoder's terms are confined, if they are.
+    pub window: Option<Window>,
 }
 
 /// The sum, with equal weights, of
@@ -85,8 +88,13 @@ pub fn student_loss<B: ModelBackend>(
     }
     let jittered = Tensor::from_inner(batch.jittered);
     let teacher = Tensor::from_inner(batch.teacher_jittered);
+    // The autoencoder looks at the whole image in any case.
     let autoencoder = student.autoencoder(jittered.clone());
-    let of_autoencoder = student.of_autoencoder(jittered);
+    let (autoencoder, seen) = match batch.window {
+        Some(window) => (window.of_features(autoencoder), window.of_image(jittered)),
+        None => (autoencoder, jittered),
+    };
+    let of_autoencoder = student.of_autoencoder(seen);
     let reconstruction = embedding.deviation(teacher, autoencoder.clone());
     let imitation = embedding.deviation(autoencoder, of_autoencoder);
     Ok(loss + reconstruction.mean() + imitation.mean())
@@ -169,17 +177,20 @@ fn on_patches<B: ModelBackend>(
     image: Tensor<B, 4>,
     teacher: Tensor<B, 4>,
 ) -> Tensor<Autodiff<B>, 1> {
-    let cut = |of: &Tensor<B, 4>, stride: usize, size: usize| {
-        let patches = hardest.places.iter().map(|[image, y, x]| {
-            let (y, x) = (y * stride, x * stride);
-            let channels = 0..of.dims()[1];
-            of.clone()
-                .slice([*image..image + 1, channels, y..y + size, x..x + size])
+    let cut = |of: &Tensor<B, 4>, part: fn(&Window, Tensor<B, 4>) -> Tensor<B, 4>| {
+        let patches = hardest.places.iter().map(|[image, top, left]| {
+            let place = Window {
+                top: *top,
+                left: *left,
+                height: 1,
+                width: 1,
+            };
+            part(&place, of.clone().narrow(0, *image, 1))
         });
         Tensor::<Autodiff<B>, 4>::from_inner(Tensor::cat(patches.collect(), 0))
     };
-    let student = student.of_teacher(cut(&image, PdnConfig::STRIDE, PdnConfig::PATCH));
-    let deviation = embedding.deviation(cut(&teacher, 1, 1), student);
+    let student = student.of_teacher(cut(&image, Window::of_image));
+    let deviation = embedding.deviation(cut(&teacher, Window::of_features), student);
     let weights = TensorData::new(hardest.weights.clone(), deviation.shape());
     let weights = Tensor::<Autodiff<B>, 4>::from_data(weights, &image.device());
     let weights = weights.cast(deviation.dtype());
@@ -286,6 +297,47 @@ mod tests {
             student.visit(&mut compared);
             assert_eq!(compared.count, 8);
         }
+    }
+
+    /// Windows that cover the map have the loss of the whole image on average.
+    #[test]
+    fn windows_take_their_share_of_the_loss() {
+        let device = Default::default();
+        let config = HypAdConfig {
+            channels: 24,
+            projection: Projection::ChannelPooling(8),
+            curvature: 0.3,
+            image_size: [128, 128],
+            dropout: 0.0,
+            ..HypAdConfig::small()
+        };
+        let embedding = Embedding::new(&config).unwrap();
+        let model = config.init::<B>(&device).unwrap();
+        let (teacher, student) = (model.teacher.valid(), model.student);
+        let image = || {
+            let normal = Distribution::Normal(0.0, 1.0);
+            Tensor::<Flex, 4>::random([1, 3, 128, 128], normal, &device)
+        };
+        let (image, jittered) = (image(), image());
+        let loss = |window: Option<Window>| {
+            let seen = window.map_or(jittered.clone(), |w| w.of_image(jittered.clone()));
+            let batch = Batch {
+                image: image.clone(),
+                jittered: jittered.clone(),
+                penalty: None,
+                teacher: teacher.forward(image.clone()),
+                teacher_jittered: teacher.forward(seen),
+                window,
+            };
+            number(
+                student_loss(&student, &embedding, 0.9, batch)
+                    .unwrap()
+                    .inner(),
+            )
+        };
+        let tiles = (0..4).map(|index| loss(Some(Window::tile(index, 2, [24, 24]))));
+        let (mean, whole) = (tiles.sum::<f64>() / 4.0, loss(None));
+        assert!((mean - whole).abs() < 1e-6 * whole, "{mean} {whole}");
     }
 
     fn number(tensor: Tensor<Flex, 1>) -> f64 {

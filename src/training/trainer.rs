@@ -7,19 +7,22 @@ use burn::tensor::backend::Backend;
 use image::RgbImage;
 use indicatif::{ProgressBar, ProgressStyle};
 use rand::seq::SliceRandom;
-use rand::{SeedableRng, rngs::StdRng};
-use std::path::Path;
+use rand::{Rng, SeedableRng, rngs::StdRng};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
 use super::adam::Adam;
 use super::cache::FeatureCache;
+use super::checkpoint::{Checkpoint, Course};
 use super::config::TrainConfig;
 use super::feed::Feed;
 use super::loss::{Batch, student_loss};
 use super::moments::Moments;
+use super::random::{Purpose, rng};
 use crate::data::{ImageSet, image::to_tensor, image::unit};
-use crate::detect::{Detector, MapNormalisation, RawMaps};
+use crate::detect::{Detector, MapNormalisation, Maps};
 use crate::error::{Error, Result};
 use crate::model::{
     Embedding, HypAd, HypAdConfig, ModelBackend, Pdn, PdnSize, Student, Teacher, weights,
@@ -33,6 +36,7 @@ pub struct Trainer<B: ModelBackend> {
     train: TrainConfig,
     teacher: Option<Pdn<B>>,
     penalty: Option<ImageSet>,
+    checkpoint: Option<Checkpoint>,
 }
 
 /// What training leaves: a detector and the course of the loss.
@@ -52,6 +56,34 @@ pub struct Progress<'a, B: ModelBackend> {
     pub time: Duration,
     /// What training would leave if it ended now.
     pub detector: &'a Detector<B>,
+}
+
+/// What a training has done so far.
+#[derive(Serialize, Deserialize)]
+struct TrainCourse {
+    model: HypAdConfig,
+    train: TrainConfig,
+    /// The mean of each channel of the teacher, which depends on it and on the images.
+    teacher: Vec<f32>,
+    images: usize,
+    seconds: f64,
+    losses: Vec<f32>,
+}
+
+impl Course for TrainCourse {
+    fn steps(&self) -> usize {
+        self.losses.len()
+    }
+
+    fn continues(&self, start: &Self) -> bool {
+        // Sums may be rounded in another order where the computing device so chooses.
+        let near = |(a, b): (&f32, &f32)| (a - b).abs() <= 1e-4 * (1.0 + b.abs());
+        self.model == start.model
+            && self.train == start.train
+            && self.images == start.images
+            && self.teacher.len() == start.teacher.len()
+            && self.teacher.iter().zip(&start.teacher).all(near)
+    }
 }
 
 struct Watch<'a, B: ModelBackend> {
@@ -81,6 +113,7 @@ impl<B: ModelBackend> Trainer<B> {
             train,
             teacher: None,
             penalty: None,
+            checkpoint: None,
         }
     }
 
@@ -101,6 +134,15 @@ impl<B: ModelBackend> Trainer<B> {
         }
     }
 
+    /// Writes the state to a file after every so many steps, and goes on from that file if it is
+    /// there; the result is that of a run without a break. The file stays when training ends.
+    pub fn with_checkpoint(self, path: impl Into<PathBuf>, every: usize) -> Self {
+        Self {
+            checkpoint: Some(Checkpoint::new(path, every)),
+            ..self
+        }
+    }
+
     /// Trains on the normal images of a category.
     ///
     /// The same seed gives the same model, on the same machine and backend, as long as nothing
@@ -109,7 +151,8 @@ impl<B: ModelBackend> Trainer<B> {
     /// # Errors
     ///
     /// [`Error::Setting`] for a configuration out of range or a training set of fewer than two
-    /// images, the errors of reading images, and [`Error::NanScore`] if training diverges.
+    /// images, the errors of reading images, [`Error::NanScore`] if training diverges, and those of
+    /// reading and writing a checkpoint, [`Error::Format`] for one of another training.
     pub fn fit(self, images: &ImageSet, device: &B::Device) -> Result<Trained<B>> {
         self.fit_watched(images, device, &[], |_| Ok(()))
     }
@@ -132,6 +175,15 @@ impl<B: ModelBackend> Trainer<B> {
         };
         self.config.validate()?;
         self.train.validate()?;
+        let [rows, columns] = self.config.output_size()?;
+        let tiles = self.train.tiles;
+        if tiles > 1 && (self.config.padding || tiles > rows.min(columns)) {
+            return Err(Error::Setting {
+                name: "tiles",
+                value: tiles.to_string(),
+                rule: "1 with padded networks, and no more than the rows or columns of a map",
+            });
+        }
         if images.len() < 2 {
             return Err(Error::Setting {
                 name: "training images",
@@ -140,9 +192,8 @@ impl<B: ModelBackend> Trainer<B> {
             });
         }
         let size = self.config.image_size;
-        let mut rng = StdRng::seed_from_u64(self.train.seed);
         let mut order: Vec<usize> = (0..images.len()).collect();
-        order.shuffle(&mut rng);
+        order.shuffle(&mut StdRng::seed_from_u64(self.train.seed));
         let held_out = (self.train.validation * images.len() as f64).ceil() as usize;
         let (train, validation) = order.split_at(images.len() - held_out.min(images.len() - 1));
         let load = |part: &[usize]| -> Result<Vec<RgbImage>> {
@@ -185,7 +236,7 @@ impl<B: ModelBackend> Trainer<B> {
         let student = model.student.warmed(&first, self.train.warm_layers);
         let teacher = self.normalise(Teacher::new(teacher, device), &train, device);
         let parts = [train.as_slice(), &validation];
-        let (student, losses) = self.run(student, &teacher, parts, device, rng, &mut watch)?;
+        let (student, losses) = self.run(student, &teacher, parts, device, &mut watch)?;
 
         let model = HypAd {
             teacher,
@@ -218,7 +269,6 @@ impl<B: ModelBackend> Trainer<B> {
         teacher: &Teacher<B>,
         images: [&[RgbImage]; 2],
         device: &B::Device,
-        rng: StdRng,
         watch: &mut Watch<B>,
     ) -> Result<(Student<Autodiff<B>>, Vec<f32>)> {
         let [images, validation] = images;
@@ -227,43 +277,68 @@ impl<B: ModelBackend> Trainer<B> {
             weight_decay: self.train.weight_decay.into(),
         }
         .init();
-        let size = self.config.image_size;
+        let (size, places) = (self.config.image_size, self.config.output_size()?);
         let bar = self.bar(
             self.train.steps,
             "{bar:30} step {pos}/{len}, {msg}, {eta} left",
         );
-        let mut losses = Vec::with_capacity(self.train.steps);
+        let mut course = TrainCourse {
+            model: self.config.clone(),
+            train: self.train.comparable(),
+            teacher: teacher.mean().into_data().iter::<f32>().collect(),
+            images: images.len(),
+            seconds: 0.0,
+            losses: Vec::with_capacity(self.train.steps),
+        };
+        if let Some(checkpoint) = &self.checkpoint
+            && let Some(resumed) = checkpoint.read(student.clone(), optimiser.clone(), &course)?
+        {
+            (student, optimiser, course) = (resumed.module, resumed.optimiser, resumed.course);
+        }
+        bar.set_position(course.losses.len() as u64);
         let mut features = FeatureCache::new(images.len(), self.train.feature_cache);
-        let mut feed = Feed::new(images, self.penalty.as_ref(), size, &self.train, rng);
-        let mut time = Duration::ZERO;
+        let mut feed = Feed::new(images, self.penalty.as_ref(), [size, places], &self.train);
         std::thread::scope(|scope| {
             let (sender, samples) = sync_channel(AHEAD);
-            let steps = self.train.steps;
+            let steps = course.losses.len()..self.train.steps;
+            let ahead = steps.clone();
             scope.spawn(move || {
                 // Sending fails when the steps have ended with an error.
-                (0..steps).try_for_each(|_| sender.send(feed.next()))
+                ahead
+                    .into_iter()
+                    .try_for_each(|step| sender.send(feed.step(step)))
             });
-            for (step, sample) in samples.into_iter().enumerate() {
+            for (step, sample) in steps.zip(samples) {
                 let start = Instant::now();
                 let sample = sample?;
+                // What dropout leaves out is the step's alone.
+                B::seed(
+                    device,
+                    rng(self.train.seed, Purpose::Dropout, step).random(),
+                );
                 let tensor = |pixels: &[f32]| to_tensor::<B>(pixels, size, device);
                 let (image, jittered) = (tensor(&sample.image), tensor(&sample.jittered));
+                let seen = match sample.window {
+                    Some(window) => window.of_image(jittered.clone()),
+                    None => jittered.clone(),
+                };
                 let batch = Batch {
                     teacher: features.get(sample.index, device, || teacher.forward(image.clone())),
-                    teacher_jittered: teacher.forward(jittered.clone()),
+                    teacher_jittered: teacher.forward(seen),
                     image,
                     jittered,
                     penalty: sample.penalty.as_deref().map(tensor),
+                    window: sample.window,
                 };
                 let loss = student_loss(&student, &embedding, self.config.hard_quantile, batch)?;
                 let grads = GradientsParams::from_grads(loss.backward(), &student);
                 student = optimiser.step(self.train.learning_rate_at(step), student, grads);
 
                 let loss: f32 = loss.into_data().iter::<f32>().next().unwrap_or(f32::NAN);
-                losses.push(loss);
+                course.losses.push(loss);
                 bar.set_message(format!("loss {loss:.4}"));
                 bar.inc(1);
-                time += start.elapsed();
+                course.seconds += start.elapsed().as_secs_f64();
                 if watch.steps.contains(&(step + 1)) {
                     let model = HypAd {
                         teacher: teacher.clone(),
@@ -271,14 +346,18 @@ impl<B: ModelBackend> Trainer<B> {
                     };
                     let progress = Progress {
                         step: step + 1,
-                        time,
+                        time: Duration::from_secs_f64(course.seconds),
                         detector: &self.calibrate(model, validation, device)?,
                     };
                     (watch.call)(progress)?;
                 }
+                // Last: what was watched is not watched again.
+                if let Some(checkpoint) = &self.checkpoint {
+                    checkpoint.write(&student, &optimiser, &course)?;
+                }
             }
             bar.finish_and_clear();
-            Ok((student, losses))
+            Ok((student, course.losses))
         })
     }
 
@@ -295,18 +374,18 @@ impl<B: ModelBackend> Trainer<B> {
             .wrap_iter(images.iter())
             .map(|image| detector.raw_maps(image));
         let maps = maps.collect::<Result<Vec<_>>>()?;
-        let pool = |of: fn(&RawMaps) -> &Vec<f32>| maps.iter().flat_map(of).copied().collect();
+        let pool = |of: fn(&Maps) -> &Vec<f32>| maps.iter().flat_map(of).copied().collect();
         let (student, autoencoder): (Vec<f32>, Vec<f32>) =
             (pool(|m| &m.student), pool(|m| &m.autoencoder));
         let quantiles = self.train.map_quantiles;
         detector.student_map = MapNormalisation::fit(&student, quantiles)?;
         detector.autoencoder_map = MapNormalisation::fit(&autoencoder, quantiles)?;
 
-        let score = |maps: &RawMaps| {
-            let map = detector.combine(&maps.student, &maps.autoencoder);
+        let score = |maps: Maps| {
+            let map = detector.normalise(maps).mean();
             f64::from(map.into_iter().fold(f32::NEG_INFINITY, f32::max))
         };
-        let scores: Vec<f64> = maps.iter().map(score).collect();
+        let scores: Vec<f64> = maps.into_iter().map(score).collect();
         let count = scores.len() as f64;
         let mean = scores.iter().sum::<f64>() / count;
         let variance = scores.iter().map(|s| (s - mean).powi(2)).sum::<f64>() / count;

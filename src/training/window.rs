@@ -1,0 +1,106 @@
+//! A part of an image: some places of a feature map, and the pixels that they see.
+
+use burn::tensor::{Tensor, backend::Backend};
+
+use crate::model::PdnConfig;
+
+/// A rectangle of outputs of an unpadded patch description network, in rows and columns of its
+/// feature map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// First row.
+    pub top: usize,
+    /// First column.
+    pub left: usize,
+    /// Number of rows.
+    pub height: usize,
+    /// Number of columns.
+    pub width: usize,
+}
+
+impl Window {
+    /// One of the `count` × `count` windows of one size that cover a map of these rows and columns,
+    /// counted row by row. They overlap where `count` does not divide the size.
+    pub(crate) fn tile(index: usize, count: usize, [rows, columns]: [usize; 2]) -> Self {
+        let (height, width) = (rows.div_ceil(count), columns.div_ceil(count));
+        let first = |index: usize, room: usize| index * room / (count - 1).max(1);
+        Self {
+            top: first(index / count, rows - height),
+            left: first(index % count, columns - width),
+            height,
+            width,
+        }
+    }
+
+    /// This part of a feature map.
+    ///
+    /// # Shapes
+    ///
+    /// - features: `[batch, channels, h, w]`
+    /// - output: `[batch, channels, height, width]`
+    pub fn of_features<B: Backend>(&self, features: Tensor<B, 4>) -> Tensor<B, 4> {
+        features
+            .narrow(2, self.top, self.height)
+            .narrow(3, self.left, self.width)
+    }
+
+    /// What this part of the feature map sees of the image.
+    ///
+    /// # Shapes
+    ///
+    /// - image: `[batch, 3, h, w]`
+    /// - output: `[batch, 3, 4 (height − 1) + 33, 4 (width − 1) + 33]`
+    pub fn of_image<B: Backend>(&self, image: Tensor<B, 4>) -> Tensor<B, 4> {
+        let seen = |places: usize| PdnConfig::STRIDE * (places - 1) + PdnConfig::PATCH;
+        let pixels = Window {
+            top: PdnConfig::STRIDE * self.top,
+            left: PdnConfig::STRIDE * self.left,
+            height: seen(self.height),
+            width: seen(self.width),
+        };
+        pixels.of_features(image)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Pdn, PdnSize};
+    use burn::backend::Flex;
+    use burn::tensor::{Distribution, Tolerance};
+
+    #[test]
+    fn the_network_sees_the_same_in_a_window() {
+        let device = Default::default();
+        let pdn: Pdn<Flex> = PdnConfig::new(PdnSize::Small, 5).init(&device);
+        let image = Tensor::random([2, 3, 70, 91], Distribution::Default, &device);
+        let whole = pdn.forward(image.clone());
+        let [_, _, rows, columns] = whole.dims();
+        for index in 0..9 {
+            let window = Window::tile(index, 3, [rows, columns]);
+            let part = pdn.forward(window.of_image(image.clone())).into_data();
+            let of_whole = window.of_features(whole.clone()).into_data();
+            part.assert_approx_eq::<f32>(&of_whole, Tolerance::absolute(1e-6));
+        }
+    }
+
+    #[test]
+    fn tiles_cover_the_map() {
+        for (size, count) in [([56, 56], 2), ([56, 56], 4), ([10, 7], 3), ([5, 4], 1)] {
+            let mut seen = vec![0; size[0] * size[1]];
+            for index in 0..count * count {
+                let tile = Window::tile(index, count, size);
+                for row in tile.top..tile.top + tile.height {
+                    for column in tile.left..tile.left + tile.width {
+                        seen[row * size[1] + column] += 1;
+                    }
+                }
+            }
+            let divides = size.iter().all(|s| s.is_multiple_of(count));
+            assert!(
+                seen.iter().all(|n| *n == 1 || *n > 1 && !divides),
+                "{size:?} {count}"
+            );
+        }
+    }
+}
