@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use burn::backend::Flex;
 use clap::{Parser, ValueEnum};
 use hypad::data::{ImageSet, MvtecCategory, image::open};
+use hypad::detect::Maps;
 use hypad::files::write_whole;
 use hypad::metrics::auroc;
 use hypad::model::PdnConfig;
@@ -19,8 +20,9 @@ use plotters::prelude::*;
 use serde::{Deserialize, Serialize};
 
 /// Train detectors on categories and test them as they learn. Writes curve.csv and pictures of image
-/// AUROC and AUPRO by step and by minute; minutes are those of training alone. A run that was stopped
-/// goes on when the same command is given again.
+/// AUROC and AUPRO by step and by minute; minutes are those of training alone. The table also has the
+/// image AUROC of each of the two maps, student against teacher and against autoencoder. A run that was
+/// stopped goes on when the same command is given again.
 #[derive(Parser)]
 #[command(version)]
 struct Args {
@@ -65,6 +67,42 @@ enum Arm {
     H,
     /// HypAD without a scale before the clip
     Literal,
+}
+
+/// One line of a picture: a training.
+#[derive(Clone, Copy)]
+struct Line<'a> {
+    category: &'a MvtecCategory,
+    arm: Arm,
+    teacher: &'a str,
+}
+
+impl Line<'_> {
+    fn has(&self, point: &Point) -> bool {
+        point.category == self.category.name
+            && point.arm == format!("{:?}", self.arm)
+            && point.teacher == self.teacher
+    }
+
+    /// The file from which it goes on.
+    fn checkpoint(&self, folder: &Path) -> PathBuf {
+        let name = format!("{}_{:?}_{}", self.category.name, self.arm, self.teacher);
+        let name = name.replace(|c: char| !c.is_alphanumeric() && c != '-', "_");
+        folder.join(format!("checkpoint_{name}.safetensors"))
+    }
+}
+
+impl PartialEq for Line<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        let key = |line: &Self| {
+            (
+                line.category.name.clone(),
+                line.arm,
+                line.teacher.to_string(),
+            )
+        };
+        key(self) == key(other)
+    }
 }
 
 /// One test.
@@ -130,63 +168,81 @@ fn run(args: &Args) -> Result<()> {
         .map(|name| MvtecCategory::load(&args.data, name))
         .collect::<Result<_>>()?;
     let table = args.out.join("curve.csv");
-    let mut points: Vec<Point> = Vec::new();
-    let mut checkpoints = Vec::new();
+    let mut lines = Vec::new();
     for category in &categories {
-        let lines = args.arms.iter();
-        let lines = lines.flat_map(|arm| args.teacher.iter().map(move |teacher| (arm, teacher)));
-        for (arm, name) in lines {
-            let line = format!("{}_{arm:?}_{}", category.name, stem(name));
-            let checkpoint = args.out.join(format!("checkpoint_{line}.safetensors"));
-            let is_own = |p: &Point| {
-                p.category == category.name && p.arm == format!("{arm:?}") && p.teacher == *name
-            };
-            if checkpoint.exists() && table.exists() {
-                // This line goes on: what it had before is kept.
-                let before = read_csv(&table)?.into_iter().filter(is_own);
-                points.extend(before);
-            }
-            let model = args.model(*arm)?;
-            let teacher = PdnConfig::new(model.network, model.channels);
-            let teacher = common::teacher(name, teacher, args.recipe.seed, &device)?;
-            let mut trainer = Trainer::<Flex>::new(model, recipe.clone())
-                .with_teacher(teacher)
-                .with_checkpoint(&checkpoint, args.recipe.checkpoint_every);
-            checkpoints.push(checkpoint);
-            if let Some(folder) = &args.penalty {
-                trainer = trainer.with_penalty(ImageSet::folder(folder)?);
-            }
-            let test = |progress: Progress<Flex>| {
-                let found = test(category, progress.detector)?;
-                let point = Point {
-                    category: category.name.clone(),
-                    arm: format!("{arm:?}"),
-                    teacher: name.clone(),
-                    seed: args.recipe.seed,
-                    step: progress.step,
-                    minutes: progress.time.as_secs_f64() / 60.0,
-                    image_auroc: found.evaluation.image.auroc,
-                    pixel_auroc: found.evaluation.pixel.auroc,
-                    aupro_30: found.evaluation.aupro.at_0_3,
-                    aupro_5: found.evaluation.aupro.at_0_05,
-                    student_image_auroc: found.student,
-                    autoencoder_image_auroc: found.autoencoder,
+        for arm in &args.arms {
+            for teacher in &args.teacher {
+                let line = Line {
+                    category,
+                    arm: *arm,
+                    teacher,
                 };
-                eprintln!(
-                    "{} {:?} {name}: step {}, {:.1} minutes, image AUROC {:.4}, AUPRO@0.3 {:.4}",
-                    point.category,
-                    arm,
-                    point.step,
-                    point.minutes,
-                    point.image_auroc.unwrap_or(f64::NAN),
-                    point.aupro_30.unwrap_or(f64::NAN)
-                );
-                points.retain(|p| !is_own(p) || p.step < point.step);
-                points.push(point);
-                // After each test: what was found is never lost.
-                write_csv(&table, &points)
+                if !lines.contains(&line) {
+                    lines.push(line);
+                }
+            }
+        }
+    }
+    // What lines that go on had before; the others begin anew.
+    let goes_on = |line: &Line| line.checkpoint(&args.out).exists();
+    let mut points = match table.exists() && lines.iter().any(goes_on) {
+        true => read_csv(&table)?,
+        false => Vec::new(),
+    };
+    points.retain(|p| lines.iter().any(|line| line.has(p) && goes_on(line)));
+    write_csv(&table, &points)?;
+
+    for (place, line) in lines.iter().enumerate() {
+        let Line {
+            category,
+            arm,
+            teacher: name,
+        } = *line;
+        let model = args.model(arm)?;
+        let teacher = PdnConfig::new(model.network, model.channels);
+        let teacher = common::teacher(name, teacher, args.recipe.seed, &device)?;
+        let mut trainer = Trainer::<Flex>::new(model, recipe.clone()).with_teacher(teacher);
+        if let Some(every) = args.recipe.checkpoint_every() {
+            trainer = trainer.with_checkpoint(line.checkpoint(&args.out), every);
+        }
+        if let Some(folder) = &args.penalty {
+            trainer = trainer.with_penalty(ImageSet::folder(folder)?);
+        }
+        let test = |progress: Progress<Flex>| {
+            let found = test(category, progress.detector)?;
+            let point = Point {
+                category: category.name.clone(),
+                arm: format!("{arm:?}"),
+                teacher: name.to_string(),
+                seed: args.recipe.seed,
+                step: progress.step,
+                minutes: progress.time.as_secs_f64() / 60.0,
+                image_auroc: found.evaluation.image.auroc,
+                pixel_auroc: found.evaluation.pixel.auroc,
+                aupro_30: found.evaluation.aupro.at_0_3,
+                aupro_5: found.evaluation.aupro.at_0_05,
+                student_image_auroc: found.student,
+                autoencoder_image_auroc: found.autoencoder,
             };
-            trainer.fit_watched(&category.train, &device, &at, test)?;
+            eprintln!(
+                "{} {arm:?} {name}: step {}, {:.1} minutes, image AUROC {:.4}, AUPRO@0.3 {:.4}",
+                point.category,
+                point.step,
+                point.minutes,
+                point.image_auroc.unwrap_or(f64::NAN),
+                point.aupro_30.unwrap_or(f64::NAN)
+            );
+            // Steps after the last checkpoint are done and tested again.
+            points.retain(|p| !line.has(p) || p.step < point.step);
+            points.push(point);
+            // After each test: what was found is never lost.
+            write_csv(&table, &points)
+        };
+        trainer.fit_watched(&category.train, &device, &at, test)?;
+
+        let next = lines.get(place + 1);
+        if next.is_some_and(|next| next.category.name == category.name) {
+            continue;
         }
         let own: Vec<_> = points
             .iter()
@@ -195,9 +251,9 @@ fn run(args: &Args) -> Result<()> {
         let path = args.out.join(format!("{}.svg", category.name));
         write_picture(&path, &category.name, &own)?;
     }
-    for checkpoint in checkpoints {
+    for line in &lines {
         // What they were for is written.
-        let _ = std::fs::remove_file(checkpoint);
+        let _ = std::fs::remove_file(line.checkpoint(&args.out));
     }
     println!("results are in {}", args.out.display());
     Ok(())
@@ -213,7 +269,15 @@ struct Found {
 fn test(category: &MvtecCategory, detector: &Detector<Flex>) -> Result<Found> {
     let mut evaluator = Evaluator::new();
     let (mut labels, mut student, mut autoencoder) = (Vec::new(), Vec::new(), Vec::new());
-    let highest = |map: &[f32]| map.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    // The score that one map alone would give.
+    let alone = |map: &Vec<f32>, size| {
+        let (student, autoencoder) = (map.clone(), map.clone());
+        let maps = Maps {
+            student,
+            autoencoder,
+        };
+        Ok(detector.judge(&maps, size)?.score)
+    };
     for test in &category.test {
         let image = open(&test.path)?;
         let maps = detector.maps(&image)?;
@@ -222,14 +286,21 @@ fn test(category: &MvtecCategory, detector: &Detector<Flex>) -> Result<Found> {
         let truth = test.truth(size[0], size[1])?;
         evaluator.add(&common::name_of(test), &test.defect, &map, &truth, size)?;
         labels.push(truth.contains(&true));
-        student.push(highest(&maps.student));
-        autoencoder.push(highest(&maps.autoencoder));
+        student.push(alone(&maps.student, size)?);
+        autoencoder.push(alone(&maps.autoencoder, size)?);
     }
     Ok(Found {
         evaluation: evaluator.evaluate()?,
-        student: auroc(&student, &labels).ok(),
-        autoencoder: auroc(&autoencoder, &labels).ok(),
+        student: defined(auroc(&student, &labels))?,
+        autoencoder: defined(auroc(&autoencoder, &labels))?,
     })
+}
+
+fn defined(metric: Result<f64>) -> Result<Option<f64>> {
+    match metric {
+        Err(Error::Undefined { .. }) => Ok(None),
+        metric => metric.map(Some),
+    }
 }
 
 /// The points of a table that was written before.

@@ -202,7 +202,7 @@ fn run_on<B: ModelBackend>(args: &Args) -> Result<()> {
         .map(|name| MvtecCategory::load(&args.data, name))
         .collect::<Result<Vec<_>>>()?;
 
-    let mut results = Vec::new();
+    let (mut results, mut checkpoints) = (Vec::new(), Vec::new());
     for category in &categories {
         let run = common::Run {
             source: source.clone(),
@@ -213,6 +213,7 @@ fn run_on<B: ModelBackend>(args: &Args) -> Result<()> {
             },
             maps: args.maps.clone(),
         };
+        checkpoints.push(run.checkpoint(category));
         let report = run.go(category, &device)?;
         println!("{}:\n{}", report.category, Table::new(report.defects));
         results.push((report.category, category.test.len(), report.evaluation));
@@ -220,6 +221,10 @@ fn run_on<B: ModelBackend>(args: &Args) -> Result<()> {
     let table = common::category_table(&results);
     print!("{table}");
     table.write(args.out.join("tables/categories"))?;
+    for checkpoint in checkpoints {
+        // What they were for is written.
+        let _ = std::fs::remove_file(checkpoint);
+    }
     println!("results are in {}", args.out.display());
     Ok(())
 }
@@ -237,6 +242,6 @@ fn source<B: ModelBackend>(args: &Args, device: &B::Device) -> Result<common::So
         recipe,
         teacher: Some(teacher),
         penalty,
-        checkpoint_every: Some(args.recipe.checkpoint_every),
+        checkpoint_every: args.recipe.checkpoint_every(),
     })
 }

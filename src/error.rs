@@ -40,6 +40,13 @@ pub enum Error {
         index: usize,
     },
 
+    /// A training whose loss is no longer finite.
+    #[error("training diverged in step {step}: its loss is not finite; try a lower learning rate")]
+    Diverged {
+        /// The step, counted from 1.
+        step: usize,
+    },
+
     /// A metric that the data leaves undefined.
     #[error("{metric} is undefined: {reason}")]
     Undefined {

@@ -47,6 +47,20 @@ fn training_repeats_and_its_file_predicts_the_same() {
     assert_eq!(found.mask.len(), 128 * 140);
     assert!(found.map.iter().all(|v| v.is_finite() && *v <= found.score));
 
+    let maps = first.detector.maps(image).unwrap();
+    assert_eq!(first.detector.judge(&maps, [128, 140]).unwrap(), found);
+    let [h, w] = first.detector.config().output_size().unwrap();
+    assert_eq!([maps.student.len(), maps.autoencoder.len()], [h * w; 2]);
+    let mut longer = maps.clone();
+    longer.autoencoder.push(0.0);
+    for (maps, size) in [(&longer, [128, 140]), (&maps, [0, 140])] {
+        let error = first.detector.judge(maps, size).unwrap_err();
+        assert!(
+            matches!(error, Error::Setting { name: "maps", .. }),
+            "{error}"
+        );
+    }
+
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("new/model.safetensors");
     first.save(&path).unwrap();

@@ -2,9 +2,10 @@
 //! the backend's random numbers.
 
 use burn::backend::Flex;
+use burn::tensor::Tensor;
 use hypad::data::ImageSet;
 use hypad::model::{Pdn, PdnConfig, PdnSize, Projection};
-use hypad::training::{Progress, Schedule, TrainConfig, Trained};
+use hypad::training::{Progress, TrainConfig, Trained};
 use hypad::{Error, HypAdConfig, Trainer};
 use image::{DynamicImage, Rgb, RgbImage};
 use std::path::Path;
@@ -18,99 +19,181 @@ fn stripes(i: u32) -> DynamicImage {
 }
 
 struct Run<'a> {
+    model: HypAdConfig,
     train: TrainConfig,
     teacher: &'a Pdn<Flex>,
-    checkpoint: Option<&'a Path>,
+    penalty: u32,
+    checkpoint: Option<(&'a Path, usize)>,
+    at: &'a [usize],
     /// Ends after so many steps, as if the process had been stopped.
-    stop: Option<usize>,
+    stop: usize,
 }
 
-impl Run<'_> {
-    fn fit(&self) -> hypad::Result<Trained<Flex>> {
-        let model = HypAdConfig {
-            channels: 12,
-            projection: Projection::ChannelPooling(4),
-            image_size: [128, 128],
-            curvature: 0.3,
-            ..HypAdConfig::small()
-        };
-        let mut trainer = Trainer::<Flex>::new(model, self.train.clone())
-            .with_teacher(self.teacher.clone())
-            .with_penalty(ImageSet::images((20..23).map(stripes)));
-        if let Some(path) = self.checkpoint {
-            trainer = trainer.with_checkpoint(path, 2);
+impl<'a> Run<'a> {
+    fn new(teacher: &'a Pdn<Flex>) -> Self {
+        Self {
+            model: HypAdConfig {
+                channels: 12,
+                projection: Projection::ChannelPooling(4),
+                image_size: [128, 128],
+                curvature: 0.3,
+                ..HypAdConfig::small()
+            },
+            train: TrainConfig {
+                steps: 7,
+                validation: 0.3,
+                penalty_every: 2,
+                progress: false,
+                ..TrainConfig::fast()
+            },
+            teacher,
+            penalty: 3,
+            checkpoint: None,
+            at: &[],
+            stop: usize::MAX,
         }
-        let at: Vec<usize> = self.stop.into_iter().collect();
-        let stop = |_: Progress<Flex>| Err(Error::NanScore { index: 0 });
-        let images = ImageSet::images((0..5).map(stripes));
-        trainer.fit_watched(&images, &Default::default(), &at, stop)
     }
+
+    fn resumable(teacher: &'a Pdn<Flex>, path: &'a Path) -> Self {
+        Self {
+            checkpoint: Some((path, 2)),
+            ..Self::new(teacher)
+        }
+    }
+
+    /// What is left, and the steps that were watched.
+    fn fit(&self) -> (hypad::Result<Trained<Flex>>, Vec<usize>) {
+        let penalty = ImageSet::images((20..20 + self.penalty).map(stripes));
+        let mut trainer = Trainer::<Flex>::new(self.model.clone(), self.train.clone())
+            .with_teacher(self.teacher.clone())
+            .with_penalty(penalty);
+        if let Some((path, every)) = self.checkpoint {
+            trainer = trainer.with_checkpoint(path, every);
+        }
+        let images = ImageSet::images((0..5).map(stripes));
+        let mut watched = Vec::new();
+        let watch = |progress: Progress<Flex>| {
+            watched.push(progress.step);
+            match progress.step < self.stop {
+                true => Ok(()),
+                false => Err(Error::Diverged { step: self.stop }),
+            }
+        };
+        let trained = trainer.fit_watched(&images, &Default::default(), self.at, watch);
+        (trained, watched)
+    }
+}
+
+fn teacher(padding: bool) -> Pdn<Flex> {
+    let device = Default::default();
+    let config = PdnConfig {
+        padding,
+        ..PdnConfig::new(PdnSize::Small, 12)
+    };
+    let teacher: Pdn<Flex> = config.init(&device);
+    // Weights are drawn when they are first used: now.
+    teacher.forward(Tensor::zeros([1, 3, 128, 128], &device));
+    teacher
 }
 
 #[test]
 fn a_training_that_was_stopped_goes_on_as_if_it_had_not_been() {
-    let device = Default::default();
-    let teacher: Pdn<Flex> = PdnConfig::new(PdnSize::Small, 12).init(&device);
-    let other: Pdn<Flex> = PdnConfig::new(PdnSize::Small, 12).init(&device);
-    // Weights are drawn when they are first used: now.
-    let image = burn::tensor::Tensor::zeros([1, 3, 128, 128], &device);
-    teacher.forward(image.clone());
-    other.forward(image);
+    let own = teacher(false);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("checkpoint.safetensors");
-    let run = |checkpoint, stop| Run {
-        train: TrainConfig {
-            steps: 7,
-            schedule: Schedule::Linear,
-            tiles: 2,
-            validation: 0.3,
-            penalty_every: 2,
-            progress: false,
-            ..TrainConfig::published()
-        },
-        teacher: &teacher,
-        checkpoint,
-        stop,
+    let at = [1, 3, 5, 7];
+    let plain = Run {
+        at: &at,
+        ..Run::new(&own)
     };
-    let whole = run(None, None).fit().unwrap();
-    assert_eq!(whole.losses.len(), 7);
-    assert_eq!(whole.losses, run(None, None).fit().unwrap().losses);
+    let (whole, watched) = plain.fit();
+    let whole = whole.unwrap();
+    assert_eq!((whole.losses.len(), &watched[..]), (7, &at[..]));
+    assert_eq!(whole.losses, plain.fit().0.unwrap().losses);
+    let seen = |trained: &Trained<Flex>| trained.detector.maps(&stripes(9)).unwrap();
+    let same = |trained: &Trained<Flex>| {
+        assert_eq!(trained.losses, whole.losses);
+        assert_eq!(trained.detector.threshold, whole.detector.threshold);
+        assert_eq!(seen(trained), seen(&whole));
+    };
 
-    // Stopped in step 5: the state after step 4 is there, and the loss of the rest the same.
-    assert!(run(Some(&path), Some(5)).fit().is_err());
-    let resumed = run(Some(&path), None).fit().unwrap();
-    assert_eq!(resumed.losses, whole.losses);
-    assert_eq!(resumed.detector.threshold, whole.detector.threshold);
+    // Stopped in step 5: the state after step 4 is there. The second time all steps are done.
+    let stopped = Run {
+        at: &at,
+        stop: 5,
+        ..Run::resumable(&own, &path)
+    };
+    let (error, watched) = stopped.fit();
+    assert!(error.is_err());
+    assert_eq!(watched, [1, 3, 5]);
+    let resumable = Run {
+        at: &at,
+        ..Run::resumable(&own, &path)
+    };
+    for expected in [&at[2..], &[]] {
+        let (resumed, watched) = resumable.fit();
+        let resumed = resumed.unwrap();
+        same(&resumed);
+        assert!(resumed.time > whole.time / 8);
+        assert_eq!(watched, expected);
+    }
 
+    let other = teacher(false);
     let elsewhere = [
+        Run::resumable(&other, &path),
         Run {
-            teacher: &other,
-            ..run(Some(&path), None)
+            penalty: 2,
+            ..Run::resumable(&own, &path)
         },
         Run {
             train: TrainConfig {
                 seed: 1,
-                ..run(None, None).train
+                ..Run::new(&own).train
             },
-            ..run(Some(&path), None)
+            ..Run::resumable(&own, &path)
         },
     ];
     for run in elsewhere {
-        let error = run.fit().unwrap_err().to_string();
+        let error = run.fit().0.unwrap_err().to_string();
         assert!(
             error.contains("checkpoint.safetensors") && error.contains("another recipe"),
             "{error}"
         );
     }
+    let bytes = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+    let cut = Run::resumable(&own, &path).fit().0;
+    assert!(matches!(cut, Err(Error::Format { .. })));
+
+    settings_that_do_not_go_together_are_refused(&own);
+}
+
+fn settings_that_do_not_go_together_are_refused(own: &Pdn<Flex>) {
+    let padded = teacher(true);
+    let path = Path::new("never written");
+    let wrong = |run: Run, expected: &str| match run.fit().0 {
+        Err(Error::Setting { name, .. }) => assert_eq!(name, expected),
+        other => panic!("{other:?}"),
+    };
+    let never = Run {
+        checkpoint: Some((path, 0)),
+        ..Run::new(own)
+    };
+    wrong(never, "checkpoint interval");
     let too_many = Run {
         train: TrainConfig {
             tiles: 25,
-            ..run(None, None).train
+            ..Run::new(own).train
         },
-        ..run(None, None)
+        ..Run::new(own)
     };
-    assert!(matches!(
-        too_many.fit(),
-        Err(Error::Setting { name: "tiles", .. })
-    ));
+    wrong(too_many, "tiles");
+    let padded = Run {
+        model: HypAdConfig {
+            padding: true,
+            ..Run::new(own).model
+        },
+        ..Run::new(&padded)
+    };
+    wrong(padded, "tiles");
 }

@@ -49,11 +49,17 @@ pub struct Run<B: ModelBackend> {
 }
 
 impl<B: ModelBackend> Run<B> {
+    /// The file from which training on a category goes on. It is left to the caller to remove it.
+    pub fn checkpoint(&self, category: &MvtecCategory) -> PathBuf {
+        let name = format!("checkpoint_{}.safetensors", category.name);
+        self.out.join(name)
+    }
+
     /// Trains or loads, tests and writes everything.
     pub fn go(self, category: &MvtecCategory, device: &B::Device) -> Result<Report> {
-        let started = Instant::now();
-        let (detector, recipe) = match self.source {
-            Source::File(path) => (Detector::load(path, device)?, None),
+        let checkpoint = self.checkpoint(category);
+        let (detector, recipe, train) = match self.source {
+            Source::File(path) => (Detector::load(path, device)?, None, None),
             Source::Training {
                 model,
                 recipe,
@@ -68,21 +74,15 @@ impl<B: ModelBackend> Run<B> {
                 if let Some(penalty) = penalty {
                     trainer = trainer.with_penalty(penalty);
                 }
-                let checkpoint = format!("checkpoint_{}.safetensors", category.name);
-                let checkpoint = self.out.join(checkpoint);
                 if let Some(every) = checkpoint_every {
-                    trainer = trainer.with_checkpoint(&checkpoint, every);
+                    trainer = trainer.with_checkpoint(checkpoint, every);
                 }
                 let trained = trainer.fit(&category.train, device)?;
                 trained.save(self.out.join("model.safetensors"))?;
-                if checkpoint_every.is_some() {
-                    // What it was for is written.
-                    let _ = std::fs::remove_file(checkpoint);
-                }
-                (trained.detector, Some(recipe))
+                let time = trained.time.as_secs_f64();
+                (trained.detector, Some(recipe), Some(time))
             }
         };
-        let train = recipe.as_ref().map(|_| started.elapsed().as_secs_f64());
 
         let started = Instant::now();
         let mut predicting = 0.0;

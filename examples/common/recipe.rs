@@ -3,12 +3,12 @@
 use hypad::training::Schedule;
 use hypad::{Result, TrainConfig};
 
-/// A schedule of training.
+/// A recipe of training.
 #[derive(Clone, Copy, clap::ValueEnum)]
 pub enum Recipe {
-    /// A quarter of an hour on two cores
+    /// A quarter of an hour on two cores: 2000 steps, rate 5e-4, linear, 3 warm layers, 2 tiles
     Fast,
-    /// The paper's 70,000 steps
+    /// The paper's: 70,000 steps, rate 1e-4, step, no warm layer, 1 tile
     Published,
 }
 
@@ -20,10 +20,10 @@ enum ScheduleFlag {
 
 #[derive(clap::Args)]
 pub struct RecipeFlags {
-    /// The schedule; the flags below change parts of it
+    /// The recipe; the flags below change parts of it
     #[arg(long, default_value = "fast")]
     recipe: Recipe,
-    /// Training steps of one image each [default: the recipe's, as below]
+    /// Training steps of one image each
     #[arg(long)]
     steps: Option<usize>,
     /// Learning rate of Adam
@@ -38,22 +38,27 @@ pub struct RecipeFlags {
     /// First convolutions of the student that start as the teacher's
     #[arg(long)]
     warm_layers: Option<usize>,
-    /// The autoencoder's terms of a step are taken in one of N x N parts of the image
+    /// The autoencoder's terms of a step are taken in one of N x N parts of the image; 1: everywhere
     #[arg(long, value_name = "N")]
     tiles: Option<usize>,
     /// The student sees a penalty image in every so many steps
     #[arg(long)]
     penalty_every: Option<usize>,
     /// Steps after which a checkpoint is written to the folder of the results, from which the same
-    /// command goes on
+    /// command goes on; 0: none
     #[arg(long, value_name = "STEPS", default_value_t = 500)]
-    pub checkpoint_every: usize,
+    checkpoint_every: usize,
     /// Seed of all that is random
     #[arg(long, default_value_t = TrainConfig::default().seed)]
     pub seed: u64,
 }
 
 impl RecipeFlags {
+    /// Steps between checkpoints, if there shall be any.
+    pub fn checkpoint_every(&self) -> Option<usize> {
+        (self.checkpoint_every > 0).then_some(self.checkpoint_every)
+    }
+
     pub fn config(&self) -> Result<TrainConfig> {
         let base = match self.recipe {
             Recipe::Fast => TrainConfig::fast(),

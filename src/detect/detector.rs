@@ -148,6 +148,15 @@ impl<B: ModelBackend> Detector<B> {
     ///
     /// [`Error::Setting`](crate::Error) for maps that are not of this detector's size.
     pub fn judge(&self, maps: &Maps, [width, height]: [usize; 2]) -> Result<Detection> {
+        let [h, w] = self.config.output_size()?;
+        let lengths = [maps.student.len(), maps.autoencoder.len()];
+        if lengths != [h * w; 2] || height * width == 0 {
+            return Err(Error::Setting {
+                name: "maps",
+                value: format!("{lengths:?} values for {width} x {height} pixels"),
+                rule: "as many values as the networks have outputs, and at least one pixel",
+            });
+        }
         let map = self.to_image_size(maps.mean(), height, width)?;
         Ok(Detection {
             score: map.iter().copied().fold(f32::NEG_INFINITY, f32::max),
@@ -187,18 +196,16 @@ impl<B: ModelBackend> Detector<B> {
     /// Sets the map into its place in the image: the margin, then bilinear, half-pixel centres.
     fn to_image_size(&self, map: Vec<f32>, height: usize, width: usize) -> Result<Vec<f32>> {
         let [h, w] = self.config.output_size()?;
-        if map.len() != h * w || height * width == 0 {
-            return Err(Error::Setting {
-                name: "maps",
-                value: format!("{} values for {width} x {height} pixels", map.len()),
-                rule: "as many values as the networks have outputs, and at least one pixel",
-            });
-        }
         let map = Tensor::<B, 4>::from_data(TensorData::new(map, [1, 1, h, w]), &self.device);
         let margin = if self.config.padding { 0 } else { MAP_MARGIN };
         let unseen = match self.config.margin {
             Margin::NoDistance => {
-                0.5 * self.student_map.apply(0.0) + 0.5 * self.autoencoder_map.apply(0.0)
+                let (student, autoencoder) = (vec![0.0], vec![0.0]);
+                let agreeing = Maps {
+                    student,
+                    autoencoder,
+                };
+                self.normalise(agreeing).mean()[0]
             }
             Margin::Zero => 0.0,
         };

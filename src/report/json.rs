@@ -44,7 +44,7 @@ pub struct Report {
 /// Wall-clock seconds.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Seconds {
-    /// Training, reading the images included; `null` without.
+    /// The steps of training, those before a break included; `null` without.
     pub train: Option<f64>,
     /// Testing all images, metrics included.
     pub evaluate: f64,

@@ -24,11 +24,19 @@ type Records<B, M> = <Optimiser<B, M> as Optimizer<M, Autodiff<B>>>::Record;
 
 /// What a training has done so far.
 pub trait Course: Serialize + DeserializeOwned {
-    /// How many steps.
-    fn steps(&self) -> usize;
+    /// How many steps, and of how many.
+    fn steps(&self) -> (usize, usize);
 
     /// Whether this is the course of a training that began like this one.
     fn continues(&self, start: &Self) -> bool;
+}
+
+/// Whether two channel statistics are of the same network and images. Sums may be rounded in another
+/// order where the device so chooses.
+pub fn same_statistics(a: &[f32], b: &[f32]) -> bool {
+    let largest = b.iter().fold(0.0_f32, |largest, v| largest.max(v.abs()));
+    let near = |(a, b): (&f32, &f32)| (a - b).abs() <= 1e-4 * largest;
+    a.len() == b.len() && a.iter().zip(b).all(near)
 }
 
 /// What a file held.
@@ -50,15 +58,31 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// A file to write after every so many steps; 0 is taken for 1.
+    /// A file to write after every so many steps.
     pub fn new(path: impl Into<PathBuf>, every: usize) -> Self {
         Self {
             path: path.into(),
-            every: every.max(1),
+            every,
         }
     }
 
-    /// Writes the state whole, if it is due.
+    /// Checks the interval.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Setting`] for 0.
+    pub fn validate(&self) -> Result<()> {
+        match self.every {
+            0 => Err(Error::Setting {
+                name: "checkpoint interval",
+                value: "0".into(),
+                rule: "at least 1 step",
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes the state whole, if it is due or the last.
     ///
     /// # Errors
     ///
@@ -69,7 +93,8 @@ impl Checkpoint {
         optimiser: &Optimiser<B, M>,
         course: &impl Course,
     ) -> Result<()> {
-        if !course.steps().is_multiple_of(self.every) {
+        let (step, steps) = course.steps();
+        if !step.is_multiple_of(self.every) && step != steps {
             return Ok(());
         }
         let records = optimiser.to_record();
@@ -105,7 +130,8 @@ impl Checkpoint {
             .get(COURSE)
             .and_then(|text| serde_json::from_str(text).ok());
         let course: C = course.ok_or_else(|| self.broken("not a checkpoint of this training"))?;
-        if !course.continues(start) {
+        let (steps, all) = course.steps();
+        if !course.continues(start) || steps > all {
             let reason = "a checkpoint of another recipe, teacher or set of images; remove it, or \
                           write results to another folder";
             return Err(self.broken(reason));
@@ -117,7 +143,7 @@ impl Checkpoint {
         for (moment, is_second) in [(&first, false), (&second, true)] {
             moment.visit(&mut IntoRecords::<B, M> {
                 records: &mut records,
-                steps: course.steps(),
+                steps,
                 second: is_second,
             });
         }

@@ -15,7 +15,7 @@ pub enum Schedule {
         /// At least 0.
         factor: f64,
     },
-    /// From the first step to the last, to 0.
+    /// With every step by the same amount; the step after the last would have 0.
     Linear,
 }
 
@@ -48,10 +48,12 @@ pub struct TrainConfig {
     /// but the last): 0.
     pub warm_layers: usize,
     /// The autoencoder's terms of a step are taken in one of `tiles` × `tiles` parts of the image,
-    /// drawn at random, which spares the teacher and the student the others: 1, the whole image.
-    #[serde(default = "one")]
+    /// drawn at random, which spares the teacher and the student the others: 1, the whole image. The
+    /// parts overlap where it does not divide the rows or columns of the feature maps. Padded networks
+    /// take 1 only.
     pub tiles: usize,
-    /// Seed of the split, the order, the initial weights, dropout and augmentation.
+    /// Seed of all that is random: split, order, initial weights, dropout, augmentation, parts of
+    /// images, penalty images.
     pub seed: u64,
     /// Mebibytes of memory for teacher features of training images, which are then computed once;
     /// 2.3 each at 256 × 256. Changes the time, not the result.
@@ -92,7 +94,8 @@ impl TrainConfig {
     }
 
     /// A quarter of an hour on two cores: few steps at a high learning rate, from a student whose
-    /// first convolutions are the teacher's.
+    /// first convolutions are the teacher's, with the autoencoder's terms in a quarter of the image.
+    /// For unpadded networks.
     pub fn fast() -> Self {
         Self {
             steps: 2000,
@@ -209,10 +212,6 @@ impl TrainConfig {
             ..self.clone()
         }
     }
-}
-
-fn one() -> usize {
-    1
 }
 
 #[cfg(test)]

@@ -13,9 +13,10 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::sync::mpsc::sync_channel;
+use std::time::{Duration, Instant};
 
 use super::adam::Adam;
-use super::checkpoint::{Checkpoint, Course};
+use super::checkpoint::{Checkpoint, Course, same_statistics};
 use super::moments::Moments;
 use super::random::{Purpose, Rounds, rng};
 use crate::data::ImageSet;
@@ -218,6 +219,8 @@ pub struct Distilled<B: Backend> {
     pub losses: Vec<f32>,
     /// Step and loss on the images held out, as they are; empty if there are none.
     pub validation: Vec<(usize, f32)>,
+    /// The time from the first step to the last, without what a break cost.
+    pub time: Duration,
 }
 
 /// What a distillation has done so far.
@@ -226,17 +229,22 @@ struct DistillCourse {
     config: DistillConfig,
     /// How many images it draws from.
     images: usize,
+    /// The mean of each channel of the targets, which depends on the backbone and the images.
+    targets: Vec<f32>,
+    time: Duration,
     losses: Vec<f32>,
     validation: Vec<(usize, f32)>,
 }
 
 impl Course for DistillCourse {
-    fn steps(&self) -> usize {
-        self.losses.len()
+    fn steps(&self) -> (usize, usize) {
+        (self.losses.len(), self.config.steps)
     }
 
     fn continues(&self, start: &Self) -> bool {
-        self.config == start.config && self.images == start.images
+        self.config == start.config
+            && self.images == start.images
+            && same_statistics(&self.targets, &start.targets)
     }
 }
 
@@ -260,7 +268,8 @@ impl<B: ModelBackend> Distiller<B> {
     }
 
     /// Writes the state to a file after every so many steps, and goes on from that file if it is
-    /// there; the result is that of a run without a break.
+    /// there; the result is that of a run without a break on the same machine and backend. After the
+    /// last step it is written as well.
     pub fn with_checkpoint(self, path: impl Into<PathBuf>, every: usize) -> Self {
         Self {
             checkpoint: Some(Checkpoint::new(path, every)),
@@ -277,6 +286,9 @@ impl<B: ModelBackend> Distiller<B> {
     pub fn fit(&self, images: &ImageSet, device: &B::Device) -> Result<Distilled<B>> {
         let config = &self.config;
         config.validate()?;
+        if let Some(checkpoint) = &self.checkpoint {
+            checkpoint.validate()?;
+        }
         if images.len() < 2 {
             return Err(Error::Setting {
                 name: "images to distil with",
@@ -301,21 +313,6 @@ impl<B: ModelBackend> Distiller<B> {
             weight_decay: config.weight_decay.into(),
         }
         .init();
-        let mut course = DistillCourse {
-            config: DistillConfig {
-                progress: true,
-                ..config.clone()
-            },
-            images: images.len(),
-            losses: Vec::with_capacity(config.steps),
-            validation: Vec::new(),
-        };
-        if let Some(checkpoint) = &self.checkpoint
-            && let Some(resumed) = checkpoint.read(network.clone(), optimiser.clone(), &course)?
-        {
-            (network, optimiser, course) = (resumed.module, resumed.optimiser, resumed.course);
-        }
-
         let statistics = &train[..train.len().min(config.statistics)];
         let bar = self.bar(statistics.len(), "normalising the targets {pos}/{len}");
         let mut moments = Moments::new(TARGET_CHANNELS);
@@ -325,6 +322,22 @@ impl<B: ModelBackend> Distiller<B> {
         }
         let channels = [1, TARGET_CHANNELS, 1, 1];
         let [mean, std] = [moments.mean::<B>(device), moments.std(device)];
+        let mut course = DistillCourse {
+            config: DistillConfig {
+                progress: true,
+                ..config.clone()
+            },
+            images: images.len(),
+            targets: mean.to_data().iter::<f32>().collect(),
+            time: Duration::ZERO,
+            losses: Vec::with_capacity(config.steps),
+            validation: Vec::new(),
+        };
+        if let Some(checkpoint) = &self.checkpoint
+            && let Some(resumed) = checkpoint.read(network.clone(), optimiser.clone(), &course)?
+        {
+            (network, optimiser, course) = (resumed.module, resumed.optimiser, resumed.course);
+        }
         let [mean, std] = [mean.reshape(channels), std.reshape(channels)];
         let pair = |pixels: Vec<RgbImage>| -> Result<[Tensor<B, 4>; 2]> {
             let small = pixels.iter().map(|image| self.small(image, device));
@@ -335,6 +348,7 @@ impl<B: ModelBackend> Distiller<B> {
 
         let bar = self.bar(config.steps, "{bar:30} step {pos}/{len}, {msg}, {eta} left");
         bar.set_position(course.losses.len() as u64);
+        bar.reset_eta();
         let pair = &pair;
         let mut draw = Draw {
             distiller: self,
@@ -352,6 +366,7 @@ impl<B: ModelBackend> Distiller<B> {
                     .into_iter()
                     .try_for_each(|step| sender.send(draw.step(step).and_then(pair)))
             });
+            let (before, started) = (course.time, Instant::now());
             for (step, ready) in steps.zip(pairs) {
                 let [image, targets] = ready?.map(Tensor::<Autodiff<B>, 4>::from_inner);
                 let loss = (network.forward(image) - targets).square().mean();
@@ -372,6 +387,7 @@ impl<B: ModelBackend> Distiller<B> {
                         .validation
                         .push((step, sum / validation.len() as f32));
                 }
+                course.time = before + started.elapsed();
                 if let Some(checkpoint) = &self.checkpoint {
                     checkpoint.write(&network, &optimiser, &course)?;
                 }
@@ -387,6 +403,7 @@ impl<B: ModelBackend> Distiller<B> {
             teacher: network.valid().unpadded(config.size),
             losses: course.losses,
             validation: course.validation,
+            time: course.time,
         })
     }
 

@@ -68,7 +68,8 @@ pub struct Batch<B: Backend> {
 ///
 /// # Errors
 ///
-/// As [`hard_mean`].
+/// As [`hard_mean`], and [`Error::Setting`](crate::Error) for a window that does not lie in the
+/// feature map, or with padded networks, which see other borders in it.
 pub fn student_loss<B: ModelBackend>(
     student: &Student<Autodiff<B>>,
     embedding: &Embedding,
@@ -91,7 +92,11 @@ pub fn student_loss<B: ModelBackend>(
     // The autoencoder looks at the whole image in any case.
     let autoencoder = student.autoencoder(jittered.clone());
     let (autoencoder, seen) = match batch.window {
-        Some(window) => (window.of_features(autoencoder), window.of_image(jittered)),
+        Some(window) => {
+            let [_, _, rows, columns] = autoencoder.dims();
+            window.check([rows, columns], student.is_padded())?;
+            (window.of_features(autoencoder), window.of_image(jittered))
+        }
         None => (autoencoder, jittered),
     };
     let of_autoencoder = student.of_autoencoder(seen);

@@ -2,6 +2,7 @@
 
 use burn::tensor::{Tensor, backend::Backend};
 
+use crate::error::{Error, Result};
 use crate::model::PdnConfig;
 
 /// A rectangle of outputs of an unpadded patch description network, in rows and columns of its
@@ -32,12 +33,32 @@ impl Window {
         }
     }
 
+    /// Whether it is a part of a map of these rows and columns, of an unpadded network.
+    pub(super) fn check(&self, [rows, columns]: [usize; 2], padded: bool) -> Result<()> {
+        let within = |first: usize, count: usize, all: usize| {
+            count > 0 && first.checked_add(count).is_some_and(|end| end <= all)
+        };
+        let fits = within(self.top, self.height, rows) && within(self.left, self.width, columns);
+        if fits && !padded {
+            return Ok(());
+        }
+        Err(Error::Setting {
+            name: "window",
+            value: format!("{self:?}"),
+            rule: "within the feature map, not empty, and of an unpadded network",
+        })
+    }
+
     /// This part of a feature map.
     ///
     /// # Shapes
     ///
     /// - features: `[batch, channels, h, w]`
     /// - output: `[batch, channels, height, width]`
+    ///
+    /// # Panics
+    ///
+    /// If it is not within the map.
     pub fn of_features<B: Backend>(&self, features: Tensor<B, 4>) -> Tensor<B, 4> {
         features
             .narrow(2, self.top, self.height)
@@ -50,6 +71,10 @@ impl Window {
     ///
     /// - image: `[batch, 3, h, w]`
     /// - output: `[batch, 3, 4 (height − 1) + 33, 4 (width − 1) + 33]`
+    ///
+    /// # Panics
+    ///
+    /// If that is not within the image, or the window is empty.
     pub fn of_image<B: Backend>(&self, image: Tensor<B, 4>) -> Tensor<B, 4> {
         let seen = |places: usize| PdnConfig::STRIDE * (places - 1) + PdnConfig::PATCH;
         let pixels = Window {
@@ -72,15 +97,21 @@ mod tests {
     #[test]
     fn the_network_sees_the_same_in_a_window() {
         let device = Default::default();
-        let pdn: Pdn<Flex> = PdnConfig::new(PdnSize::Small, 5).init(&device);
-        let image = Tensor::random([2, 3, 70, 91], Distribution::Default, &device);
-        let whole = pdn.forward(image.clone());
-        let [_, _, rows, columns] = whole.dims();
-        for index in 0..9 {
-            let window = Window::tile(index, 3, [rows, columns]);
-            let part = pdn.forward(window.of_image(image.clone())).into_data();
-            let of_whole = window.of_features(whole.clone()).into_data();
-            part.assert_approx_eq::<f32>(&of_whole, Tolerance::absolute(1e-6));
+        for size in [PdnSize::Small, PdnSize::Medium] {
+            let pdn: Pdn<Flex> = PdnConfig::new(size, 5).init(&device);
+            let image = Tensor::random([2, 3, 70, 91], Distribution::Default, &device);
+            let whole = pdn.forward(image.clone());
+            let [_, _, rows, columns] = whole.dims();
+            for index in 0..9 {
+                let window = Window::tile(index, 3, [rows, columns]);
+                assert!(window.check([rows, columns], false).is_ok());
+                assert!(window.check([rows, columns], true).is_err());
+                let part = pdn.forward(window.of_image(image.clone())).into_data();
+                let of_whole = window.of_features(whole.clone()).into_data();
+                part.assert_approx_eq::<f32>(&of_whole, Tolerance::absolute(1e-5));
+            }
+            let last = Window::tile(8, 3, [rows, columns]);
+            assert!(last.check([rows - 1, columns], false).is_err());
         }
     }
 
