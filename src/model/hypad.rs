@@ -52,9 +52,7 @@ impl<B: Backend> Teacher<B> {
             ..self
         }
     }
-}
 
-impl<B: Backend> Teacher<B> {
     /// The mean of each channel that is subtracted: `[channels]`.
     pub(crate) fn mean(&self) -> Tensor<B, 1> {
         self.mean.val()

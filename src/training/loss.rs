@@ -213,6 +213,17 @@ mod tests {
 
     type B = Autodiff<Flex>;
 
+    /// HypAD with few channels.
+    fn narrow() -> HypAdConfig {
+        HypAdConfig {
+            channels: 24,
+            projection: Projection::ChannelPooling(8),
+            curvature: 0.3,
+            image_size: [128, 128],
+            ..HypAdConfig::small()
+        }
+    }
+
     #[test]
     fn hard_mean_passes_gradient_to_the_hardest_only() {
         let device = Default::default();
@@ -249,13 +260,7 @@ mod tests {
     #[test]
     fn patches_alone_give_the_same_gradients() {
         let device = Default::default();
-        let config = HypAdConfig {
-            channels: 24,
-            projection: Projection::ChannelPooling(8),
-            curvature: 0.3,
-            image_size: [128, 128],
-            ..HypAdConfig::small()
-        };
+        let config = narrow();
         let squared = HypAdConfig {
             distance: Distance::SquaredDifference,
             curvature: 0.0,
@@ -309,12 +314,8 @@ mod tests {
     fn windows_take_their_share_of_the_loss() {
         let device = Default::default();
         let config = HypAdConfig {
-            channels: 24,
-            projection: Projection::ChannelPooling(8),
-            curvature: 0.3,
-            image_size: [128, 128],
             dropout: 0.0,
-            ..HypAdConfig::small()
+            ..narrow()
         };
         let embedding = Embedding::new(&config).unwrap();
         let model = config.init::<B>(&device).unwrap();

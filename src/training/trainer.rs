@@ -128,7 +128,8 @@ impl<B: ModelBackend> Trainer<B> {
     }
 
     /// In every step, or every [`TrainConfig::penalty_every`], the student also sees one of these
-    /// images, of anything but the category, and is punished for imitating the teacher there. EfficientAD uses ImageNet.
+    /// images, of anything but the category, and is punished for imitating the teacher there.
+    /// EfficientAD uses ImageNet.
     pub fn with_penalty(self, images: ImageSet) -> Self {
         Self {
             penalty: Some(images),
