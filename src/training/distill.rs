@@ -4,9 +4,8 @@
 use burn::backend::Autodiff;
 use burn::module::AutodiffModule;
 use burn::optim::{GradientsParams, Optimizer};
-use burn::tensor::{Tensor, backend::Backend};
+use burn::tensor::{ElementConversion, Tensor, backend::Backend};
 use image::{RgbImage, imageops};
-use indicatif::{ProgressBar, ProgressStyle};
 use rand::seq::SliceRandom;
 use rand::{Rng, rngs::StdRng};
 use rayon::prelude::*;
@@ -16,6 +15,7 @@ use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
 use super::adam::Adam;
+use super::bar::{STEPS, progress_bar};
 use super::checkpoint::{Checkpoint, Course, same_statistics};
 use super::moments::Moments;
 use super::random::{Purpose, Rounds, rng};
@@ -314,7 +314,11 @@ impl<B: ModelBackend> Distiller<B> {
         }
         .init();
         let statistics = &train[..train.len().min(config.statistics)];
-        let bar = self.bar(statistics.len(), "normalising the targets {pos}/{len}");
+        let bar = progress_bar(
+            config.progress,
+            statistics.len(),
+            "normalising the targets {pos}/{len}",
+        );
         let mut moments = Moments::new(TARGET_CHANNELS);
         for index in bar.wrap_iter(statistics.iter()) {
             let pixels = self.crop(images.decode(*index)?, None)?;
@@ -346,7 +350,7 @@ impl<B: ModelBackend> Distiller<B> {
             Ok([small, within(targets, seen)])
         };
 
-        let bar = self.bar(config.steps, "{bar:30} step {pos}/{len}, {msg}, {eta} left");
+        let bar = progress_bar(config.progress, config.steps, STEPS);
         bar.set_position(course.losses.len() as u64);
         bar.reset_eta();
         let pair = &pair;
@@ -372,7 +376,7 @@ impl<B: ModelBackend> Distiller<B> {
                 let loss = (network.forward(image) - targets).square().mean();
                 let grads = GradientsParams::from_grads(loss.backward(), &network);
                 network = optimiser.step(config.learning_rate_at(step), network, grads);
-                let loss = number(loss.inner());
+                let loss: f32 = loss.into_scalar().elem();
                 course.losses.push(loss);
 
                 let last = step == config.steps;
@@ -381,7 +385,8 @@ impl<B: ModelBackend> Distiller<B> {
                     for index in validation {
                         let pixels = self.crop(images.decode(*index)?, None)?;
                         let [image, targets] = pair(vec![pixels])?;
-                        sum += number((network.forward(image) - targets).square().mean());
+                        let loss = (network.forward(image) - targets).square().mean();
+                        sum += loss.into_scalar().elem::<f32>();
                     }
                     course
                         .validation
@@ -464,14 +469,6 @@ impl<B: ModelBackend> Distiller<B> {
         let unit = images * constant(IMAGENET_STD) + constant(IMAGENET_MEAN);
         self.targets.forward(unit)
     }
-
-    fn bar(&self, length: usize, template: &str) -> ProgressBar {
-        if !self.config.progress {
-            return ProgressBar::hidden();
-        }
-        let style = ProgressStyle::with_template(template).unwrap_or(ProgressStyle::default_bar());
-        ProgressBar::new(length as u64).with_style(style)
-    }
 }
 
 /// Draws the images of the steps: all in random order, and again.
@@ -504,10 +501,6 @@ fn within<B: Backend>(maps: Tensor<B, 4>, side: usize) -> Tensor<B, 4> {
     let [_, _, height, width] = maps.dims();
     let [up, left] = [height, width].map(|n| (n - side) / 2);
     maps.narrow(2, up, side).narrow(3, left, side)
-}
-
-fn number<B: Backend>(loss: Tensor<B, 1>) -> f32 {
-    loss.into_data().iter::<f32>().next().unwrap_or(f32::NAN)
 }
 
 #[cfg(test)]

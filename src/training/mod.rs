@@ -1,12 +1,14 @@
 //! Training: the losses, the schedule, the loop.
 
 mod adam;
+mod bar;
 mod cache;
 mod checkpoint;
 mod config;
 mod distill;
 mod feed;
 mod loss;
+mod mining;
 mod moments;
 mod random;
 mod trainer;
@@ -15,6 +17,7 @@ mod window;
 pub use adam::{Adam, AdamState};
 pub use config::{Schedule, TrainConfig};
 pub use distill::{DistillConfig, Distilled, Distiller};
-pub use loss::{Batch, hard_mean, student_loss};
+pub use loss::{Batch, student_loss};
+pub use mining::hard_mean;
 pub use trainer::{Progress, Trained, Trainer};
 pub use window::Window;

@@ -3,9 +3,8 @@
 use burn::backend::Autodiff;
 use burn::module::AutodiffModule;
 use burn::optim::{GradientsParams, Optimizer};
-use burn::tensor::backend::Backend;
+use burn::tensor::{ElementConversion, backend::Backend};
 use image::RgbImage;
-use indicatif::{ProgressBar, ProgressStyle};
 use rand::Rng;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
@@ -14,6 +13,7 @@ use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
 use super::adam::Adam;
+use super::bar::{STEPS, progress_bar};
 use super::cache::FeatureCache;
 use super::checkpoint::{Checkpoint, Course, same_statistics};
 use super::config::TrainConfig;
@@ -206,7 +206,11 @@ impl<B: ModelBackend> Trainer<B> {
         let held_out = (self.train.validation * images.len() as f64).ceil() as usize;
         let (train, validation) = order.split_at(images.len() - held_out.min(images.len() - 1));
         let load = |part: &[usize]| -> Result<Vec<RgbImage>> {
-            let bar = self.bar(part.len(), "reading {pos}/{len} images");
+            let bar = progress_bar(
+                self.train.progress,
+                part.len(),
+                "reading {pos}/{len} images",
+            );
             bar.wrap_iter(part.iter())
                 .map(|index| images.load(*index, size))
                 .collect()
@@ -268,7 +272,11 @@ impl<B: ModelBackend> Trainer<B> {
         images: &[RgbImage],
         device: &B::Device,
     ) -> Teacher<B> {
-        let bar = self.bar(images.len(), "normalising the teacher {pos}/{len}");
+        let bar = progress_bar(
+            self.train.progress,
+            images.len(),
+            "normalising the teacher {pos}/{len}",
+        );
         let mut total = Moments::new(self.config.channels);
         for image in bar.wrap_iter(images.iter()) {
             let image = to_tensor(&unit(image), self.config.image_size, device);
@@ -293,10 +301,7 @@ impl<B: ModelBackend> Trainer<B> {
         }
         .init();
         let (size, places) = (self.config.image_size, self.config.output_size()?);
-        let bar = self.bar(
-            self.train.steps,
-            "{bar:30} step {pos}/{len}, {msg}, {eta} left",
-        );
+        let bar = progress_bar(self.train.progress, self.train.steps, STEPS);
         let mut course = TrainCourse {
             model: self.config.clone(),
             train: self.train.comparable(),
@@ -356,7 +361,7 @@ impl<B: ModelBackend> Trainer<B> {
                 let grads = GradientsParams::from_grads(loss.backward(), &student);
                 student = optimiser.step(self.train.learning_rate_at(step), student, grads);
 
-                let loss: f32 = loss.into_data().iter::<f32>().next().unwrap_or(f32::NAN);
+                let loss: f32 = loss.into_scalar().elem();
                 if !loss.is_finite() {
                     return Err(diverged);
                 }
@@ -395,7 +400,7 @@ impl<B: ModelBackend> Trainer<B> {
         device: &B::Device,
     ) -> Result<Detector<B>> {
         let mut detector = Detector::new(model, self.config.clone(), device)?;
-        let bar = self.bar(images.len(), "calibrating {pos}/{len}");
+        let bar = progress_bar(self.train.progress, images.len(), "calibrating {pos}/{len}");
         let maps = bar
             .wrap_iter(images.iter())
             .map(|image| detector.raw_maps(image));
@@ -417,13 +422,5 @@ impl<B: ModelBackend> Trainer<B> {
         let variance = scores.iter().map(|s| (s - mean).powi(2)).sum::<f64>() / count;
         detector.threshold = (mean + self.train.threshold_sigmas * variance.sqrt()) as f32;
         Ok(detector)
-    }
-
-    fn bar(&self, length: usize, template: &str) -> ProgressBar {
-        if !self.train.progress {
-            return ProgressBar::hidden();
-        }
-        let style = ProgressStyle::with_template(template).unwrap_or(ProgressStyle::default_bar());
-        ProgressBar::new(length as u64).with_style(style)
     }
 }

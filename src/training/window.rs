@@ -60,9 +60,12 @@ impl Window {
     ///
     /// If it is not within the map.
     pub fn of_features<B: Backend>(&self, features: Tensor<B, 4>) -> Tensor<B, 4> {
-        features
-            .narrow(2, self.top, self.height)
-            .narrow(3, self.left, self.width)
+        let [batch, channels, ..] = features.dims();
+        let (rows, columns) = (
+            self.top..self.top + self.height,
+            self.left..self.left + self.width,
+        );
+        features.slice([0..batch, 0..channels, rows, columns])
     }
 
     /// What this part of the feature map sees of the image.
