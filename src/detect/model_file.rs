@@ -15,7 +15,7 @@ use crate::model::{HypAdConfig, ModelBackend};
 /// Key in the header of the file.
 const KEY: &str = "hypad";
 /// Raised when the meaning of the file changes.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 #[derive(Serialize, Deserialize)]
 struct Description {

@@ -6,7 +6,7 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Dropout, DropoutConfig, PaddingConfig2d};
 use burn::tensor::{Tensor, backend::Backend};
 
-use super::ops::{ModelBackend, conv, conv_relu, resize};
+use super::ops::{ModelBackend, conv, conv_relu, dropout, resize};
 use crate::error::{Error, Result};
 
 /// Configuration of an [`Autoencoder`].
@@ -114,17 +114,11 @@ impl<B: ModelBackend> Autoencoder<B> {
         }
         x = conv(&self.bottleneck, x);
         for (layer, size) in self.decoder.iter().zip(&self.sizes) {
-            x = drop(&self.dropout, conv_relu(layer, resize(x, *size)));
+            x = dropout(&self.dropout, conv_relu(layer, resize(x, *size)));
         }
         let x = conv_relu(&self.last, resize(x, self.output));
         conv(&self.head, x)
     }
-}
-
-/// Dropout, element by element in the order in which [`conv_relu`] leaves them in memory on the CPU.
-fn drop<B: Backend>(dropout: &Dropout, x: Tensor<B, 4>) -> Tensor<B, 4> {
-    let x = dropout.forward(x.permute([0, 2, 3, 1]));
-    x.permute([0, 3, 1, 2])
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! The whole model: a frozen teacher, a student and an autoencoder.
 
 use burn::module::{Module, Param};
+use burn::nn::conv::Conv2d;
 use burn::tensor::{Tensor, backend::Backend};
 
 use super::autoencoder::{Autoencoder, AutoencoderConfig};
 use super::config::HypAdConfig;
-use super::ops::ModelBackend;
+use super::ops::{ModelBackend, conv};
 use super::pdn::{Pdn, PdnConfig};
 use super::weights;
 use crate::error::Result;
@@ -78,12 +79,13 @@ fn constant<B: Backend>(tensor: Tensor<B, 1>) -> Param<Tensor<B, 1>> {
     Param::from_tensor(tensor).set_require_grad(false)
 }
 
-/// What is trained: the student and the autoencoder.
+/// What is trained: the student and the autoencoder. The two halves of the student's output are two
+/// last convolutions, so that a gradient by one does not fill the other with zeros.
 #[derive(Module, Debug)]
 pub struct Student<B: Backend> {
     pdn: Pdn<B>,
+    imitator: Conv2d<B>,
     autoencoder: Autoencoder<B>,
-    channels: usize,
 }
 
 impl<B: ModelBackend> Student<B> {
@@ -94,7 +96,7 @@ impl<B: ModelBackend> Student<B> {
     /// - image: `[batch, 3, height, width]`
     /// - output: `[batch, channels, h, w]`
     pub fn of_teacher(&self, image: Tensor<B, 4>) -> Tensor<B, 4> {
-        self.pdn.forward_channels(image, 0, self.channels)
+        self.pdn.forward(image)
     }
 
     /// The half of the student that imitates the autoencoder.
@@ -103,8 +105,13 @@ impl<B: ModelBackend> Student<B> {
     ///
     /// As [`of_teacher`](Self::of_teacher).
     pub fn of_autoencoder(&self, image: Tensor<B, 4>) -> Tensor<B, 4> {
-        self.pdn
-            .forward_channels(image, self.channels, 2 * self.channels)
+        conv(&self.imitator, self.pdn.trunk(image))
+    }
+
+    /// Both halves.
+    fn halves(&self, image: Tensor<B, 4>) -> [Tensor<B, 4>; 2] {
+        let x = self.pdn.trunk(image);
+        [self.pdn.head(x.clone()), conv(&self.imitator, x)]
     }
 
     /// The autoencoder's prediction of the teacher.
@@ -168,12 +175,13 @@ impl HypAdConfig {
             dropout: self.dropout,
             ..AutoencoderConfig::new(self.image_size, self.output_size()?, self.channels)
         };
+        let (pdn, imitator) = student.init(device).halved(device);
         Ok(HypAd {
             teacher: Teacher::new(teacher.init(device), device),
             student: Student {
-                pdn: student.init(device),
+                pdn,
+                imitator,
                 autoencoder: autoencoder.init(device)?,
-                channels: self.channels,
             },
         })
     }
@@ -186,12 +194,11 @@ impl<B: ModelBackend> HypAd<B> {
     ///
     /// - image: `[batch, 3, height, width]`, of the configured size
     pub fn forward(&self, image: Tensor<B, 4>) -> Features<B> {
-        let both = self.student.pdn.forward(image.clone());
-        let channels = self.student.channels;
+        let [student, student_of_autoencoder] = self.student.halves(image.clone());
         Features {
             teacher: self.teacher.forward(image.clone()),
-            student: both.clone().narrow(1, 0, channels),
-            student_of_autoencoder: both.narrow(1, channels, channels),
+            student,
+            student_of_autoencoder,
             autoencoder: self.student.autoencoder(image),
         }
     }
@@ -201,11 +208,32 @@ impl<B: ModelBackend> HypAd<B> {
 mod tests {
     use super::*;
     use burn::backend::Flex;
+    use burn::tensor::Distribution;
 
     #[test]
     fn has_the_published_number_of_parameters() {
         let model: HypAd<Flex> = HypAdConfig::small().init(&Default::default()).unwrap();
         // Mean and standard deviation of the teacher's 384 channels are not counted.
         assert_eq!(model.num_params() - 2 * 384, 8_057_856);
+    }
+
+    #[test]
+    fn both_halves_of_the_student_see_the_image() {
+        let device = Default::default();
+        let config = HypAdConfig {
+            image_size: [128, 128],
+            ..HypAdConfig::small()
+        };
+        let model: HypAd<Flex> = config.init(&device).unwrap();
+        let image = Tensor::random([1, 3, 128, 128], Distribution::Default, &device);
+        let features = model.forward(image.clone());
+        let [of_teacher, of_autoencoder] = [
+            model.student.of_teacher(image.clone()),
+            model.student.of_autoencoder(image),
+        ]
+        .map(Tensor::into_data);
+        assert_eq!(features.student.into_data(), of_teacher);
+        assert_eq!(features.student_of_autoencoder.into_data(), of_autoencoder);
+        assert_ne!(of_teacher, of_autoencoder);
     }
 }

@@ -7,7 +7,7 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::{Tensor, backend::Backend};
 use serde::{Deserialize, Serialize};
 
-use super::ops::{ModelBackend, conv_channels, conv_pool, conv_relu, pool};
+use super::ops::{ModelBackend, conv, conv_pool, conv_relu, pool};
 
 /// Which of the two published networks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,7 +60,7 @@ impl PdnSize {
 pub struct PdnConfig {
     /// Which network.
     pub size: PdnSize,
-    /// Channels of the output: 384 for a teacher, 768 for a student.
+    /// Channels of the output: 384 for a teacher, 768 for both halves of a student.
     pub channels: usize,
     /// Zero padding in convolutions and pools: 64 × 64 instead of 56 × 56 outputs for 256 × 256
     /// inputs. The weights are the same in both forms.
@@ -141,18 +141,16 @@ impl<B: ModelBackend> Pdn<B> {
     /// - image: `[batch, 3, height, width]`
     /// - output: `[batch, channels, h, w]`, see [`PdnConfig::output_size`]
     pub fn forward(&self, image: Tensor<B, 4>) -> Tensor<B, 4> {
-        let channels = self.channels();
-        self.forward_channels(image, 0, channels)
+        self.head(self.trunk(image))
     }
 
-    /// The output channels `from..to` alone, without computing the others where the last layer
-    /// allows it (in PDN-S it is most of the work).
+    /// All convolutions but the last.
     ///
     /// # Shapes
     ///
     /// - image: `[batch, 3, height, width]`
-    /// - output: `[batch, to − from, h, w]`
-    pub fn forward_channels(&self, image: Tensor<B, 4>, from: usize, to: usize) -> Tensor<B, 4> {
+    /// - output: `[batch, inputs of the last convolution, _, _]`
+    pub(super) fn trunk(&self, image: Tensor<B, 4>) -> Tensor<B, 4> {
         let last = self.convs.len() - 1;
         let mut x = image;
         let padding = if self.padding { POOL.2 } else { 0 };
@@ -164,7 +162,12 @@ impl<B: ModelBackend> Pdn<B> {
                 (false, _) => conv_relu(conv, x),
             };
         }
-        conv_channels(&self.convs[last], x, [from, to], false)
+        x
+    }
+
+    /// The last convolution.
+    pub(super) fn head(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
+        conv(self.last(), x)
     }
 }
 
@@ -181,8 +184,20 @@ impl<B: Backend> Pdn<B> {
         config.init(&device).load_record(self.into_record())
     }
 
-    /// With the first convolutions of another network, as far as they have the same shape.
+    /// Two networks that have all but the last convolution in common: the first, and the last
+    /// convolution of the second. Each has half the outputs.
+    pub(super) fn halved(mut self, device: &B::Device) -> (Self, Conv2d<B>) {
+        let [outputs, inputs, kernel, _] = self.last().weight.dims();
+        let half = || Conv2dConfig::new([inputs, outputs / 2], [kernel; 2]).init(device);
+        let last = self.convs.len() - 1;
+        self.convs[last] = half();
+        (self, half())
+    }
+
+    /// With the first convolutions of another network, as far as they have the same shape; never the
+    /// last.
     pub(crate) fn with_first(mut self, other: &Self, layers: usize) -> Self {
+        let layers = layers.min(self.convs.len() - 1);
         for (own, other) in self.convs.iter_mut().zip(&other.convs).take(layers) {
             if own.weight.dims() == other.weight.dims() {
                 let record = other.clone().into_record();
@@ -194,8 +209,11 @@ impl<B: Backend> Pdn<B> {
 
     /// Number of output channels.
     pub fn channels(&self) -> usize {
-        let last = self.convs.last().expect("a network has layers");
-        last.weight.dims()[0]
+        self.last().weight.dims()[0]
+    }
+
+    fn last(&self) -> &Conv2d<B> {
+        self.convs.last().expect("a network has layers")
     }
 }
 
@@ -264,16 +282,5 @@ mod tests {
         let whole = whole.slice([0..1, 0..5, 4..20, 4..20]).into_data();
         let tolerance = burn::tensor::Tolerance::absolute(1e-5);
         inner.into_data().assert_approx_eq::<f32>(&whole, tolerance);
-    }
-
-    #[test]
-    fn channels_alone_equal_the_whole_output() {
-        let device = Default::default();
-        let pdn: Pdn<Flex> = PdnConfig::new(PdnSize::Small, 6).init(&device);
-        let image = Tensor::random([1, 3, 48, 48], burn::tensor::Distribution::Default, &device);
-        let whole = pdn.forward(image.clone()).narrow(1, 2, 3);
-        let part = pdn.forward_channels(image, 2, 5);
-        part.into_data()
-            .assert_approx_eq::<f32>(&whole.into_data(), burn::tensor::Tolerance::absolute(1e-6));
     }
 }

@@ -6,6 +6,8 @@ use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::tensor::Shape;
+use burn::tensor::backend::AutodiffBackend;
 use burn::tensor::ops::{ConvOptions, FloatTensor};
 
 use super::{ConvGrads, ModelBackend};
@@ -227,5 +229,9 @@ impl<B: ModelBackend, C: CheckpointStrategy> ModelBackend for Autodiff<B, C> {
             OpsKind::Tracked(prepared) => prepared.finish(group, out),
             OpsKind::UnTracked(prepared) => prepared.finish(out),
         }
+    }
+
+    fn dropout_mask(shape: Shape, probability: f64, device: &Self::Device) -> FloatTensor<Self> {
+        Self::from_inner(B::dropout_mask(shape, probability, device))
     }
 }

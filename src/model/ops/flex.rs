@@ -1,8 +1,11 @@
 //! Flex: its tensors as slices with the channels last, and back.
 
 use burn::backend::Flex;
-use burn::tensor::ops::{ConvOptions, FloatTensor};
-use burn::tensor::{DType, TensorData, TensorMetadata};
+use burn::backend::flex::FlexDevice;
+use burn::tensor::ops::{ConvOptions, FloatTensor, FloatTensorOps};
+use burn::tensor::{DType, Distribution, FloatDType, Shape, TensorData, TensorMetadata};
+use rand::rngs::SmallRng;
+use rand::{RngCore, SeedableRng};
 use rayon::prelude::*;
 
 use super::sizes::Sizes;
@@ -252,6 +255,30 @@ impl ModelBackend for Flex {
         Primitive::from_data(TensorData::new(by_x, shape))
     }
 
+    fn dropout_mask(shape: Shape, probability: f64, device: &FlexDevice) -> Primitive {
+        // The backend's random numbers, which can be seeded, seed faster ones.
+        let seed = Self::float_random(
+            Shape::from([8]),
+            Distribution::Default,
+            device,
+            FloatDType::F32,
+        );
+        let mut bytes = [0; 32];
+        for (four, value) in bytes.chunks_mut(4).zip(slice(&seed)) {
+            four.copy_from_slice(&value.to_ne_bytes());
+        }
+        let mut rng = SmallRng::from_seed(bytes);
+        let (bound, factor) = (
+            (probability * 2.0_f64.powi(32)) as u32,
+            (1.0 / (1.0 - probability)) as f32,
+        );
+        let mask = (0..shape.num_elements()).map(|_| match rng.next_u32() < bound {
+            true => 0.0,
+            false => factor,
+        });
+        Primitive::from_data(TensorData::new(mask.collect::<Vec<f32>>(), shape.clone()))
+    }
+
     fn adam(step: AdamStep, tensors: [Primitive; 4]) -> [Primitive; 3] {
         let shape = tensors[0].shape();
         let alike = |t: &Primitive| t.dtype() == DType::F32 && t.shape() == shape;
@@ -294,6 +321,7 @@ fn pixel_sum(grad: &[f32], channels: usize) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use burn::tensor::backend::Backend;
     use burn::tensor::{Distribution, Tensor, TensorPrimitive, Tolerance};
 
     fn random<const D: usize>(shape: [usize; D]) -> Tensor<Flex, D> {
@@ -440,6 +468,27 @@ mod tests {
             assert_near(ours, burns_resize::<Flex>(x.clone(), to), 6.0);
             let ours = Flex::resize_backward(x.clone(), grad.clone());
             assert_near(ours, burns_resize_backward::<Flex>(x, grad), 20.0);
+        }
+    }
+
+    #[test]
+    fn dropout_keeps_its_part_and_repeats() {
+        let device = Default::default();
+        let draw = |probability, seed| {
+            Flex::seed(&device, seed);
+            let mask = Flex::dropout_mask(Shape::from([1000, 200]), probability, &device);
+            slice(&mask).to_vec()
+        };
+        for probability in [0.2, 0.75] {
+            let mask = draw(probability, 4);
+            let factor = (1.0 / (1.0 - probability)) as f32;
+            assert!(mask.iter().all(|v| *v == 0.0 || *v == factor));
+            let dropped = mask.iter().filter(|v| **v == 0.0).count() as f64 / 2e5;
+            // Five standard deviations.
+            let deviation = (probability * (1.0 - probability) / 2e5).sqrt();
+            assert!((dropped - probability).abs() < 5.0 * deviation, "{dropped}");
+            assert_eq!(mask, draw(probability, 4));
+            assert_ne!(mask, draw(probability, 5));
         }
     }
 

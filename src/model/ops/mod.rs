@@ -25,10 +25,12 @@ mod sizes;
 #[cfg(feature = "flex")]
 mod winograd;
 
-use burn::nn::PaddingConfig2d;
 use burn::nn::conv::Conv2d;
+use burn::nn::{Dropout, PaddingConfig2d};
 use burn::tensor::ops::{ConvOptions, FloatTensor, InterpolateMode, InterpolateOptions};
-use burn::tensor::{Tensor, TensorMetadata, TensorPrimitive, backend::Backend};
+use burn::tensor::{
+    Distribution, Shape, Tensor, TensorMetadata, TensorPrimitive, backend::Backend,
+};
 
 use crate::geometry::HyperbolicBackend;
 
@@ -147,6 +149,15 @@ pub trait ModelBackend: HyperbolicBackend {
     /// The gradient of [`pool_channels`](Self::pool_channels) by x from the one by the output.
     fn pool_channels_backward(grad: FloatTensor<Self>, group: usize) -> FloatTensor<Self> {
         burns_pool_channels_backward::<Self>(grad, group)
+    }
+
+    /// Random factors: 0 with that probability, else what keeps the mean at 1.
+    ///
+    /// # Shapes
+    ///
+    /// - output: `shape`
+    fn dropout_mask(shape: Shape, probability: f64, device: &Self::Device) -> FloatTensor<Self> {
+        burns_dropout_mask::<Self>(shape, probability, device)
     }
 
     /// One step of Adam: parameter and both moments after it, from parameter, gradient and moments.
@@ -306,6 +317,19 @@ fn burns_pool_channels_backward<B: Backend>(grad: FloatTensor<B>, group: usize) 
     B::float_reshape(all, [batch, channels * group, height, width].into())
 }
 
+fn burns_dropout_mask<B: Backend>(
+    shape: Shape,
+    probability: f64,
+    device: &B::Device,
+) -> FloatTensor<B> {
+    let kept = Tensor::<B, 1>::random(
+        [shape.num_elements()],
+        Distribution::Bernoulli(1.0 - probability),
+        device,
+    );
+    B::float_reshape(primitive(kept / (1.0 - probability)), shape)
+}
+
 fn burns_adam<B: Backend>(
     step: AdamStep,
     [parameter, grad, first, second]: [FloatTensor<B>; 4],
@@ -329,19 +353,12 @@ fn primitive<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> FloatTensor<B>
     tensor.into_primitive().tensor()
 }
 
-/// Weight, bias and options of the output channels `from..to` of a layer.
-fn part<B: Backend>(
-    layer: &Conv2d<B>,
-    [from, to]: [usize; 2],
-) -> (FloatTensor<B>, FloatTensor<B>, ConvOptions<2>) {
-    let mut weight = layer.weight.val();
+/// Weight, bias and options of a layer.
+fn parts<B: Backend>(layer: &Conv2d<B>) -> (FloatTensor<B>, FloatTensor<B>, ConvOptions<2>) {
+    let weight = layer.weight.val();
     let (outputs, device) = (weight.dims()[0], weight.device());
     let bias = layer.bias.as_ref().map(|bias| bias.val());
-    let mut bias = bias.unwrap_or_else(|| Tensor::zeros([outputs], &device));
-    if (from, to) != (0, outputs) {
-        weight = weight.narrow(0, from, to - from);
-        bias = bias.narrow(0, from, to - from);
-    }
+    let bias = bias.unwrap_or_else(|| Tensor::zeros([outputs], &device));
     // The model's layers are padded alike on all sides.
     let padding = match layer.padding {
         PaddingConfig2d::Explicit(top, left, ..) => [top, left],
@@ -351,21 +368,20 @@ fn part<B: Backend>(
     (primitive(weight), primitive(bias), options)
 }
 
-/// The output channels `from..to` of a layer, without what is negative if `relu`.
-///
-/// # Shapes
-///
-/// - x: `[batch, inputs, height, width]`
-/// - output: `[batch, to − from, h, w]`
-pub(super) fn conv_channels<B: ModelBackend>(
-    layer: &Conv2d<B>,
-    x: Tensor<B, 4>,
-    channels: [usize; 2],
-    relu: bool,
-) -> Tensor<B, 4> {
-    let (weight, bias, options) = part(layer, channels);
+fn run<B: ModelBackend>(layer: &Conv2d<B>, x: Tensor<B, 4>, relu: bool) -> Tensor<B, 4> {
+    let (weight, bias, options) = parts(layer);
     let out = B::conv(primitive(x), weight, bias, options, relu);
     Tensor::from_primitive(TensorPrimitive::Float(out))
+}
+
+/// A layer: [`ModelBackend::conv`] without a ReLU.
+pub(super) fn conv<B: ModelBackend>(layer: &Conv2d<B>, x: Tensor<B, 4>) -> Tensor<B, 4> {
+    run(layer, x, false)
+}
+
+/// [`conv`] with a ReLU after it.
+pub(super) fn conv_relu<B: ModelBackend>(layer: &Conv2d<B>, x: Tensor<B, 4>) -> Tensor<B, 4> {
+    run(layer, x, true)
 }
 
 /// [`ModelBackend::conv_pool`].
@@ -374,19 +390,9 @@ pub(super) fn conv_pool<B: ModelBackend>(
     x: Tensor<B, 4>,
     padding: usize,
 ) -> Tensor<B, 4> {
-    let (weight, bias, options) = part(layer, [0, layer.weight.dims()[0]]);
+    let (weight, bias, options) = parts(layer);
     let out = B::conv_pool(primitive(x), weight, bias, options, padding);
     Tensor::from_primitive(TensorPrimitive::Float(out))
-}
-
-/// All output channels of a layer; see [`conv_channels`].
-pub(super) fn conv<B: ModelBackend>(layer: &Conv2d<B>, x: Tensor<B, 4>) -> Tensor<B, 4> {
-    conv_channels(layer, x, [0, layer.weight.dims()[0]], false)
-}
-
-/// [`conv`] with a ReLU after it.
-pub(super) fn conv_relu<B: ModelBackend>(layer: &Conv2d<B>, x: Tensor<B, 4>) -> Tensor<B, 4> {
-    conv_channels(layer, x, [0, layer.weight.dims()[0]], true)
 }
 
 /// [`ModelBackend::pool`].
@@ -405,4 +411,20 @@ pub(super) fn pool_channels<B: ModelBackend>(x: Tensor<B, 4>, group: usize) -> T
         primitive(x),
         group,
     )))
+}
+
+/// Dropout of single elements, on autodiff backends only. Factors are drawn in the order in which
+/// [`conv_relu`] leaves the elements in memory on the CPU.
+///
+/// # Shapes
+///
+/// - x and output: `[batch, channels, height, width]`
+pub(super) fn dropout<B: ModelBackend>(layer: &Dropout, x: Tensor<B, 4>) -> Tensor<B, 4> {
+    if !B::ad_enabled(&x.device()) || layer.prob == 0.0 {
+        return x;
+    }
+    let x = x.permute([0, 2, 3, 1]);
+    let mask = B::dropout_mask(x.shape(), layer.prob, &x.device());
+    let x = x * Tensor::from_primitive(TensorPrimitive::Float(mask));
+    x.permute([0, 3, 1, 2])
 }
