@@ -143,7 +143,7 @@ fn training_refuses_what_it_cannot_do() {
         padding: true,
         ..small()
     };
-    let padded = fit(padded, TrainConfig::default(), 4).to_string();
+    let padded = fit(padded, TrainConfig::published(), 4).to_string();
     assert!(padded.contains("teacher padding"), "{padded}");
     let medium = fit(hypad::HypAdConfig::medium(), TrainConfig::default(), 4);
     assert!(medium.to_string().contains("teacher"), "{medium}");
