@@ -1,7 +1,5 @@
 //! The hardest deviations, from which alone the student learns. EfficientAD, Section 3.2.
 
-use std::collections::BTreeSet;
-
 use burn::backend::Autodiff;
 use burn::module::AutodiffModule;
 use burn::tensor::{Tensor, TensorData, backend::Backend};
@@ -40,8 +38,11 @@ fn hard_bound(values: &[f32], q: f64) -> Result<f32> {
     Ok((quantile(values, q)? as f32).next_down())
 }
 
-/// The hard mean of the student's deviation from the teacher, differentiated where it is hard alone
-/// if those places are few, with the same result.
+/// Above so many hard locations the whole image is cheaper than their patches.
+const MOST_PATCHES: usize = 64;
+
+/// The hard mean of the student's deviation from the teacher, differentiated on the patches of the
+/// hard locations alone if they are few, with the same result.
 pub(super) fn student_term<B: ModelBackend>(
     student: &Student<Autodiff<B>>,
     embedding: &Embedding,
@@ -50,30 +51,17 @@ pub(super) fn student_term<B: ModelBackend>(
     teacher: Tensor<B, 4>,
 ) -> Result<Tensor<Autodiff<B>, 1>> {
     let [batch, _, h, w] = teacher.dims();
-    let deviations = (batch * h * w * embedding.width()) as f64;
-    if (1.0 - q) * deviations <= MOST_HARD && !student.is_padded() {
+    let elements = h * w * embedding.width();
+    let few = (1.0 - q) * elements as f64 <= (MOST_PATCHES / batch.max(1)) as f64;
+    if few && !student.is_padded() {
         let deviation =
             embedding.deviation(teacher.clone(), student.valid().of_teacher(image.clone()));
-        let cover = Hard::of(deviation, q)?.cover();
-        if cover.work() as f64 <= MOST_WORK * (batch * work([h, w])) as f64 {
-            return Ok(on_windows(student, embedding, &cover, image, teacher));
+        let hardest = Hardest::of(deviation, q)?;
+        if hardest.places.len() <= MOST_PATCHES {
+            return Ok(on_patches(student, embedding, &hardest, image, teacher));
         }
     }
     on_images(student, embedding, q, image, teacher)
-}
-
-/// Above so many hard deviations, it does not pay to look for where they are.
-const MOST_HARD: f64 = 64.0;
-
-/// Above this part of the work on whole images, windows do not pay: the pass that finds them is a
-/// third of it.
-const MOST_WORK: f64 = 0.65;
-
-/// The work on a window of so many rows and columns, as the size of the maps in a patch description
-/// network between the second convolution, its largest, and the pooling that follows it:
-/// 2 (rows + 5) by 2 (columns + 5).
-fn work([rows, columns]: [usize; 2]) -> usize {
-    (rows + 5) * (columns + 5)
 }
 
 /// The hard mean over whole images.
@@ -88,111 +76,61 @@ fn on_images<B: ModelBackend>(
     hard_mean(embedding.deviation(Tensor::from_inner(teacher), student), q)
 }
 
-/// Which deviations are hard.
-struct Hard {
-    /// `[batch, n, h, w]`
-    shape: [usize; 4],
-    /// The part of each deviation in the mean: 0 where it is not hard.
+/// Where the hardest deviations are.
+struct Hardest {
+    /// Image, row and column.
+    places: Vec<[usize; 3]>,
+    /// The part of each deviation of each place in the mean: `[place, n]`.
     weights: Vec<f64>,
-    /// Image, row and column of the hard ones.
-    places: BTreeSet<[usize; 3]>,
 }
 
-impl Hard {
+impl Hardest {
     /// As in [`hard_mean`].
     fn of<B: Backend>(deviation: Tensor<B, 4>, q: f64) -> Result<Self> {
-        let shape @ [batch, n, h, w] = deviation.dims();
-        let mut weights = Vec::with_capacity(batch * n * h * w);
-        for image in deviation.split(1, 0) {
-            let values: Vec<f32> = image.into_data().iter::<f32>().collect();
+        let [batch, n, h, w] = deviation.dims();
+        let (mut places, mut weights) = (Vec::new(), Vec::new());
+        for (image, deviation) in deviation.split(1, 0).into_iter().enumerate() {
+            let values: Vec<f32> = deviation.into_data().iter::<f32>().collect();
             let bound = hard_bound(&values, q)?;
             let count = values.iter().filter(|v| **v > bound).count();
             let weight = 1.0 / (count * batch) as f64;
-            weights.extend(values.iter().map(|v| if *v > bound { weight } else { 0.0 }));
-        }
-        let hard = weights.iter().enumerate().filter(|(_, w)| **w > 0.0);
-        let places = hard.map(|(at, _)| [at / (n * h * w), at / w % h, at % w]);
-        Ok(Self {
-            shape,
-            places: places.collect(),
-            weights,
-        })
-    }
-
-    /// The windows of that size for which the work is least: hard places lie together.
-    fn cover(self) -> Cover {
-        let [_, _, h, w] = self.shape;
-        let work = |side: &usize| self.cells(*side).len() * work([*side; 2]);
-        let side = (1..=h.min(w).min(8)).min_by_key(work);
-        self.cover_of(side.unwrap_or(1))
-    }
-
-    /// The fields of a chequerboard that hold the places.
-    fn cells(&self, side: usize) -> BTreeSet<[usize; 3]> {
-        let places = self.places.iter();
-        places
-            .map(|[image, row, column]| [*image, row / side, column / side])
-            .collect()
-    }
-
-    /// Windows of that side.
-    fn cover_of(mut self, side: usize) -> Cover {
-        let [_, n, h, w] = self.shape;
-        let (mut windows, mut weights) = (Vec::new(), Vec::new());
-        for [image, row, column] in self.cells(side) {
-            let window = Window {
-                top: (row * side).min(h - side),
-                left: (column * side).min(w - side),
-                height: side,
-                width: side,
-            };
-            for channel in image * n..(image + 1) * n {
-                for row in window.top..window.top + side {
-                    let first = (channel * h + row) * w + window.left;
-                    // A place that is in two windows counts in one.
-                    let row = &mut self.weights[first..first + side];
-                    weights.extend(row.iter_mut().map(std::mem::take));
+            for place in 0..h * w {
+                let values = values.iter().skip(place).step_by(h * w).take(n);
+                let hard = values.map(|v| if *v > bound { weight } else { 0.0 });
+                let hard: Vec<f64> = hard.collect();
+                if hard.iter().any(|w| *w > 0.0) {
+                    places.push([image, place / w, place % w]);
+                    weights.extend(hard);
                 }
             }
-            windows.push((image, window));
         }
-        Cover { windows, weights }
+        Ok(Self { places, weights })
     }
 }
 
-/// Windows of one size that hold all hard places.
-struct Cover {
-    /// Image and window.
-    windows: Vec<(usize, Window)>,
-    /// The part of each deviation in the mean: `[window, n, side, side]`.
-    weights: Vec<f64>,
-}
-
-impl Cover {
-    fn work(&self) -> usize {
-        let windows = self.windows.iter();
-        windows
-            .map(|(_, window)| work([window.height, window.width]))
-            .sum()
-    }
-}
-
-/// The hard mean over the windows.
-fn on_windows<B: ModelBackend>(
+/// The hard mean over the patches of the hardest places.
+fn on_patches<B: ModelBackend>(
     student: &Student<Autodiff<B>>,
     embedding: &Embedding,
-    cover: &Cover,
+    hardest: &Hardest,
     image: Tensor<B, 4>,
     teacher: Tensor<B, 4>,
 ) -> Tensor<Autodiff<B>, 1> {
     let cut = |of: &Tensor<B, 4>, part: fn(&Window, Tensor<B, 4>) -> Tensor<B, 4>| {
-        let windows = cover.windows.iter();
-        let parts = windows.map(|(image, window)| part(window, of.clone().narrow(0, *image, 1)));
-        Tensor::<Autodiff<B>, 4>::from_inner(Tensor::cat(parts.collect(), 0))
+        let patches = hardest.places.iter().map(|[image, top, left]| {
+            let place = Window {
+                top: *top,
+                left: *left,
+                height: 1,
+                width: 1,
+            };
+            part(&place, of.clone().narrow(0, *image, 1))
+        });
+        Tensor::<Autodiff<B>, 4>::from_inner(Tensor::cat(patches.collect(), 0))
     };
     let student = student.of_teacher(cut(&image, Window::of_image));
     let deviation = embedding.deviation(cut(&teacher, Window::of_features), student);
-    let weights = TensorData::new(cover.weights.clone(), deviation.shape());
+    let weights = TensorData::new(hardest.weights.clone(), deviation.shape());
     let weights = Tensor::<Autodiff<B>, 4>::from_data(weights, &image.device());
     let weights = weights.cast(deviation.dtype());
     (deviation * weights).sum()
@@ -240,10 +178,10 @@ mod tests {
         assert!((loss - 0.1).abs() < 1e-7);
     }
 
-    /// The loss on windows and all its gradients are those on whole images. In f64, where hardly a
+    /// The loss on patches and all its gradients are those on whole images. In f64, where hardly a
     /// ReLU is so near to its kink that rounding decides.
     #[test]
-    fn windows_alone_give_the_same_gradients() {
+    fn patches_alone_give_the_same_gradients() {
         let device = Default::default();
         let config = HypAdConfig {
             channels: 24,
@@ -273,54 +211,31 @@ mod tests {
             let teacher = random([2, 24, 10, 7]);
             let deviation =
                 embedding.deviation(teacher.clone(), student.valid().of_teacher(image.clone()));
-            let all = on_images(&student, &embedding, q, image.clone(), teacher.clone()).unwrap();
+            let hardest = Hardest::of(deviation, q).unwrap();
+            assert!((10..=40).contains(&hardest.places.len()));
+
+            let few = on_patches(
+                &student,
+                &embedding,
+                &hardest,
+                image.clone(),
+                teacher.clone(),
+            );
+            let all = on_images(&student, &embedding, q, image, teacher).unwrap();
             let grads =
                 |loss: &Tensor<_, 1>| GradientsParams::from_grads(loss.backward(), &student);
-            let (of_all, all) = (grads(&all), number(all.inner()));
-            // 3 divides neither the rows nor the columns of the map: windows overlap.
-            for side in [1, 3] {
-                let cover = Hard::of(deviation.clone(), q).unwrap().cover_of(side);
-                assert!((6..=40).contains(&cover.windows.len()));
-                let few = on_windows(&student, &embedding, &cover, image.clone(), teacher.clone());
-                let (of_few, few) = (grads(&few), number(few.inner()));
-                // The weights of the mean are f32.
-                assert!((few - all).abs() <= 1e-7 * all, "{few} {all}");
-                let mut compared = Compared {
-                    few: &of_few,
-                    all: &of_all,
-                    count: 0,
-                };
-                student.visit(&mut compared);
-                assert_eq!(compared.count, 8);
-            }
+            let (of_few, of_all) = (grads(&few), grads(&all));
+            let (few, all) = (number(few.inner()), number(all.inner()));
+            // The weights of the mean are f32.
+            assert!((few - all).abs() <= 1e-7 * all, "{few} {all}");
+            let mut compared = Compared {
+                few: of_few,
+                all: of_all,
+                count: 0,
+            };
+            student.visit(&mut compared);
+            assert_eq!(compared.count, 8);
         }
-    }
-
-    #[test]
-    fn the_cover_is_the_cheapest() {
-        let hard = |places: &[[usize; 3]]| {
-            let mut weights = vec![0.0; 2 * 12 * 12];
-            for [image, row, column] in places {
-                weights[(image * 12 + row) * 12 + column] = 0.5;
-            }
-            Hard {
-                shape: [2, 1, 12, 12],
-                weights,
-                places: places.iter().copied().collect(),
-            }
-        };
-        // Work 2 · 36 apart; 49 in one window of 2 by 2.
-        let apart = hard(&[[0, 2, 3], [1, 2, 3]]).cover();
-        assert_eq!((apart.windows.len(), apart.work()), (2, 72));
-        let together = hard(&[[1, 2, 2], [1, 3, 3]]).cover();
-        let window = Window {
-            top: 2,
-            left: 2,
-            height: 2,
-            width: 2,
-        };
-        assert_eq!(together.windows, [(1, window)]);
-        assert_eq!(together.weights, [0.5, 0.0, 0.0, 0.5]);
     }
 
     fn number(tensor: Tensor<Flex, 1>) -> f64 {
@@ -338,16 +253,16 @@ mod tests {
         }
     }
 
-    struct Compared<'a> {
-        few: &'a GradientsParams,
-        all: &'a GradientsParams,
+    struct Compared {
+        few: GradientsParams,
+        all: GradientsParams,
         count: usize,
     }
 
-    impl ModuleVisitor<B> for Compared<'_> {
+    impl ModuleVisitor<B> for Compared {
         fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<B, D>>) {
             let of = |grads: &GradientsParams| grads.get::<Flex, D>(parameter.id);
-            let (Some(few), Some(all)) = (of(self.few), of(self.all)) else {
+            let (Some(few), Some(all)) = (of(&self.few), of(&self.all)) else {
                 return;
             };
             let largest = number(all.clone().abs().max());
