@@ -348,6 +348,11 @@ fn stem(path: &str) -> Cow<'_, str> {
         .to_string_lossy()
 }
 
+/// With two decimals at most.
+fn rounded(value: f64) -> String {
+    ((value * 100.0).round() / 100.0).to_string()
+}
+
 type Axis = (&'static str, fn(&Point) -> f64);
 
 fn draw(
@@ -389,6 +394,8 @@ fn draw(
         chart
             .configure_mesh()
             .light_line_style(TRANSPARENT)
+            .x_label_formatter(&|x| rounded(*x))
+            .y_label_formatter(&|y| rounded(*y))
             .draw()?;
         for (index, arm) in arms.iter().enumerate() {
             let colour = Palette99::pick(index).to_rgba();
