@@ -160,6 +160,18 @@ impl HypAdConfig {
         }
     }
 
+    /// For tests: few channels, small images, a curvature that counts.
+    #[cfg(test)]
+    pub(crate) fn narrow() -> Self {
+        Self {
+            channels: 24,
+            projection: Projection::ChannelPooling(8),
+            curvature: 0.3,
+            image_size: [128, 128],
+            ..Self::small()
+        }
+    }
+
     /// Checks every field.
     ///
     /// # Errors

@@ -78,7 +78,7 @@ pub fn student_loss<B: ModelBackend>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{HypAdConfig, Projection};
+    use crate::model::HypAdConfig;
     use burn::backend::Flex;
     use burn::module::AutodiffModule;
     use burn::tensor::{Distribution, ElementConversion};
@@ -88,12 +88,8 @@ mod tests {
     fn windows_take_their_share_of_the_loss() {
         let device = Default::default();
         let config = HypAdConfig {
-            channels: 24,
-            projection: Projection::ChannelPooling(8),
-            curvature: 0.3,
-            image_size: [128, 128],
             dropout: 0.0,
-            ..HypAdConfig::small()
+            ..HypAdConfig::narrow()
         };
         let embedding = Embedding::new(&config).unwrap();
         let model = config.init::<Autodiff<Flex>>(&device).unwrap();

@@ -139,7 +139,7 @@ fn on_patches<B: ModelBackend>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Distance, HypAdConfig, Projection};
+    use crate::model::{Distance, HypAdConfig};
     use burn::backend::Flex;
     use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
     use burn::optim::GradientsParams;
@@ -183,13 +183,7 @@ mod tests {
     #[test]
     fn patches_alone_give_the_same_gradients() {
         let device = Default::default();
-        let config = HypAdConfig {
-            channels: 24,
-            projection: Projection::ChannelPooling(8),
-            curvature: 0.3,
-            image_size: [128, 128],
-            ..HypAdConfig::small()
-        };
+        let config = HypAdConfig::narrow();
         let squared = HypAdConfig {
             distance: Distance::SquaredDifference,
             curvature: 0.0,

@@ -425,6 +425,7 @@ pub(super) fn dropout<B: ModelBackend>(layer: &Dropout, x: Tensor<B, 4>) -> Tens
     }
     let x = x.permute([0, 2, 3, 1]);
     let mask = B::dropout_mask(x.shape(), layer.prob, &x.device());
-    let x = x * Tensor::from_primitive(TensorPrimitive::Float(mask));
+    let mask = Tensor::<B, 4>::from_primitive(TensorPrimitive::Float(mask)).cast(x.dtype());
+    let x = x * mask;
     x.permute([0, 3, 1, 2])
 }
