@@ -1,5 +1,4 @@
-//! One training step and one prediction of PDN-S at 256 × 256, without a penalty image, and their
-//! parts.
+//! One training step of PDN-S at 256 × 256, without a penalty image, and its parts; one prediction.
 //!
 //! ```text
 //! cargo bench --bench training_step
@@ -12,7 +11,7 @@ use burn::backend::{Autodiff, Flex};
 use burn::module::AutodiffModule;
 use burn::optim::{GradientsParams, Optimizer};
 use burn::tensor::{Distribution, Tensor};
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{Criterion, criterion_group};
 use hypad::HypAdConfig;
 use hypad::data::{augment, image};
 use hypad::model::{Embedding, HypAd};
@@ -105,10 +104,20 @@ fn training_step(criterion: &mut Criterion) {
     group.bench_function("training_step_fast", |b| {
         b.iter_custom(|count| steps(count, None, Some(quarter)))
     });
+    group.finish();
+}
 
+fn prediction(criterion: &mut Criterion) {
+    let device = Default::default();
+    let config = HypAdConfig::small();
+    let embedding = Embedding::new(&config).unwrap();
+    let model: HypAd<B> = config.init(&device).unwrap();
+    let image = Tensor::random([1, 3, 256, 256], Distribution::Default, &device);
+    let mut group = criterion.benchmark_group("pdn_s_256");
+    group.sample_size(10);
     group.bench_function("prediction", |b| {
         b.iter(|| {
-            let features = frozen.forward(plain.clone());
+            let features = model.forward(image.clone());
             let student = embedding.map(features.teacher, features.student);
             let autoencoder = embedding.map(features.autoencoder, features.student_of_autoencoder);
             ((student + autoencoder) * 0.5).into_data()
@@ -117,5 +126,12 @@ fn training_step(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, training_step);
-criterion_main!(benches);
+criterion_group!(steps, training_step);
+criterion_group!(predictions, prediction);
+
+fn main() {
+    // The trainer runs on a thread of a pool, a detector where it is called.
+    rayon::scope(|_| steps());
+    predictions();
+    Criterion::default().configure_from_args().final_summary();
+}

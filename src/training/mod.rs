@@ -10,6 +10,7 @@ mod feed;
 mod loss;
 mod mining;
 mod moments;
+mod pool;
 mod random;
 mod trainer;
 mod window;

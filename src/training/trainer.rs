@@ -20,6 +20,7 @@ use super::config::TrainConfig;
 use super::feed::Feed;
 use super::loss::{Batch, student_loss};
 use super::moments::Moments;
+use super::pool::in_own_pool;
 use super::random::{Purpose, rng};
 use crate::data::{ImageSet, image::to_tensor, image::unit};
 use crate::detect::{Detector, MapNormalisation, Maps};
@@ -90,7 +91,7 @@ impl Course for TrainCourse {
 
 struct Watch<'a, B: ModelBackend> {
     steps: &'a [usize],
-    call: &'a mut dyn FnMut(Progress<B>) -> Result<()>,
+    call: &'a mut (dyn FnMut(Progress<B>) -> Result<()> + Send),
 }
 
 /// Samples that are prepared ahead.
@@ -162,8 +163,8 @@ impl<B: ModelBackend> Trainer<B> {
         self.fit_watched(images, device, &[], |_| Ok(()))
     }
 
-    /// As [`fit`](Self::fit), and calls `watch` after each of these numbers of steps. A training that
-    /// goes on from a checkpoint calls it only for the steps after that.
+    /// As [`fit`](Self::fit), and calls `watch` after each of these numbers of steps, on the thread of
+    /// the steps. A training that goes on from a checkpoint calls it only for the steps after that.
     ///
     /// # Errors
     ///
@@ -173,12 +174,22 @@ impl<B: ModelBackend> Trainer<B> {
         images: &ImageSet,
         device: &B::Device,
         steps: &[usize],
-        mut watch: impl FnMut(Progress<B>) -> Result<()>,
+        mut watch: impl FnMut(Progress<B>) -> Result<()> + Send,
     ) -> Result<Trained<B>> {
         let mut watch = Watch {
             steps,
             call: &mut watch,
         };
+        in_own_pool(|| self.fit_here(images, device, &mut watch))
+    }
+
+    /// Trains on the thread that calls it.
+    fn fit_here(
+        self,
+        images: &ImageSet,
+        device: &B::Device,
+        watch: &mut Watch<B>,
+    ) -> Result<Trained<B>> {
         self.config.validate()?;
         self.train.validate()?;
         if let Some(checkpoint) = &self.checkpoint {
@@ -251,7 +262,7 @@ impl<B: ModelBackend> Trainer<B> {
         let _ = student.valid();
         let teacher = self.normalise(Teacher::new(teacher, device), &train, device);
         let parts = [train.as_slice(), &validation];
-        let (student, course) = self.run(student, &teacher, parts, device, &mut watch)?;
+        let (student, course) = self.run(student, &teacher, parts, device, watch)?;
 
         let model = HypAd {
             teacher,

@@ -25,12 +25,14 @@ impl Sizes {
         self.output_height().div_ceil(self.tile())
     }
 
-    /// The rows of tiles of all images, so many at a time that each part has about `BAND` tiles.
+    /// The rows of tiles of all images in parts of about `BAND` tiles. The parts are alike, and an even
+    /// number if they can be, so that two cores have the same to do.
     pub(super) fn bands(&self) -> Vec<Band> {
         let rows = self.batch * self.rows_per_image();
-        let step = (BAND / self.tiles_per_row()).max(1);
-        let starts = (0..rows).step_by(step);
-        starts.map(|row| row..(row + step).min(rows)).collect()
+        let wanted = (rows * self.tiles_per_row()).div_ceil(BAND);
+        let count = wanted.next_multiple_of(2).min(rows);
+        let bound = |index: usize| index * rows / count;
+        (0..count).map(|i| bound(i)..bound(i + 1)).collect()
     }
 
     pub(super) fn most_tiles(&self) -> usize {
