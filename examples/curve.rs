@@ -3,6 +3,7 @@
 mod common;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -22,7 +23,8 @@ use serde::{Deserialize, Serialize};
 /// Train detectors on categories and test them as they learn. Writes curve.csv and pictures of image
 /// AUROC and AUPRO by step and by minute; minutes are those of training alone. The table also has the
 /// image AUROC of each of the two maps, student against teacher and against autoencoder. A run that was
-/// stopped goes on when the same command is given again.
+/// stopped goes on when the same command is given again. Lines of other methods and teachers that the
+/// folder of the results has already stay in table and pictures.
 #[derive(Parser)]
 #[command(version)]
 struct Args {
@@ -92,19 +94,6 @@ impl Line<'_> {
     }
 }
 
-impl PartialEq for Line<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        let key = |line: &Self| {
-            (
-                line.category.name.clone(),
-                line.arm,
-                line.teacher.to_string(),
-            )
-        };
-        key(self) == key(other)
-    }
-}
-
 /// One test.
 #[derive(Clone, Serialize, Deserialize)]
 struct Point {
@@ -167,46 +156,61 @@ fn run(args: &Args) -> Result<()> {
     let categories: Vec<_> = categories
         .map(|name| MvtecCategory::load(&args.data, name))
         .collect::<Result<_>>()?;
-    let table = args.out.join("curve.csv");
+    // Everything is read before hours are spent on a part of it.
+    let mut models = Vec::new();
+    for arm in &args.arms {
+        if models.iter().all(|(known, _)| known != arm) {
+            models.push((*arm, args.model(*arm)?));
+        }
+    }
+    let shape = HypAdConfig::default();
+    let shape = PdnConfig::new(shape.network, shape.channels);
+    let mut teachers = BTreeMap::new();
+    for name in &args.teacher {
+        let teacher = common::teacher::<Flex>(name, shape, args.recipe.seed, &device)?;
+        teachers.insert(name.as_str(), teacher);
+    }
+    let penalty = args.penalty.as_ref().map(ImageSet::folder).transpose()?;
     let mut lines = Vec::new();
     for category in &categories {
-        for arm in &args.arms {
-            for teacher in &args.teacher {
+        for (arm, model) in &models {
+            for (name, teacher) in &teachers {
                 let line = Line {
                     category,
                     arm: *arm,
-                    teacher,
+                    teacher: name,
                 };
-                if !lines.contains(&line) {
-                    lines.push(line);
+                let mut trainer = Trainer::new(model.clone(), recipe.clone());
+                trainer = trainer.with_teacher(teacher.clone());
+                if let Some(images) = &penalty {
+                    trainer = trainer.with_penalty(images.clone());
                 }
+                lines.push((line, trainer));
             }
         }
     }
-    // What lines that go on had before; the others begin anew.
-    let goes_on = |line: &Line| line.checkpoint(&args.out).exists();
-    let mut points = match table.exists() && lines.iter().any(goes_on) {
+    // What lines that go on had before stays, and what others had; the rest begin anew.
+    let table = args.out.join("curve.csv");
+    let mut points = match table.exists() {
         true => read_csv(&table)?,
         false => Vec::new(),
     };
-    points.retain(|p| lines.iter().any(|line| line.has(p) && goes_on(line)));
-    write_csv(&table, &points)?;
+    points.retain(|point| {
+        let own = lines.iter().find(|(line, _)| line.has(point));
+        own.is_none_or(|(line, _)| line.checkpoint(&args.out).exists())
+    });
 
-    for (place, line) in lines.iter().enumerate() {
+    let mut checkpoints = Vec::new();
+    for (line, mut trainer) in lines {
         let Line {
             category,
             arm,
             teacher: name,
-        } = *line;
-        let model = args.model(arm)?;
-        let teacher = PdnConfig::new(model.network, model.channels);
-        let teacher = common::teacher(name, teacher, args.recipe.seed, &device)?;
-        let mut trainer = Trainer::<Flex>::new(model, recipe.clone()).with_teacher(teacher);
+        } = line;
         if let Some(every) = args.recipe.checkpoint_every() {
-            trainer = trainer.with_checkpoint(line.checkpoint(&args.out), every);
-        }
-        if let Some(folder) = &args.penalty {
-            trainer = trainer.with_penalty(ImageSet::folder(folder)?);
+            let path = line.checkpoint(&args.out);
+            trainer = trainer.with_checkpoint(&path, every);
+            checkpoints.push(path);
         }
         let test = |progress: Progress<Flex>| {
             let found = test(category, progress.detector)?;
@@ -240,10 +244,7 @@ fn run(args: &Args) -> Result<()> {
         };
         trainer.fit_watched(&category.train, &device, &at, test)?;
 
-        let next = lines.get(place + 1);
-        if next.is_some_and(|next| next.category.name == category.name) {
-            continue;
-        }
+        // After each line: a picture of those that are done.
         let own: Vec<_> = points
             .iter()
             .filter(|p| p.category == category.name)
@@ -251,9 +252,9 @@ fn run(args: &Args) -> Result<()> {
         let path = args.out.join(format!("{}.svg", category.name));
         write_picture(&path, &category.name, &own)?;
     }
-    for line in &lines {
+    for checkpoint in checkpoints {
         // What they were for is written.
-        let _ = std::fs::remove_file(line.checkpoint(&args.out));
+        let _ = std::fs::remove_file(checkpoint);
     }
     println!("results are in {}", args.out.display());
     Ok(())
@@ -371,8 +372,12 @@ fn draw(
         true => p.arm.clone(),
         false => format!("{} {}", p.arm, stem(&p.teacher)),
     };
-    let mut arms: Vec<String> = points.iter().map(|p| name(p)).collect();
-    arms.dedup();
+    let mut arms: Vec<String> = Vec::new();
+    for point in points {
+        if !arms.contains(&name(point)) {
+            arms.push(name(point));
+        }
+    }
     let area = SVGBackend::with_string(svg, (960, 680)).into_drawing_area();
     area.fill(&WHITE)?;
     for (cell, (y, x)) in area

@@ -213,7 +213,9 @@ fn run_on<B: ModelBackend>(args: &Args) -> Result<()> {
             },
             maps: args.maps.clone(),
         };
-        checkpoints.push(run.checkpoint(category));
+        if args.model.is_none() && args.recipe.checkpoint_every().is_some() {
+            checkpoints.push(run.checkpoint(category));
+        }
         let report = run.go(category, &device)?;
         println!("{}:\n{}", report.category, Table::new(report.defects));
         results.push((report.category, category.test.len(), report.evaluation));

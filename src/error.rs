@@ -93,6 +93,28 @@ pub enum Error {
     },
 }
 
+/// Whether a setting keeps its rule.
+///
+/// # Errors
+///
+/// [`Error::Setting`] with these words if not.
+#[cfg(feature = "anomaly")]
+pub(crate) fn check(
+    holds: bool,
+    name: &'static str,
+    value: impl ToString,
+    rule: &'static str,
+) -> Result<()> {
+    match holds {
+        true => Ok(()),
+        false => Err(Error::Setting {
+            name,
+            value: value.to_string(),
+            rule,
+        }),
+    }
+}
+
 impl Error {
     /// The same error, of this image.
     pub(crate) fn in_image(self, image: impl std::fmt::Display) -> Self {

@@ -74,6 +74,15 @@ fn a_teacher_learns_and_is_reproducible() {
     let cut = fit_from(&config, Some(&path));
     assert!(matches!(cut, Err(hypad::Error::Format { .. })));
 
+    let steep = DistillConfig {
+        learning_rate: 1e30,
+        ..config.clone()
+    };
+    assert!(matches!(
+        fit(&steep),
+        Err(hypad::Error::Diverged { step: 2..=6 })
+    ));
+
     for bad in [
         DistillConfig {
             side: 60,

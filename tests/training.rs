@@ -170,6 +170,21 @@ fn a_training_that_was_stopped_goes_on_as_if_it_had_not_been() {
     assert!(matches!(cut, Err(Error::Format { .. })));
 
     settings_that_do_not_go_together_are_refused(&own);
+    a_loss_that_is_not_finite_ends_it(&own);
+}
+
+fn a_loss_that_is_not_finite_ends_it(own: &Pdn<Flex>) {
+    let steep = Run {
+        train: TrainConfig {
+            learning_rate: 1e30,
+            ..Run::new(own).train
+        },
+        ..Run::new(own)
+    };
+    match steep.fit().0 {
+        Err(Error::Diverged { step }) => assert!((2..=7).contains(&step), "{step}"),
+        other => panic!("{other:?}"),
+    }
 }
 
 fn settings_that_do_not_go_together_are_refused(own: &Pdn<Flex>) {
@@ -200,4 +215,20 @@ fn settings_that_do_not_go_together_are_refused(own: &Pdn<Flex>) {
         ..Run::new(&padded)
     };
     wrong(padded, "tiles");
+    for at in [[0], [8]] {
+        let never_reached = Run {
+            at: &at,
+            ..Run::new(own)
+        };
+        wrong(never_reached, "watched step");
+    }
+    let config = PdnConfig::new(PdnSize::Medium, 12);
+    let medium: Pdn<Flex> = config.init(&Default::default());
+    match Run::new(&medium).fit().0 {
+        Err(Error::Size { what, found, .. }) => {
+            assert_eq!(what, "teacher");
+            assert!(found.contains("6 convolutions"), "{found}");
+        }
+        other => panic!("{other:?}"),
+    }
 }

@@ -7,7 +7,7 @@ use burn::nn::{Dropout, DropoutConfig, PaddingConfig2d};
 use burn::tensor::{Tensor, backend::Backend};
 
 use super::ops::{ModelBackend, conv, conv_relu, dropout, resize};
-use crate::error::{Error, Result};
+use crate::error::{Result, check};
 
 /// Configuration of an [`Autoencoder`].
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -39,6 +39,16 @@ impl AutoencoderConfig {
     /// The smallest input along an axis: the decoder starts at size/64 − 1 pixels.
     pub const MINIMUM: usize = 128;
 
+    /// Whether an input is large enough.
+    pub(super) fn check_input([height, width]: [usize; 2]) -> Result<()> {
+        check(
+            height.min(width) >= Self::MINIMUM,
+            "image size",
+            format!("{height} x {width}"),
+            "at least 128 x 128 for the autoencoder",
+        )
+    }
+
     /// The network, with Burn's default initialisation.
     ///
     /// The bottleneck's kernel is 8 × 8; for inputs below 256 pixels, whose encoding is smaller
@@ -48,13 +58,7 @@ impl AutoencoderConfig {
     ///
     /// [`Error::Setting`] for an input below [`MINIMUM`](Self::MINIMUM).
     pub fn init<B: Backend>(&self, device: &B::Device) -> Result<Autoencoder<B>> {
-        if self.input.iter().any(|size| *size < Self::MINIMUM) {
-            return Err(Error::Setting {
-                name: "image size",
-                value: format!("{} x {}", self.input[0], self.input[1]),
-                rule: "at least 128 x 128 for the autoencoder",
-            });
-        }
+        Self::check_input(self.input)?;
         let conv = |channels, kernel, stride, padding| {
             Conv2dConfig::new(channels, kernel)
                 .with_stride([stride, stride])
@@ -124,6 +128,7 @@ impl<B: ModelBackend> Autoencoder<B> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Error;
     use burn::backend::Flex;
 
     #[test]

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::autoencoder::AutoencoderConfig;
 use super::pdn::{PdnConfig, PdnSize};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, check};
 use crate::geometry::PoincareBall;
 
 /// How the channel vector of a location is reduced before it enters the ball.
@@ -90,7 +91,7 @@ pub struct HypAdConfig {
     /// The margin of the map without padding.
     #[serde(default)]
     pub margin: Margin,
-    /// Height and width to which images are resized: 256 × 256.
+    /// Height and width to which images are resized: 256 × 256; at least 128 × 128.
     pub image_size: [usize; 2],
     /// Channels of the teacher: 384.
     pub channels: usize,
@@ -179,44 +180,43 @@ impl HypAdConfig {
     /// [`Error::Curvature`] or [`Error::Setting`] for the first field out of its range.
     pub fn validate(&self) -> Result<()> {
         PoincareBall::new(self.curvature)?;
-        let setting = |name, value: String, rule| Err(Error::Setting { name, value, rule });
         let positive = |value: f64| value.is_finite() && value > 0.0;
-        if let Projection::ChannelPooling(n) = self.projection
-            && (n == 0 || !self.channels.is_multiple_of(n))
-        {
-            let value = n.to_string();
-            return setting("projection", value, "a divisor of the number of channels");
+        check(self.channels > 0, "channels", self.channels, "at least 1")?;
+        if let Projection::ChannelPooling(n) = self.projection {
+            check(
+                n > 0 && self.channels.is_multiple_of(n),
+                "projection",
+                n,
+                "a divisor of the number of channels",
+            )?;
         }
-        if !positive(self.scale.factor(self.channels.max(1))) {
-            return setting("scale", format!("{:?}", self.scale), "finite and above 0");
-        }
-        if let Some(clip) = self.clip
-            && !positive(clip)
-        {
-            return setting("clip", clip.to_string(), "finite and above 0");
-        }
-        if self.distance == Distance::SquaredDifference && self.curvature != 0.0 {
-            let value = self.curvature.to_string();
-            return setting(
-                "curvature",
-                value,
-                "0 with the Euclidean squared difference",
-            );
-        }
-        if !(0.0..1.0).contains(&self.hard_quantile) {
-            let value = self.hard_quantile.to_string();
-            return setting("hard quantile", value, "at least 0 and below 1");
-        }
-        if !(0.0..1.0).contains(&self.dropout) {
-            return setting(
-                "dropout",
-                self.dropout.to_string(),
-                "at least 0 and below 1",
-            );
-        }
-        if self.channels == 0 {
-            return setting("channels", "0".into(), "at least 1");
-        }
+        check(
+            positive(self.scale.factor(self.channels)),
+            "scale",
+            format!("{:?}", self.scale),
+            "finite and above 0",
+        )?;
+        let clip = self.clip.unwrap_or(1.0);
+        check(positive(clip), "clip", clip, "finite and above 0")?;
+        check(
+            self.distance != Distance::SquaredDifference || self.curvature == 0.0,
+            "curvature",
+            self.curvature,
+            "0 with the Euclidean squared difference",
+        )?;
+        check(
+            (0.0..1.0).contains(&self.hard_quantile),
+            "hard quantile",
+            self.hard_quantile,
+            "at least 0 and below 1",
+        )?;
+        check(
+            (0.0..1.0).contains(&self.dropout),
+            "dropout",
+            self.dropout,
+            "at least 0 and below 1",
+        )?;
+        AutoencoderConfig::check_input(self.image_size)?;
         self.output_size().map(|_| ())
     }
 
@@ -237,7 +237,7 @@ impl HypAdConfig {
         }
     }
 
-    pub(super) fn teacher(&self) -> PdnConfig {
+    pub(crate) fn teacher(&self) -> PdnConfig {
         PdnConfig {
             size: self.network,
             channels: self.channels,

@@ -28,7 +28,7 @@ struct Layer {
 }
 
 impl PdnSize {
-    /// The layers before the last; the last two sizes depend on the output channels.
+    /// All layers, the last with these outputs.
     fn layers(self, channels: usize) -> Vec<Layer> {
         let layer = |kernel, channels, padding, pool| Layer {
             kernel,
@@ -123,6 +123,17 @@ impl PdnConfig {
         }
         (size > 0).then_some(size)
     }
+
+    /// In words, for errors.
+    pub(crate) fn describe(&self) -> String {
+        let convs = self.size.layers(self.channels).len();
+        describe(convs, self.channels, self.padding)
+    }
+}
+
+fn describe(convs: usize, channels: usize, padding: bool) -> String {
+    let form = if padding { "padded" } else { "unpadded" };
+    format!("{convs} convolutions, {channels} outputs, {form}")
 }
 
 /// A patch description network. Made by [`PdnConfig::init`].
@@ -178,14 +189,33 @@ impl<B: Backend> Pdn<B> {
     }
 
     /// The same weights in the unpadded form.
-    pub fn unpadded(self, size: PdnSize) -> Self {
-        let device = self.convs[0].weight.device();
-        let config = PdnConfig::new(size, self.channels());
-        config.init(&device).load_record(self.into_record())
+    pub fn unpadded(mut self) -> Self {
+        for conv in &mut self.convs {
+            conv.padding = PaddingConfig2d::Explicit(0, 0, 0, 0);
+        }
+        self.padding = false;
+        self
+    }
+
+    /// Whether it is a network of this configuration. Weights that were not drawn yet are, so that all
+    /// later copies have the same.
+    pub(crate) fn is_of(&self, config: &PdnConfig) -> bool {
+        let mut inputs = 3;
+        let shapes = config
+            .size
+            .layers(config.channels)
+            .into_iter()
+            .map(|layer| {
+                let shape = [layer.channels, inputs, layer.kernel, layer.kernel];
+                inputs = layer.channels;
+                shape
+            });
+        let own = self.convs.iter().map(|conv| conv.weight.val().dims());
+        self.padding == config.padding && own.eq(shapes)
     }
 
     /// Two networks that have all but the last convolution in common: the first, and the last
-    /// convolution of the second. Each has half the outputs.
+    /// convolution of the second. Each has half the outputs. Both last convolutions are new.
     pub(super) fn halved(mut self, device: &B::Device) -> (Self, Conv2d<B>) {
         let [outputs, inputs, kernel, _] = self.last().weight.dims();
         let half = || Conv2dConfig::new([inputs, outputs / 2], [kernel; 2]).init(device);
@@ -205,6 +235,11 @@ impl<B: Backend> Pdn<B> {
             }
         }
         self
+    }
+
+    /// In words, for errors.
+    pub(crate) fn describe(&self) -> String {
+        describe(self.convs.len(), self.channels(), self.padding)
     }
 
     /// Number of output channels.
@@ -267,6 +302,52 @@ mod tests {
     }
 
     #[test]
+    fn knows_its_configuration() {
+        let device = Default::default();
+        let configs = [
+            PdnConfig::new(PdnSize::Small, 8),
+            PdnConfig::new(PdnSize::Small, 9),
+            PdnConfig::new(PdnSize::Medium, 8),
+            PdnConfig {
+                padding: true,
+                ..PdnConfig::new(PdnSize::Small, 8)
+            },
+        ];
+        for of in configs {
+            let pdn: Pdn<Flex> = of.init(&device);
+            for config in configs {
+                assert_eq!(pdn.is_of(&config), config == of);
+                assert_eq!(pdn.describe() == config.describe(), config == of);
+            }
+        }
+    }
+
+    /// The weights of the first layers, not of more, are those of the other.
+    #[test]
+    fn begins_as_another() {
+        let device = Default::default();
+        let config = PdnConfig::new(PdnSize::Small, 8);
+        let drawn = || {
+            let pdn: Pdn<Flex> = config.init(&device);
+            assert!(pdn.is_of(&config));
+            pdn
+        };
+        let (own, other) = (drawn(), drawn());
+        for (layers, equal) in [(0, 0), (2, 2), (3, 3), (4, 3)] {
+            let warm = own.clone().with_first(&other, layers);
+            for (index, conv) in warm.convs.iter().enumerate() {
+                let of = if index < equal { &other } else { &own };
+                let weight = |conv: &Conv2d<Flex>| conv.weight.val().into_data();
+                assert_eq!(weight(conv), weight(&of.convs[index]));
+            }
+            assert_ne!(
+                own.convs[0].weight.val().into_data(),
+                other.convs[0].weight.val().into_data()
+            );
+        }
+    }
+
+    #[test]
     fn both_forms_see_the_same_where_no_padding_is_near() {
         let device = Default::default();
         let config = PdnConfig {
@@ -277,7 +358,7 @@ mod tests {
         let padded: Pdn<Flex> = config.init(&device);
         let image = Tensor::random([1, 3, 96, 96], burn::tensor::Distribution::Default, &device);
         let whole = padded.forward(image.clone());
-        let inner = padded.unpadded(PdnSize::Small).forward(image);
+        let inner = padded.unpadded().forward(image);
         assert_eq!((whole.dims()[2], inner.dims()[2]), (24, 16));
         let whole = whole.slice([0..1, 0..5, 4..20, 4..20]).into_data();
         let tolerance = burn::tensor::Tolerance::absolute(1e-5);

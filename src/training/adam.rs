@@ -85,7 +85,7 @@ impl<B: ModelBackend> SimpleOptimizer<B> for Adam {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::backend::{Autodiff, Flex};
+    use burn::backend::{Autodiff, Flex, NdArray};
     use burn::module::Param;
     use burn::nn::LinearConfig;
     use burn::optim::decay::WeightDecayConfig;
@@ -96,12 +96,17 @@ mod tests {
 
     #[test]
     fn takes_the_steps_of_burns_adam() {
+        follows_burns::<Flex>();
+        follows_burns::<NdArray>();
+    }
+
+    fn follows_burns<B: ModelBackend>() {
         let device = Default::default();
         let mut rng = StdRng::seed_from_u64(1);
         let mut random = |shape: [usize; 2]| {
             let values = (0..shape[0] * shape[1]).map(|_| rng.random_range(-1.0_f32..1.0));
             let data = TensorData::new(values.collect::<Vec<_>>(), shape);
-            Tensor::<Autodiff<Flex>, 2>::from_data(data, &device)
+            Tensor::<Autodiff<B>, 2>::from_data(data, &device)
         };
         let mut ours = LinearConfig::new(30, 20).with_bias(false).init(&device);
         ours.weight = Param::from_tensor(random([30, 20]));
@@ -120,7 +125,7 @@ mod tests {
             let grads = GradientsParams::from_grads(loss.backward(), &burns);
             burns = burns_adam.step(0.01, burns, grads);
         }
-        let weight = |layer: burn::nn::Linear<_>| layer.weight.val().into_data();
+        let weight = |layer: burn::nn::Linear<Autodiff<B>>| layer.weight.val().into_data();
         weight(ours).assert_approx_eq::<f32>(&weight(burns), Tolerance::absolute(2e-6));
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::error::{Result, check};
 
 /// How the learning rate falls.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -117,81 +117,66 @@ impl TrainConfig {
         let part = |value: f64| (0.0..=1.0).contains(&value);
         let at_least_0 = |value: f64| value.is_finite() && value >= 0.0;
         let [low, high] = self.map_quantiles;
-        let checks = [
-            (
-                self.steps > 0,
-                "steps",
-                self.steps.to_string(),
-                "at least 1",
-            ),
-            (
-                self.learning_rate.is_finite() && self.learning_rate > 0.0,
-                "learning rate",
-                self.learning_rate.to_string(),
-                "finite and above 0",
-            ),
-            (
-                at_least_0(self.weight_decay.into()),
-                "weight decay",
-                self.weight_decay.to_string(),
-                "finite and at least 0",
-            ),
-            (
-                match self.schedule {
-                    Schedule::Step { after, factor } => part(after) && at_least_0(factor),
-                    Schedule::Linear => true,
-                },
-                "schedule",
-                format!("{:?}", self.schedule),
-                "after between 0 and 1, factor finite and at least 0",
-            ),
-            (
-                self.validation > 0.0 && self.validation < 1.0,
-                "validation",
-                self.validation.to_string(),
-                "between 0 and 1",
-            ),
-            (
-                (0.0..1.0).contains(&self.jitter),
-                "jitter",
-                self.jitter.to_string(),
-                "at least 0 and below 1",
-            ),
-            (
-                part(self.penalty_grey),
-                "penalty grey",
-                self.penalty_grey.to_string(),
-                "between 0 and 1",
-            ),
-            (
-                self.penalty_every > 0,
-                "penalty every",
-                self.penalty_every.to_string(),
-                "at least 1",
-            ),
-            (
-                self.tiles > 0,
-                "tiles",
-                self.tiles.to_string(),
-                "at least 1",
-            ),
-            (
-                part(low) && part(high) && low < high,
-                "map quantiles",
-                format!("{low}, {high}"),
-                "between 0 and 1, the first below the second",
-            ),
-            (
-                at_least_0(self.threshold_sigmas),
-                "threshold sigmas",
-                self.threshold_sigmas.to_string(),
-                "finite and at least 0",
-            ),
-        ];
-        match checks.into_iter().find(|(fine, ..)| !fine) {
-            Some((_, name, value, rule)) => Err(Error::Setting { name, value, rule }),
-            None => Ok(()),
-        }
+        let schedule = match self.schedule {
+            Schedule::Step { after, factor } => part(after) && at_least_0(factor),
+            Schedule::Linear => true,
+        };
+        check(self.steps > 0, "steps", self.steps, "at least 1")?;
+        check(
+            self.learning_rate.is_finite() && self.learning_rate > 0.0,
+            "learning rate",
+            self.learning_rate,
+            "finite and above 0",
+        )?;
+        check(
+            at_least_0(self.weight_decay.into()),
+            "weight decay",
+            self.weight_decay,
+            "finite and at least 0",
+        )?;
+        check(
+            schedule,
+            "schedule",
+            format!("{:?}", self.schedule),
+            "after between 0 and 1, factor finite and at least 0",
+        )?;
+        check(
+            self.validation > 0.0 && self.validation < 1.0,
+            "validation",
+            self.validation,
+            "between 0 and 1",
+        )?;
+        check(
+            (0.0..1.0).contains(&self.jitter),
+            "jitter",
+            self.jitter,
+            "at least 0 and below 1",
+        )?;
+        check(
+            part(self.penalty_grey),
+            "penalty grey",
+            self.penalty_grey,
+            "between 0 and 1",
+        )?;
+        check(
+            self.penalty_every > 0,
+            "penalty every",
+            self.penalty_every,
+            "at least 1",
+        )?;
+        check(self.tiles > 0, "tiles", self.tiles, "at least 1")?;
+        check(
+            part(low) && part(high) && low < high,
+            "map quantiles",
+            format!("{low}, {high}"),
+            "between 0 and 1, the first below the second",
+        )?;
+        check(
+            at_least_0(self.threshold_sigmas),
+            "threshold sigmas",
+            self.threshold_sigmas,
+            "finite and at least 0",
+        )
     }
 
     /// The learning rate of a step, counted from 0.
@@ -218,6 +203,7 @@ impl TrainConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Error;
 
     #[test]
     fn the_rate_falls() {

@@ -18,11 +18,12 @@ use super::adam::Adam;
 use super::bar::{STEPS, progress_bar};
 use super::checkpoint::{Checkpoint, Course, same_statistics};
 use super::moments::Moments;
+use super::pool::in_own_pool;
 use super::random::{Purpose, Rounds, rng};
 use crate::data::ImageSet;
 use crate::data::augment;
 use crate::data::image::{IMAGENET_MEAN, IMAGENET_STD, resize, to_tensor, unit};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, check};
 use crate::model::backbone::{TARGET_CHANNELS, Targets};
 use crate::model::{ModelBackend, Pdn, PdnConfig, PdnSize};
 
@@ -135,78 +136,52 @@ impl DistillConfig {
     /// [`Error::Setting`] naming the first that is out of range.
     pub fn validate(&self) -> Result<()> {
         let part = |value: f64| (0.0..=1.0).contains(&value);
-        let rules = [
-            (
-                "steps",
-                self.steps.to_string(),
-                self.steps > 0,
-                "at least 1",
-            ),
-            (
-                "batch",
-                self.batch.to_string(),
-                self.batch > 0,
-                "at least 1",
-            ),
-            (
-                "side",
-                self.side.to_string(),
-                self.side >= 40 && self.side.is_multiple_of(8),
-                "a multiple of 8, at least 40",
-            ),
-            (
-                "smallest crop",
-                self.smallest_crop.to_string(),
-                part(self.smallest_crop) && self.smallest_crop > 0.0,
-                "above 0 and at most 1",
-            ),
-            (
-                "flip",
-                self.flip.to_string(),
-                part(self.flip),
-                "between 0 and 1",
-            ),
-            (
-                "grey",
-                self.grey.to_string(),
-                part(self.grey),
-                "between 0 and 1",
-            ),
-            (
-                "learning rate",
-                self.learning_rate.to_string(),
-                self.learning_rate > 0.0 && self.learning_rate.is_finite(),
-                "finite and above 0",
-            ),
-            (
-                "weight decay",
-                self.weight_decay.to_string(),
-                self.weight_decay >= 0.0 && self.weight_decay.is_finite(),
-                "finite and at least 0",
-            ),
-            (
-                "statistics",
-                self.statistics.to_string(),
-                self.statistics > 0,
-                "at least 1",
-            ),
-            (
-                "validation",
-                self.validation.to_string(),
-                part(self.validation) && self.validation < 1.0,
-                "at least 0 and below 1",
-            ),
-            (
-                "validate every",
-                self.validate_every.to_string(),
-                self.validate_every > 0,
-                "at least 1",
-            ),
-        ];
-        match rules.into_iter().find(|(_, _, holds, _)| !holds) {
-            None => Ok(()),
-            Some((name, value, _, rule)) => Err(Error::Setting { name, value, rule }),
-        }
+        check(self.steps > 0, "steps", self.steps, "at least 1")?;
+        check(self.batch > 0, "batch", self.batch, "at least 1")?;
+        check(
+            self.side >= 40 && self.side.is_multiple_of(8),
+            "side",
+            self.side,
+            "a multiple of 8, at least 40",
+        )?;
+        check(
+            part(self.smallest_crop) && self.smallest_crop > 0.0,
+            "smallest crop",
+            self.smallest_crop,
+            "above 0 and at most 1",
+        )?;
+        check(part(self.flip), "flip", self.flip, "between 0 and 1")?;
+        check(part(self.grey), "grey", self.grey, "between 0 and 1")?;
+        check(
+            self.learning_rate > 0.0 && self.learning_rate.is_finite(),
+            "learning rate",
+            self.learning_rate,
+            "finite and above 0",
+        )?;
+        check(
+            self.weight_decay >= 0.0 && self.weight_decay.is_finite(),
+            "weight decay",
+            self.weight_decay,
+            "finite and at least 0",
+        )?;
+        check(
+            self.statistics > 0,
+            "statistics",
+            self.statistics,
+            "at least 1",
+        )?;
+        check(
+            part(self.validation) && self.validation < 1.0,
+            "validation",
+            self.validation,
+            "at least 0 and below 1",
+        )?;
+        check(
+            self.validate_every > 0,
+            "validate every",
+            self.validate_every,
+            "at least 1",
+        )
     }
 }
 
@@ -282,20 +257,21 @@ impl<B: ModelBackend> Distiller<B> {
     /// # Errors
     ///
     /// [`Error::Setting`] for a recipe out of range or fewer than two images, the errors of reading
-    /// images, and [`Error::Format`] for a checkpoint that does not belong to this run.
+    /// images, [`Error::Diverged`] for a loss that is not finite, and [`Error::Format`] for a checkpoint
+    /// that does not belong to this run.
     pub fn fit(&self, images: &ImageSet, device: &B::Device) -> Result<Distilled<B>> {
+        in_own_pool(|| self.fit_here(images, device))
+    }
+
+    /// Trains on the thread that calls it.
+    fn fit_here(&self, images: &ImageSet, device: &B::Device) -> Result<Distilled<B>> {
         let config = &self.config;
         config.validate()?;
         if let Some(checkpoint) = &self.checkpoint {
             checkpoint.validate()?;
         }
-        if images.len() < 2 {
-            return Err(Error::Setting {
-                name: "images to distil with",
-                value: images.len().to_string(),
-                rule: "at least 2",
-            });
-        }
+        let count = images.len();
+        check(count >= 2, "images to distil with", count, "at least 2")?;
         let mut order: Vec<usize> = (0..images.len()).collect();
         order.shuffle(&mut rng(config.seed, Purpose::Split, 0));
         let held_out = (config.validation * images.len() as f64).round() as usize;
@@ -377,6 +353,9 @@ impl<B: ModelBackend> Distiller<B> {
                 let grads = GradientsParams::from_grads(loss.backward(), &network);
                 network = optimiser.step(config.learning_rate_at(step), network, grads);
                 let loss: f32 = loss.into_scalar().elem();
+                if !loss.is_finite() {
+                    return Err(Error::Diverged { step });
+                }
                 course.losses.push(loss);
 
                 let last = step == config.steps;
@@ -405,7 +384,7 @@ impl<B: ModelBackend> Distiller<B> {
         })?;
         bar.finish_and_clear();
         Ok(Distilled {
-            teacher: network.valid().unpadded(config.size),
+            teacher: network.valid().unpadded(),
             losses: course.losses,
             validation: course.validation,
             time: course.time,
@@ -523,7 +502,7 @@ mod tests {
             // Weights are drawn when they are first used, those of a copy again.
             let record = padded.clone().into_record();
             let padded = padded.load_record(record);
-            let unpadded = padded.clone().unpadded(size);
+            let unpadded = padded.clone().unpadded();
             let image = Tensor::random([1, 3, 72, 72], Distribution::Default, &device);
             let unpadded = unpadded.forward(image.clone());
             let middle = within(padded.forward(image), unpadded.dims()[2]);

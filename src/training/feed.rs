@@ -97,3 +97,52 @@ impl<'a> Feed<'a> {
         Ok(pixels)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::{DynamicImage, Rgb};
+
+    fn plain(value: u8) -> RgbImage {
+        RgbImage::from_pixel(16, 16, Rgb([value, 0, 0]))
+    }
+
+    #[test]
+    fn every_step_has_an_image_and_every_so_many_a_penalty() {
+        let images: Vec<RgbImage> = (0..4).map(plain).collect();
+        let config = TrainConfig {
+            penalty_every: 3,
+            penalty_grey: 0.0,
+            tiles: 2,
+            ..TrainConfig::fast()
+        };
+        // Blue in the middle, which is all of it that is shown.
+        let middle = |x: u32, y: u32| (8..24).contains(&x) && (8..24).contains(&y);
+        let penalty = RgbImage::from_fn(32, 32, |x, y| match middle(x, y) {
+            true => Rgb([0, 0, 255]),
+            false => Rgb([255, 0, 0]),
+        });
+        let penalty = ImageSet::images([DynamicImage::ImageRgb8(penalty)]);
+        let feed = || Feed::new(&images, Some(&penalty), [[16, 16], [6, 6]], &config);
+        let mut steps = feed();
+        let mut seen = Vec::new();
+        for step in 0..8 {
+            let sample = steps.step(step).unwrap();
+            assert_eq!(sample.image, unit(&images[sample.index]));
+            assert_ne!(sample.image, sample.jittered);
+            assert!(sample.window.unwrap().height == 3);
+            seen.push(sample.index);
+            assert_eq!(sample.penalty.is_some(), step % 3 == 0);
+            if let Some(pixels) = sample.penalty {
+                assert!(pixels.chunks(3).all(|pixel| pixel == [0.0, 0.0, 1.0]));
+            }
+        }
+        for round in seen.chunks_mut(4) {
+            round.sort();
+            assert_eq!(round, [0, 1, 2, 3]);
+        }
+        // A feed that begins later shows the same.
+        let (late, whole) = (feed().step(7).unwrap(), steps.step(7).unwrap());
+        assert_eq!((late.index, late.jittered), (whole.index, whole.jittered));
+    }
+}

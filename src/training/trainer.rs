@@ -24,10 +24,8 @@ use super::pool::in_own_pool;
 use super::random::{Purpose, rng};
 use crate::data::{ImageSet, image::to_tensor, image::unit};
 use crate::detect::{Detector, MapNormalisation, Maps};
-use crate::error::{Error, Result};
-use crate::model::{
-    Embedding, HypAd, HypAdConfig, ModelBackend, Pdn, PdnSize, Student, Teacher, weights,
-};
+use crate::error::{Error, Result, check};
+use crate::model::{Embedding, HypAd, HypAdConfig, ModelBackend, Pdn, Student, Teacher, weights};
 
 /// Trains a HypAD model on normal images.
 ///
@@ -156,9 +154,10 @@ impl<B: ModelBackend> Trainer<B> {
     ///
     /// # Errors
     ///
-    /// [`Error::Setting`] for a configuration out of range or a training set of fewer than two
-    /// images, the errors of reading images, [`Error::Diverged`] for a loss that is not finite, and
-    /// those of reading and writing a checkpoint, [`Error::Format`] for one of another training.
+    /// [`Error::Setting`] for a configuration out of range or a training set of fewer than two images,
+    /// [`Error::Size`] for a teacher that does not fit the configuration, the errors of reading images,
+    /// [`Error::Diverged`] for a loss that is not finite, and those of reading and writing a checkpoint,
+    /// [`Error::Format`] for one of another training.
     pub fn fit(self, images: &ImageSet, device: &B::Device) -> Result<Trained<B>> {
         self.fit_watched(images, device, &[], |_| Ok(()))
     }
@@ -168,7 +167,8 @@ impl<B: ModelBackend> Trainer<B> {
     ///
     /// # Errors
     ///
-    /// Those of `fit`, and those that `watch` returns, which end the training.
+    /// Those of `fit`, [`Error::Setting`] for a number of steps that the training does not reach, and
+    /// those that `watch` returns, which end the training.
     pub fn fit_watched(
         self,
         images: &ImageSet,
@@ -197,20 +197,27 @@ impl<B: ModelBackend> Trainer<B> {
         }
         let [rows, columns] = self.config.output_size()?;
         let tiles = self.train.tiles;
-        if tiles > 1 && (self.config.padding || tiles > rows.min(columns)) {
-            return Err(Error::Setting {
-                name: "tiles",
-                value: tiles.to_string(),
-                rule: "1 with padded networks, and no more than the rows or columns of a map",
-            });
-        }
-        if images.len() < 2 {
-            return Err(Error::Setting {
-                name: "training images",
-                value: images.len().to_string(),
-                rule: "at least 2, since a part of them is held out",
-            });
-        }
+        check(
+            tiles == 1 || !self.config.padding && tiles <= rows.min(columns),
+            "tiles",
+            tiles,
+            "1 with padded networks, and no more than the rows or columns of a map",
+        )?;
+        let steps = self.train.steps;
+        let late = watch.steps.iter().find(|step| !(1..=steps).contains(*step));
+        check(
+            late.is_none(),
+            "watched step",
+            late.copied().unwrap_or_default(),
+            "at least 1 and no more than the steps of the training",
+        )?;
+        check(
+            images.len() >= 2,
+            "training images",
+            images.len(),
+            "at least 2, since a part of them is held out",
+        )?;
+        let teacher = self.teacher(device)?;
         let size = self.config.image_size;
         let mut order: Vec<usize> = (0..images.len()).collect();
         order.shuffle(&mut rng(self.train.seed, Purpose::Split, 0));
@@ -231,31 +238,6 @@ impl<B: ModelBackend> Trainer<B> {
         // From here on the order in which the backend's random numbers are drawn counts.
         Autodiff::<B>::seed(device, self.train.seed);
         let model = self.config.init::<Autodiff<B>>(device)?;
-        let teacher = match &self.teacher {
-            Some(teacher) => teacher.clone(),
-            None if self.config.network == PdnSize::Small => weights::pretrained_small(device)?,
-            None => {
-                return Err(Error::Setting {
-                    name: "teacher",
-                    value: "none".into(),
-                    rule: "given, since the crate brings one for PDN-S only",
-                });
-            }
-        };
-        if teacher.channels() != self.config.channels {
-            return Err(Error::Setting {
-                name: "teacher channels",
-                value: teacher.channels().to_string(),
-                rule: "the number of channels of the configuration",
-            });
-        }
-        if teacher.is_padded() != self.config.padding {
-            return Err(Error::Setting {
-                name: "teacher padding",
-                value: teacher.is_padded().to_string(),
-                rule: "that of the configuration (the crate's own teacher is unpadded)",
-            });
-        }
         let first = Pdn::<Autodiff<B>>::from_inner(teacher.clone());
         let student = model.student.warmed(&first, self.train.warm_layers);
         // Burn draws weights when they are first used: now, before the first step's seed.
@@ -274,6 +256,25 @@ impl<B: ModelBackend> Trainer<B> {
             losses: course.losses,
             time: course.time,
         })
+    }
+
+    /// The teacher, if it fits the configuration.
+    fn teacher(&self, device: &B::Device) -> Result<Pdn<B>> {
+        let wanted = self.config.teacher();
+        let Some(teacher) = &self.teacher else {
+            let own = weights::pretrained_small(device)?;
+            let rule = "given, since the crate's own is an unpadded PDN-S with 384 outputs";
+            check(own.is_of(&wanted), "teacher", "none", rule)?;
+            return Ok(own);
+        };
+        match teacher.is_of(&wanted) {
+            true => Ok(teacher.clone()),
+            false => Err(Error::Size {
+                what: "teacher",
+                expected: wanted.describe(),
+                found: teacher.describe(),
+            }),
+        }
     }
 
     /// Sets the mean and standard deviation of each channel over all images and locations.

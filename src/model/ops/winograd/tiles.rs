@@ -25,8 +25,8 @@ impl Sizes {
         self.output_height().div_ceil(self.tile())
     }
 
-    /// The rows of tiles of all images in parts of about `BAND` tiles. The parts are alike, and an even
-    /// number if they can be, so that two cores have the same to do.
+    /// The rows of tiles of all images in parts of about `BAND` tiles. They differ by a row at most, and
+    /// are an even number if they can be, so that two cores have the same to do.
     pub(super) fn bands(&self) -> Vec<Band> {
         let rows = self.batch * self.rows_per_image();
         let wanted = (rows * self.tiles_per_row()).div_ceil(BAND);
