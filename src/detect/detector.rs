@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use burn::module::Module;
 use burn::tensor::module::interpolate;
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
 use burn::tensor::{Tensor, TensorData};
@@ -47,6 +48,8 @@ pub struct Detection {
 #[derive(Clone, Debug)]
 pub struct Detector<B: ModelBackend> {
     pub(super) model: HypAd<B>,
+    /// The same with its features projected.
+    projected: HypAd<B>,
     pub(super) config: HypAdConfig,
     embedding: Embedding,
     /// Normalisation of the map of student against teacher.
@@ -86,9 +89,14 @@ impl<B: ModelBackend> Detector<B> {
     ///
     /// Those of [`HypAdConfig::validate`].
     pub fn new(model: HypAd<B>, config: HypAdConfig, device: &B::Device) -> Result<Self> {
+        let embedding = Embedding::new(&config)?;
+        // By its record: weights that were not drawn yet are, once for both.
+        let record = model.clone().into_record();
+        let model = model.load_record(record);
         Ok(Self {
+            projected: model.pooled(embedding.group()),
             model,
-            embedding: Embedding::new(&config)?,
+            embedding,
             config,
             student_map: MapNormalisation::default(),
             autoencoder_map: MapNormalisation::default(),
@@ -170,7 +178,7 @@ impl<B: ModelBackend> Detector<B> {
     /// The maps of an image of the model's input size.
     pub(crate) fn raw_maps(&self, image: &RgbImage) -> Result<Maps> {
         let input = to_tensor(&unit(image), self.config.image_size, &self.device);
-        let features = self.model.forward(input);
+        let features = self.projected.forward(input);
         let values = |map: Tensor<B, 4>| map.into_data().iter::<f32>().collect();
         let autoencoder = features.autoencoder;
         let student = self.embedding.map(features.teacher, features.student);

@@ -6,7 +6,7 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Dropout, DropoutConfig, PaddingConfig2d};
 use burn::tensor::{Tensor, backend::Backend};
 
-use super::ops::{ModelBackend, conv, conv_relu, dropout, resize};
+use super::ops::{ModelBackend, conv, conv_relu, dropout, pool_outputs, resize};
 use crate::error::{Result, check};
 
 /// Configuration of an [`Autoencoder`].
@@ -122,6 +122,12 @@ impl<B: ModelBackend> Autoencoder<B> {
         }
         let x = conv_relu(&self.last, resize(x, self.output));
         conv(&self.head, x)
+    }
+
+    /// With the means of groups of neighbouring outputs as outputs.
+    pub(super) fn pooled(mut self, group: usize) -> Self {
+        self.head = pool_outputs(&self.head, group);
+        self
     }
 }
 

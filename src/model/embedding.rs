@@ -18,6 +18,7 @@ pub struct Embedding {
     factor: f64,
     clip: Option<f64>,
     distance: Distance,
+    group: usize,
     width: usize,
 }
 
@@ -38,6 +39,10 @@ impl Embedding {
             factor: config.scale.factor(config.channels),
             clip: config.clip,
             distance: config.distance,
+            group: match config.projection {
+                Projection::ChannelPooling(n) => config.channels / n,
+                Projection::None => 1,
+            },
             width: match (config.distance, config.projection) {
                 (Distance::SquaredDifference, Projection::ChannelPooling(n)) => n,
                 (Distance::SquaredDifference, Projection::None) => config.channels,
@@ -51,17 +56,24 @@ impl Embedding {
         self.width
     }
 
+    /// How many neighbouring channels the projection takes together.
+    pub(crate) fn group(&self) -> usize {
+        self.group
+    }
+
     /// The tangent vectors at the origin: projection, scale, clip.
     ///
     /// # Shapes
     ///
-    /// - features: `[batch, channels, h, w]`
+    /// - features: `[batch, channels, h, w]`, or `[batch, n, h, w]` if they are projected already
     /// - output: `[batch, n, h, w]`, n the width of the projection
     pub fn tangent<B: ModelBackend>(&self, features: Tensor<B, 4>) -> Tensor<B, 4> {
         let mut p = features;
         if let Projection::ChannelPooling(n) = self.projection {
             let group = p.dims()[CHANNELS] / n;
-            p = pool_channels(p, group);
+            if group > 1 {
+                p = pool_channels(p, group);
+            }
         }
         if self.factor != 1.0 {
             p = p * self.factor;

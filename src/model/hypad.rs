@@ -6,7 +6,7 @@ use burn::tensor::{Tensor, backend::Backend};
 
 use super::autoencoder::{Autoencoder, AutoencoderConfig};
 use super::config::HypAdConfig;
-use super::ops::{ModelBackend, conv};
+use super::ops::{ModelBackend, conv, pool_outputs};
 use super::pdn::{Pdn, PdnConfig};
 use super::weights;
 use crate::error::Result;
@@ -73,6 +73,19 @@ impl<B: ModelBackend> Teacher<B> {
         let features = self.pdn.forward(image) - self.mean.val().reshape(shape);
         features / self.std.val().reshape(shape)
     }
+
+    /// The means of groups of neighbouring channels of the normalised features. All of it is linear,
+    /// and the last convolution does it.
+    ///
+    /// # Shapes
+    ///
+    /// [`forward`](Self::forward) of the result: `[batch, channels / group, h, w]`
+    pub(crate) fn pooled(&self, group: usize) -> Self {
+        let (mean, std) = (self.mean.val(), self.std.val());
+        let device = mean.device();
+        let pdn = self.pdn.clone().normalised(mean, std).pooled(group);
+        Self::new(pdn, &device)
+    }
 }
 
 fn constant<B: Backend>(tensor: Tensor<B, 1>) -> Param<Tensor<B, 1>> {
@@ -112,6 +125,20 @@ impl<B: ModelBackend> Student<B> {
     fn halves(&self, image: Tensor<B, 4>) -> [Tensor<B, 4>; 2] {
         let x = self.pdn.trunk(image);
         [self.pdn.head(x.clone()), conv(&self.imitator, x)]
+    }
+
+    /// The means of groups of neighbouring channels of all three outputs, a `group`-th of the work of
+    /// the last convolutions. In a graph, gradients go to the weights of this one.
+    pub(crate) fn pooled(&self, group: usize) -> Self {
+        let all = self.clone();
+        if group == 1 {
+            return all;
+        }
+        Self {
+            pdn: all.pdn.pooled(group),
+            imitator: pool_outputs(&self.imitator, group),
+            autoencoder: all.autoencoder.pooled(group),
+        }
     }
 
     /// The autoencoder's prediction of the teacher.
@@ -202,13 +229,52 @@ impl<B: ModelBackend> HypAd<B> {
             autoencoder: self.student.autoencoder(image),
         }
     }
+
+    /// The means of groups of neighbouring channels of all features, in less time.
+    pub(crate) fn pooled(&self, group: usize) -> Self {
+        Self {
+            teacher: self.teacher.pooled(group),
+            student: self.student.pooled(group),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::ops::pool_channels;
     use burn::backend::Flex;
-    use burn::tensor::Distribution;
+    use burn::tensor::{Distribution, Tolerance};
+
+    #[test]
+    fn pooled_outputs_are_means_of_outputs() {
+        let device = Default::default();
+        let mut model: HypAd<Flex> = HypAdConfig::narrow().init(&device).unwrap();
+        let record = model.clone().into_record();
+        model = model.load_record(record);
+        let random = |low, high| Tensor::random([24], Distribution::Uniform(low, high), &device);
+        model.teacher = model
+            .teacher
+            .normalised(random(-1.0, 1.0), random(0.5, 2.0));
+        let image = Tensor::random([2, 3, 128, 128], Distribution::Default, &device);
+        let parts = |features: Features<Flex>| {
+            [
+                features.teacher,
+                features.student,
+                features.student_of_autoencoder,
+                features.autoencoder,
+            ]
+        };
+        let all = parts(model.forward(image.clone()));
+        for group in [1, 3] {
+            let pooled = parts(model.pooled(group).forward(image.clone()));
+            for (all, pooled) in all.iter().zip(pooled) {
+                let expected = pool_channels(all.clone(), group).into_data();
+                let pooled = pooled.into_data();
+                pooled.assert_approx_eq::<f32>(&expected, Tolerance::absolute(1e-5));
+            }
+        }
+    }
 
     #[test]
     fn has_the_published_number_of_parameters() {

@@ -7,7 +7,7 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::{Tensor, backend::Backend};
 use serde::{Deserialize, Serialize};
 
-use super::ops::{ModelBackend, conv, conv_pool, conv_relu, pool};
+use super::ops::{ModelBackend, conv, conv_pool, conv_relu, pool, pool_outputs, with_weights};
 
 /// Which of the two published networks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -176,6 +176,24 @@ impl<B: ModelBackend> Pdn<B> {
         x
     }
 
+    /// With the means of groups of neighbouring outputs as outputs.
+    pub(super) fn pooled(self, group: usize) -> Self {
+        let pooled = pool_outputs(self.last(), group);
+        self.with_last(pooled)
+    }
+
+    /// With (output − mean) / std as outputs; mean and std are `[channels]`.
+    pub(super) fn normalised(self, mean: Tensor<B, 1>, std: Tensor<B, 1>) -> Self {
+        let last = self.last();
+        let weight = last.weight.val() / std.clone().reshape([-1, 1, 1, 1]);
+        let bias = match &last.bias {
+            Some(bias) => bias.val() - mean,
+            None => -mean,
+        };
+        let last = with_weights(last, weight, Some(bias / std));
+        self.with_last(last)
+    }
+
     /// The last convolution.
     pub(super) fn head(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
         conv(self.last(), x)
@@ -240,6 +258,12 @@ impl<B: Backend> Pdn<B> {
     /// In words, for errors.
     pub(crate) fn describe(&self) -> String {
         describe(self.convs.len(), self.channels(), self.padding)
+    }
+
+    fn with_last(mut self, conv: Conv2d<B>) -> Self {
+        self.convs.pop();
+        self.convs.push(conv);
+        self
     }
 
     /// Number of output channels.

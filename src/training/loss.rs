@@ -2,6 +2,7 @@
 //! place of the squared difference (HypAD, Eq. 6).
 
 use burn::backend::Autodiff;
+use burn::module::AutodiffModule;
 use burn::tensor::{Tensor, backend::Backend};
 
 use super::mining::student_term;
@@ -10,7 +11,7 @@ use crate::error::Result;
 use crate::model::{Embedding, ModelBackend, Student};
 
 /// The images of one step, each `[batch, 3, height, width]`, with the teacher's features of the
-/// first two.
+/// first two, projected ([`Embedding`]) or not.
 pub struct Batch<B: Backend> {
     /// The image, for the student–teacher branch.
     pub image: Tensor<B, 4>,
@@ -46,8 +47,12 @@ pub fn student_loss<B: ModelBackend>(
     hard_quantile: f64,
     batch: Batch<B>,
 ) -> Result<Tensor<Autodiff<B>, 1>> {
+    // Weights that were not drawn yet are: a copy would have others.
+    let _ = student.valid();
+    // Whose features are projected, as the deviations take them.
+    let projected = student.pooled(embedding.group());
     let mut loss = student_term(
-        student,
+        &projected,
         embedding,
         hard_quantile,
         batch.image,
@@ -60,7 +65,7 @@ pub fn student_loss<B: ModelBackend>(
     let jittered = Tensor::from_inner(batch.jittered);
     let teacher = Tensor::from_inner(batch.teacher_jittered);
     // The autoencoder looks at the whole image in any case.
-    let autoencoder = student.autoencoder(jittered.clone());
+    let autoencoder = projected.autoencoder(jittered.clone());
     let (autoencoder, seen) = match batch.window {
         Some(window) => {
             let [_, _, rows, columns] = autoencoder.dims();
@@ -69,7 +74,7 @@ pub fn student_loss<B: ModelBackend>(
         }
         None => (autoencoder, jittered),
     };
-    let of_autoencoder = student.of_autoencoder(seen);
+    let of_autoencoder = projected.of_autoencoder(seen);
     let reconstruction = embedding.deviation(teacher, autoencoder.clone());
     let imitation = embedding.deviation(autoencoder, of_autoencoder);
     Ok(loss + reconstruction.mean() + imitation.mean())
@@ -79,9 +84,55 @@ pub fn student_loss<B: ModelBackend>(
 mod tests {
     use super::*;
     use crate::model::HypAdConfig;
+    use crate::training::gradients::{assert_same, in_double};
+    use crate::training::hard_mean;
     use burn::backend::Flex;
-    use burn::module::AutodiffModule;
-    use burn::tensor::{Distribution, ElementConversion};
+    use burn::tensor::{DType, Distribution, ElementConversion};
+
+    type A = Autodiff<Flex>;
+
+    /// Features that are projected in the last convolutions, and patches alone: the same loss and the
+    /// same gradients of all parameters as by the definition. In f64.
+    #[test]
+    fn equals_its_definition() {
+        let device = Default::default();
+        let config = HypAdConfig {
+            dropout: 0.0,
+            ..HypAdConfig::narrow()
+        };
+        let embedding = Embedding::new(&config).unwrap();
+        let model = config.init::<A>(&device).unwrap();
+        let student = in_double(model.student);
+        let random = |shape: [usize; 4]| {
+            let normal = Distribution::Normal(0.0, 1.0);
+            Tensor::<Flex, 4>::random(shape, normal, &device).cast(DType::F64)
+        };
+        let [image, jittered, penalty] = [(); 3].map(|()| random([1, 3, 128, 128]));
+        let [teacher, teacher_jittered] = [(); 2].map(|()| random([1, 24, 24, 24]));
+
+        let tracked = Tensor::<A, 4>::from_inner;
+        let deviation = |a: Tensor<Flex, 4>, b| embedding.deviation(tracked(a), b);
+        let of_teacher = deviation(teacher.clone(), student.of_teacher(tracked(image.clone())));
+        let seen = tracked(jittered.clone());
+        let autoencoder = student.autoencoder(seen.clone());
+        let of_autoencoder = student.of_autoencoder(seen);
+        let expected = hard_mean(of_teacher, 0.95).unwrap()
+            + student.of_teacher(tracked(penalty.clone())).square().mean()
+            + deviation(teacher_jittered.clone(), autoencoder.clone()).mean()
+            + embedding.deviation(autoencoder, of_autoencoder).mean();
+
+        let batch = Batch {
+            image,
+            jittered,
+            penalty: Some(penalty),
+            teacher,
+            teacher_jittered,
+            window: None,
+        };
+        let loss = student_loss(&student, &embedding, 0.95, batch).unwrap();
+        // PDN-S and its second head, and the autoencoder's 14 convolutions: weight and bias.
+        assert_eq!(assert_same(&loss, &expected, &student), 2 * (5 + 14));
+    }
 
     /// Windows that cover the map have the loss of the whole image on average.
     #[test]

@@ -140,9 +140,8 @@ fn on_patches<B: ModelBackend>(
 mod tests {
     use super::*;
     use crate::model::{Distance, HypAdConfig};
+    use crate::training::gradients::{assert_same, in_double};
     use burn::backend::Flex;
-    use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-    use burn::optim::GradientsParams;
     use burn::tensor::{DType, Distribution};
 
     type B = Autodiff<Flex>;
@@ -178,8 +177,7 @@ mod tests {
         assert!((loss - 0.1).abs() < 1e-7);
     }
 
-    /// The loss on patches and all its gradients are those on whole images. In f64, where hardly a
-    /// ReLU is so near to its kink that rounding decides.
+    /// The loss on patches and all its gradients are those on whole images.
     #[test]
     fn patches_alone_give_the_same_gradients() {
         let device = Default::default();
@@ -191,11 +189,7 @@ mod tests {
         };
         for (config, q) in [(config, 0.9), (squared, 0.98)] {
             let embedding = Embedding::new(&config).unwrap();
-            let student = config
-                .init::<B>(&device)
-                .unwrap()
-                .student
-                .map(&mut ToDouble);
+            let student = in_double(config.init::<B>(&device).unwrap().student);
             let random = |shape: [usize; 4]| {
                 let normal = Distribution::Normal(0.0, 1.0);
                 Tensor::<Flex, 4>::random(shape, normal, &device).cast(DType::F64)
@@ -216,56 +210,7 @@ mod tests {
                 teacher.clone(),
             );
             let all = on_images(&student, &embedding, q, image, teacher).unwrap();
-            let grads =
-                |loss: &Tensor<_, 1>| GradientsParams::from_grads(loss.backward(), &student);
-            let (of_few, of_all) = (grads(&few), grads(&all));
-            let (few, all) = (number(few.inner()), number(all.inner()));
-            // The weights of the mean are f32.
-            assert!((few - all).abs() <= 1e-7 * all, "{few} {all}");
-            let mut compared = Compared {
-                few: of_few,
-                all: of_all,
-                count: 0,
-            };
-            student.visit(&mut compared);
-            assert_eq!(compared.count, 8);
-        }
-    }
-
-    fn number(tensor: Tensor<Flex, 1>) -> f64 {
-        tensor.into_data().iter::<f64>().next().unwrap()
-    }
-
-    struct ToDouble;
-
-    impl ModuleMapper<B> for ToDouble {
-        fn map_float<const D: usize>(
-            &mut self,
-            parameter: Param<Tensor<B, D>>,
-        ) -> Param<Tensor<B, D>> {
-            parameter.map(|tensor| tensor.cast(DType::F64).detach().require_grad())
-        }
-    }
-
-    struct Compared {
-        few: GradientsParams,
-        all: GradientsParams,
-        count: usize,
-    }
-
-    impl ModuleVisitor<B> for Compared {
-        fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<B, D>>) {
-            let of = |grads: &GradientsParams| grads.get::<Flex, D>(parameter.id);
-            let (Some(few), Some(all)) = (of(&self.few), of(&self.all)) else {
-                return;
-            };
-            let largest = number(all.clone().abs().max());
-            let apart = number((few - all).abs().max());
-            assert!(
-                largest > 0.0 && apart <= 1e-7 * largest,
-                "{apart} of {largest}"
-            );
-            self.count += 1;
+            assert_eq!(assert_same(&few, &all, &student), 8);
         }
     }
 }

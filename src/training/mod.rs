@@ -7,6 +7,8 @@ mod checkpoint;
 mod config;
 mod distill;
 mod feed;
+#[cfg(test)]
+mod gradients;
 mod loss;
 mod mining;
 mod moments;

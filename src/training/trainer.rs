@@ -308,6 +308,7 @@ impl<B: ModelBackend> Trainer<B> {
     ) -> Result<(Student<Autodiff<B>>, TrainCourse)> {
         let [images, validation] = images;
         let embedding = Embedding::new(&self.config)?;
+        let projected = teacher.pooled(embedding.group());
         let mut optimiser = Adam {
             weight_decay: self.train.weight_decay.into(),
         }
@@ -357,8 +358,9 @@ impl<B: ModelBackend> Trainer<B> {
                     None => jittered.clone(),
                 };
                 let batch = Batch {
-                    teacher: features.get(sample.index, device, || teacher.forward(image.clone())),
-                    teacher_jittered: teacher.forward(seen),
+                    teacher: features
+                        .get(sample.index, device, || projected.forward(image.clone())),
+                    teacher_jittered: projected.forward(seen),
                     image,
                     jittered,
                     penalty: sample.penalty.as_deref().map(tensor),

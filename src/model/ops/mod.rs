@@ -25,6 +25,7 @@ mod sizes;
 #[cfg(feature = "flex")]
 mod winograd;
 
+use burn::module::{Param, ParamId};
 use burn::nn::conv::Conv2d;
 use burn::nn::{Dropout, PaddingConfig2d};
 use burn::tensor::ops::{ConvOptions, FloatTensor, InterpolateMode, InterpolateOptions};
@@ -382,6 +383,33 @@ pub(super) fn conv<B: ModelBackend>(layer: &Conv2d<B>, x: Tensor<B, 4>) -> Tenso
 /// [`conv`] with a ReLU after it.
 pub(super) fn conv_relu<B: ModelBackend>(layer: &Conv2d<B>, x: Tensor<B, 4>) -> Tensor<B, 4> {
     run(layer, x, true)
+}
+
+/// The layer whose outputs are the means of groups of neighbouring outputs of this one: a mean of linear
+/// maps is one, with a `group`-th of the work.
+pub(super) fn pool_outputs<B: ModelBackend>(layer: &Conv2d<B>, group: usize) -> Conv2d<B> {
+    let weight = layer.weight.val();
+    let [outputs, inputs, height, width] = weight.dims();
+    let weight = weight.reshape([1, outputs, inputs, height * width]);
+    let weight = pool_channels(weight, group).reshape([outputs / group, inputs, height, width]);
+    let bias = layer.bias.as_ref().map(|bias| {
+        let bias = bias.val().reshape([1, outputs, 1, 1]);
+        pool_channels(bias, group).reshape([outputs / group])
+    });
+    with_weights(layer, weight, bias)
+}
+
+/// The layer with other weights, which may be results of a graph.
+pub(super) fn with_weights<B: Backend>(
+    layer: &Conv2d<B>,
+    weight: Tensor<B, 4>,
+    bias: Option<Tensor<B, 1>>,
+) -> Conv2d<B> {
+    Conv2d {
+        weight: Param::initialized(ParamId::new(), weight),
+        bias: bias.map(|bias| Param::initialized(ParamId::new(), bias)),
+        ..layer.clone()
+    }
 }
 
 /// [`ModelBackend::conv_pool`].
