@@ -6,16 +6,16 @@
 
 use std::time::{Duration, Instant};
 
-use ::image::{Rgb, RgbImage};
+use ::image::{DynamicImage, Rgb, RgbImage};
 use burn::backend::{Autodiff, Flex};
 use burn::module::AutodiffModule;
 use burn::optim::{GradientsParams, Optimizer};
 use burn::tensor::{Distribution, Tensor};
 use criterion::{Criterion, criterion_group};
-use hypad::HypAdConfig;
-use hypad::data::{augment, image};
+use hypad::data::{ImageSet, augment, image};
 use hypad::model::{Embedding, HypAd};
-use hypad::training::{Adam, Batch, Window, student_loss};
+use hypad::training::{Adam, Batch, TrainConfig, student_loss};
+use hypad::{Detector, HypAdConfig, Trainer};
 use rand::{SeedableRng, rngs::StdRng};
 
 type B = Flex;
@@ -23,7 +23,52 @@ type A = Autodiff<Flex>;
 
 const SIZE: [usize; 2] = [256, 256];
 
-fn training_step(criterion: &mut Criterion) {
+fn picture(index: u32) -> RgbImage {
+    RgbImage::from_fn(256, 256, |x, y| {
+        Rgb([(x + index) as u8, y as u8, (x ^ y) as u8])
+    })
+}
+
+/// The time that a trainer takes for so many steps, once it has the teacher's features of all images.
+fn trained(config: HypAdConfig, tiles: usize, count: u64) -> Duration {
+    const IMAGES: usize = 4;
+    let recipe = TrainConfig {
+        steps: 2 * IMAGES + count as usize,
+        tiles,
+        progress: false,
+        ..TrainConfig::fast()
+    };
+    let at = [2 * IMAGES, recipe.steps];
+    let pictures = (0..IMAGES as u32).map(|index| DynamicImage::ImageRgb8(picture(index)));
+    let images = ImageSet::images(pictures);
+    let mut times = Vec::new();
+    let trainer = Trainer::<B>::new(config, recipe);
+    let watch = |progress: hypad::training::Progress<B>| {
+        times.push(progress.time);
+        Ok(())
+    };
+    trainer
+        .fit_watched(&images, &Default::default(), &at, watch)
+        .unwrap();
+    times[1] - times[0]
+}
+
+fn training_steps(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("pdn_s_256");
+    group.sample_size(10);
+    for (name, config, tiles) in [
+        ("training_step", HypAdConfig::small(), 1),
+        ("training_step_fast", HypAdConfig::small(), 2),
+        ("training_step_fast_e0", HypAdConfig::efficient_ad(), 2),
+    ] {
+        group.bench_function(name, |b| {
+            b.iter_custom(|count| trained(config.clone(), tiles, count))
+        });
+    }
+    group.finish();
+}
+
+fn parts(criterion: &mut Criterion) {
     let device = Default::default();
     let config = HypAdConfig::small();
     let embedding = Embedding::new(&config).unwrap();
@@ -32,13 +77,13 @@ fn training_step(criterion: &mut Criterion) {
     let mut optimiser = Adam { weight_decay: 1e-5 }.init();
     let random = || Tensor::<B, 4>::random([1, 3, 256, 256], Distribution::Default, &device);
     let (plain, jittered) = (random(), random());
-    // As in the trainer, which keeps the features of the plain images.
     let teacher = frozen.teacher.forward(plain.clone());
+    let teacher_jittered = frozen.teacher.forward(jittered.clone());
 
     let mut group = criterion.benchmark_group("pdn_s_256");
     group.sample_size(10);
     group.bench_function("prepare", |b| {
-        let picture = RgbImage::from_fn(256, 256, |x, y| Rgb([x as u8, y as u8, (x ^ y) as u8]));
+        let picture = picture(0);
         let mut rng = StdRng::seed_from_u64(1);
         b.iter(|| {
             let plain = image::unit(&picture);
@@ -59,79 +104,56 @@ fn training_step(criterion: &mut Criterion) {
         b.iter(|| student.autoencoder(plain.clone()))
     });
 
-    // A quarter of the image, as the fast recipe takes it for the autoencoder's terms.
-    let quarter = Window {
-        top: 28,
-        left: 0,
-        height: 28,
-        width: 28,
-    };
-    // Whole steps, of which a part counts.
-    let mut steps = |count: u64, part: Option<usize>, window: Option<Window>| {
+    // Whole steps on the whole image, of which a part counts.
+    let mut steps = |count: u64, part: usize| {
         let mut time = Duration::ZERO;
         for _ in 0..count {
             let before = student.take().unwrap();
-            let mut marks = vec![Instant::now()];
-            let seen = window.map_or(jittered.clone(), |w| w.of_image(jittered.clone()));
             let batch = Batch {
                 teacher: teacher.clone(),
-                teacher_jittered: frozen.teacher.forward(seen),
+                teacher_jittered: teacher_jittered.clone(),
                 image: plain.clone(),
                 jittered: jittered.clone(),
                 penalty: None,
-                window,
+                window: None,
             };
-            marks.push(Instant::now());
+            let mut marks = vec![Instant::now()];
             let loss = student_loss(&before, &embedding, config.hard_quantile, batch).unwrap();
             marks.push(Instant::now());
             let grads = GradientsParams::from_grads(loss.backward(), &before);
             marks.push(Instant::now());
             student = Some(optimiser.step(1e-4, before, grads));
             marks.push(Instant::now());
-            let (from, to) = part.map_or((0, 4), |part| (part, part + 1));
-            time += marks[to] - marks[from];
+            time += marks[part + 1] - marks[part];
         }
         time
     };
-    for (part, name) in [(1, "loss"), (2, "backward"), (3, "optimiser")] {
-        group.bench_function(name, |b| {
-            b.iter_custom(|count| steps(count, Some(part), None))
-        });
+    for (part, name) in ["loss", "backward", "optimiser"].iter().enumerate() {
+        group.bench_function(*name, |b| b.iter_custom(|count| steps(count, part)));
     }
-    group.bench_function("training_step", |b| {
-        b.iter_custom(|count| steps(count, None, None))
-    });
-    group.bench_function("training_step_fast", |b| {
-        b.iter_custom(|count| steps(count, None, Some(quarter)))
-    });
     group.finish();
 }
 
 fn prediction(criterion: &mut Criterion) {
     let device = Default::default();
     let config = HypAdConfig::small();
-    let embedding = Embedding::new(&config).unwrap();
-    let model: HypAd<B> = config.init(&device).unwrap();
-    let image = Tensor::random([1, 3, 256, 256], Distribution::Default, &device);
+    let model = config.init(&device).unwrap();
+    let detector = Detector::<B>::new(model, config, &device).unwrap();
+    let image = DynamicImage::ImageRgb8(picture(0));
     let mut group = criterion.benchmark_group("pdn_s_256");
     group.sample_size(10);
     group.bench_function("prediction", |b| {
-        b.iter(|| {
-            let features = model.forward(image.clone());
-            let student = embedding.map(features.teacher, features.student);
-            let autoencoder = embedding.map(features.autoencoder, features.student_of_autoencoder);
-            ((student + autoencoder) * 0.5).into_data()
-        })
+        b.iter(|| detector.predict(&image).unwrap())
     });
     group.finish();
 }
 
-criterion_group!(steps, training_step);
-criterion_group!(predictions, prediction);
+criterion_group!(in_a_pool, parts);
+criterion_group!(anywhere, training_steps, prediction);
 
 fn main() {
-    // The trainer runs on a thread of a pool, a detector where it is called.
-    rayon::scope(|_| steps());
-    predictions();
+    // The trainer runs its steps on a thread of a pool; so do their parts here.
+    rayon::scope(|_| in_a_pool());
+    anywhere();
     Criterion::default().configure_from_args().final_summary();
 }
