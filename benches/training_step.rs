@@ -11,7 +11,7 @@ use burn::backend::{Autodiff, Flex};
 use burn::module::AutodiffModule;
 use burn::optim::{GradientsParams, Optimizer};
 use burn::tensor::{Distribution, Tensor};
-use criterion::{Criterion, criterion_group};
+use criterion::{Criterion, SamplingMode, criterion_group};
 use hypad::data::{ImageSet, augment, image};
 use hypad::model::{Embedding, HypAd};
 use hypad::training::{Adam, Batch, TrainConfig, student_loss};
@@ -55,7 +55,8 @@ fn trained(config: HypAdConfig, tiles: usize, count: u64) -> Duration {
 
 fn training_steps(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("pdn_s_256");
-    group.sample_size(10);
+    // A few trainings of a few steps, not ever longer ones.
+    group.sample_size(10).sampling_mode(SamplingMode::Flat);
     for (name, config, tiles) in [
         ("training_step", HypAdConfig::small(), 1),
         ("training_step_fast", HypAdConfig::small(), 2),
