@@ -152,6 +152,13 @@ fn run(args: &Args) -> Result<()> {
     let device = Default::default();
     let recipe = args.recipe.config()?;
     let at = args.at(recipe.steps);
+    if let Some(step) = at.iter().find(|step| !(1..=recipe.steps).contains(*step)) {
+        return Err(Error::Setting {
+            name: "at",
+            value: step.to_string(),
+            rule: "at least 1 and no more than the steps of the training",
+        });
+    }
     let categories = args.category.iter();
     let categories: Vec<_> = categories
         .map(|name| MvtecCategory::load(&args.data, name))
@@ -199,6 +206,7 @@ fn run(args: &Args) -> Result<()> {
         let own = lines.iter().find(|(line, _)| line.has(point));
         own.is_none_or(|(line, _)| line.checkpoint(&args.out).exists())
     });
+    write_csv(&table, &points)?;
 
     let mut checkpoints = Vec::new();
     for (line, mut trainer) in lines {

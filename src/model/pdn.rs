@@ -228,7 +228,10 @@ impl<B: Backend> Pdn<B> {
                 inputs = layer.channels;
                 shape
             });
-        let own = self.convs.iter().map(|conv| conv.weight.val().dims());
+        let own = self.convs.iter().map(|conv| {
+            let _ = conv.bias.as_ref().map(|bias| bias.val());
+            conv.weight.val().dims()
+        });
         self.padding == config.padding && own.eq(shapes)
     }
 
@@ -356,18 +359,18 @@ mod tests {
             assert!(pdn.is_of(&config));
             pdn
         };
+        let parts = |conv: &Conv2d<Flex>| {
+            let bias = conv.bias.as_ref().unwrap().val().into_data();
+            (conv.weight.val().into_data(), bias)
+        };
         let (own, other) = (drawn(), drawn());
         for (layers, equal) in [(0, 0), (2, 2), (3, 3), (4, 3)] {
             let warm = own.clone().with_first(&other, layers);
             for (index, conv) in warm.convs.iter().enumerate() {
                 let of = if index < equal { &other } else { &own };
-                let weight = |conv: &Conv2d<Flex>| conv.weight.val().into_data();
-                assert_eq!(weight(conv), weight(&of.convs[index]));
+                assert_eq!(parts(conv), parts(&of.convs[index]));
             }
-            assert_ne!(
-                own.convs[0].weight.val().into_data(),
-                other.convs[0].weight.val().into_data()
-            );
+            assert_ne!(parts(&own.convs[0]), parts(&other.convs[0]));
         }
     }
 

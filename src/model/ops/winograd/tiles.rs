@@ -26,7 +26,8 @@ impl Sizes {
     }
 
     /// The rows of tiles of all images in parts of about `BAND` tiles. They differ by a row at most, and
-    /// are an even number if they can be, so that two cores have the same to do.
+    /// are an even number, unless that is more than there are rows, so that two cores have the same to
+    /// do.
     pub(super) fn bands(&self) -> Vec<Band> {
         let rows = self.batch * self.rows_per_image();
         let wanted = (rows * self.tiles_per_row()).div_ceil(BAND);
