@@ -56,7 +56,7 @@ impl AutoencoderConfig {
     ///
     /// # Errors
     ///
-    /// [`Error::Setting`] for an input below [`MINIMUM`](Self::MINIMUM).
+    /// [`Error::Setting`](crate::Error) for an input below [`MINIMUM`](Self::MINIMUM).
     pub fn init<B: Backend>(&self, device: &B::Device) -> Result<Autoencoder<B>> {
         Self::check_input(self.input)?;
         let conv = |channels, kernel, stride, padding| {

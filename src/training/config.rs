@@ -112,7 +112,7 @@ impl TrainConfig {
     ///
     /// # Errors
     ///
-    /// [`Error::Setting`] for the first field out of its range.
+    /// [`Error::Setting`](crate::Error) for the first field out of its range.
     pub fn validate(&self) -> Result<()> {
         let part = |value: f64| (0.0..=1.0).contains(&value);
         let at_least_0 = |value: f64| value.is_finite() && value >= 0.0;
