@@ -108,6 +108,11 @@ fn a_training_that_was_stopped_goes_on_as_if_it_had_not_been() {
     };
     let (whole, watched) = plain.fit();
     let whole = whole.unwrap();
+    assert!(whole.clipped < 0.5, "{}", whole.clipped);
+    let mut tight = Run::new(&own);
+    tight.model.clip = Some(1e-3);
+    tight.train.steps = 1;
+    assert_eq!(tight.fit().0.unwrap().clipped, 1.0);
     assert_eq!((whole.losses.len(), &watched[..]), (7, &at[..]));
     assert_eq!(whole.losses, plain.fit().0.unwrap().losses);
     let seen = |trained: &Trained<Flex>| trained.detector.maps(&stripes(9)).unwrap();

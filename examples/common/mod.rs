@@ -58,8 +58,8 @@ impl<B: ModelBackend> Run<B> {
     /// Trains or loads, tests and writes everything.
     pub fn go(self, category: &MvtecCategory, device: &B::Device) -> Result<Report> {
         let checkpoint = self.checkpoint(category);
-        let (detector, recipe, train) = match self.source {
-            Source::File(path) => (Detector::load(path, device)?, None, None),
+        let (detector, recipe, train, clipped) = match self.source {
+            Source::File(path) => (Detector::load(path, device)?, None, None, None),
             Source::Training {
                 model,
                 recipe,
@@ -79,8 +79,16 @@ impl<B: ModelBackend> Run<B> {
                 }
                 let trained = trainer.fit(&category.train, device)?;
                 trained.save(self.out.join("model.safetensors"))?;
+                if trained.clipped > 0.5 {
+                    eprintln!(
+                        "note: {:.1} % of the teacher's vectors are longer than the clip, which leaves \
+                         their directions only; a scale below 1 avoids that",
+                        100.0 * trained.clipped
+                    );
+                }
                 let time = trained.time.as_secs_f64();
-                (trained.detector, Some(recipe), Some(time))
+                let clipped = trained.clipped;
+                (trained.detector, Some(recipe), Some(time), Some(clipped))
             }
         };
 
@@ -123,6 +131,7 @@ impl<B: ModelBackend> Run<B> {
             steps: recipe.as_ref().map(|recipe| recipe.steps),
             curvature: detector.config().curvature,
             clip: detector.config().clip,
+            clipped,
             device: B::name(device),
             evaluation,
             defects: evaluator.defects()?,

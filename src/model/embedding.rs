@@ -1,6 +1,6 @@
 //! The exponential-map module: from feature maps to distances in the ball.
 
-use burn::tensor::Tensor;
+use burn::tensor::{ElementConversion, Tensor};
 
 use super::config::{Distance, HypAdConfig, Projection};
 use super::ops::{ModelBackend, pool_channels};
@@ -68,6 +68,25 @@ impl Embedding {
     /// - features: `[batch, channels, h, w]`, or `[batch, n, h, w]` if they are projected already
     /// - output: `[batch, n, h, w]`, n the width of the projection
     pub fn tangent<B: ModelBackend>(&self, features: Tensor<B, 4>) -> Tensor<B, 4> {
+        let p = self.scaled(features);
+        match self.clip {
+            Some(radius) => self.ball.clip(radius, p),
+            None => p,
+        }
+    }
+
+    /// The part of the vectors that the clip makes shorter.
+    pub(crate) fn clipped<B: ModelBackend>(&self, features: Tensor<B, 4>) -> f64 {
+        let Some(radius) = self.clip else {
+            return 0.0;
+        };
+        let squares = self.scaled(features).square().sum_dim(CHANNELS);
+        let longer = squares.greater_elem(radius * radius).float().mean();
+        longer.into_scalar().elem()
+    }
+
+    /// Projection and scale.
+    fn scaled<B: ModelBackend>(&self, features: Tensor<B, 4>) -> Tensor<B, 4> {
         let mut p = features;
         if let Projection::ChannelPooling(n) = self.projection {
             let group = p.dims()[CHANNELS] / n;
@@ -75,13 +94,10 @@ impl Embedding {
                 p = pool_channels(p, group);
             }
         }
-        if self.factor != 1.0 {
-            p = p * self.factor;
+        match self.factor {
+            1.0 => p,
+            factor => p * factor,
         }
-        if let Some(radius) = self.clip {
-            p = self.ball.clip(radius, p);
-        }
-        p
     }
 
     /// The exponential map at the origin of [`tangent`](Self::tangent): points of the ball.
@@ -145,7 +161,7 @@ mod tests {
         let embedding = Embedding::new(&config).unwrap();
         let (long, _) = features();
         let short = long.clone() * 0.01;
-        let norms = embedding.tangent(long).square().sum_dim(1).sqrt();
+        let norms = embedding.tangent(long.clone()).square().sum_dim(1).sqrt();
         let expected = norms.ones_like() * 2.3;
         let tolerance = Tolerance::<f32>::relative(2e-6);
         norms
@@ -153,7 +169,9 @@ mod tests {
             .assert_approx_eq(&expected.into_data(), tolerance);
         let kept = embedding.tangent(short.clone());
         kept.into_data()
-            .assert_approx_eq(&short.into_data(), Tolerance::<f32>::absolute(1e-7));
+            .assert_approx_eq(&short.clone().into_data(), Tolerance::<f32>::absolute(1e-7));
+        let clipped = embedding.clipped(Tensor::cat(vec![short.clone(), long, short], 0));
+        assert!((clipped - 1.0 / 3.0).abs() < 1e-7, "{clipped}");
     }
 
     #[test]

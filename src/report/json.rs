@@ -24,6 +24,8 @@ pub struct Report {
     pub curvature: f64,
     /// Clip radius; `null` for none.
     pub clip: Option<f64>,
+    /// The part of the teacher's vectors that it made shorter; `null` as with the seed.
+    pub clipped: Option<f64>,
     /// Name of the backend.
     pub device: String,
     /// `image`, `pixel` and `aupro`.

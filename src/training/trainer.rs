@@ -47,6 +47,9 @@ pub struct Trained<B: ModelBackend> {
     pub losses: Vec<f32>,
     /// The time the steps took, those before a break included.
     pub time: Duration,
+    /// The part of the teacher's vectors on the images held out that the clip made shorter. Where it is
+    /// near 1 only their directions are left to learn from; see [`HypAdConfig::scale`].
+    pub clipped: f64,
 }
 
 /// The state of a training that goes on; see [`Trainer::fit_watched`].
@@ -245,6 +248,7 @@ impl<B: ModelBackend> Trainer<B> {
         let teacher = self.normalise(Teacher::new(teacher, device), &train, device);
         let parts = [train.as_slice(), &validation];
         let (student, course) = self.run(student, &teacher, parts, device, watch)?;
+        let clipped = self.clipped(&teacher, &validation, device)?;
 
         let model = HypAd {
             teacher,
@@ -255,6 +259,7 @@ impl<B: ModelBackend> Trainer<B> {
             detector,
             losses: course.losses,
             time: course.time,
+            clipped,
         })
     }
 
@@ -295,6 +300,21 @@ impl<B: ModelBackend> Trainer<B> {
             total.add_features(teacher.forward(image));
         }
         teacher.normalised(total.mean(device), total.std(device))
+    }
+
+    /// The part of the teacher's vectors that the clip makes shorter.
+    fn clipped(
+        &self,
+        teacher: &Teacher<B>,
+        images: &[RgbImage],
+        device: &B::Device,
+    ) -> Result<f64> {
+        let embedding = Embedding::new(&self.config)?;
+        let part = |image| {
+            let image = to_tensor(&unit(image), self.config.image_size, device);
+            embedding.clipped(teacher.forward(image))
+        };
+        Ok(images.iter().map(part).sum::<f64>() / images.len() as f64)
     }
 
     /// The steps. The images are prepared on a thread of their own.
