@@ -45,6 +45,10 @@ struct Args {
     /// mean square norm 2.3), "sqrt" (1/sqrt(channels)), or a number
     #[arg(long, default_value = "rms", allow_negative_numbers = true)]
     scale: String,
+    /// Part of the deviations that the student does not learn from; 0: it learns from all
+    /// [default: 0.99 (hypad), 0.999 (efficientad)]
+    #[arg(long)]
+    hard_quantile: Option<f64>,
     /// PDN-S or PDN-M
     #[arg(long, default_value = "small")]
     size: Size,
@@ -53,7 +57,7 @@ struct Args {
     margin: MarginFlag,
     /// Test this trained model (a model.safetensors) instead of training one; goes with no flag of
     /// model or recipe
-    #[arg(long, conflicts_with_all = ["recipe", "steps", "learning_rate", "schedule", "weight_decay", "warm_layers", "tiles", "penalty_every", "checkpoint_every", "seed", "method", "curvature", "clip", "scale", "size", "margin", "teacher", "penalty"])]
+    #[arg(long, conflicts_with_all = ["recipe", "steps", "learning_rate", "schedule", "weight_decay", "warm_layers", "tiles", "penalty_every", "checkpoint_every", "seed", "method", "curvature", "clip", "scale", "hard_quantile", "size", "margin", "teacher", "penalty"])]
     model: Option<PathBuf>,
     /// Teacher: shipped (the crate's own PDN-S), random, or a file of weights (safetensors or .pth, in
     /// the names of PyTorch's Sequential or of anomalib)
@@ -112,7 +116,7 @@ impl Args {
             Size::Small => PdnSize::Small,
             Size::Medium => PdnSize::Medium,
         };
-        let config = match self.method {
+        let mut config = match self.method {
             Method::Efficientad => HypAdConfig {
                 network,
                 margin,
@@ -138,6 +142,9 @@ impl Args {
                 ..HypAdConfig::small()
             },
         };
+        if let Some(quantile) = self.hard_quantile {
+            config.hard_quantile = quantile;
+        }
         config.validate()?;
         Ok(config)
     }
