@@ -42,7 +42,8 @@ struct Args {
     curvature: f64,
     #[command(flatten)]
     recipe: common::RecipeFlags,
-    /// Part of the deviations that the student does not learn from
+    /// Part of the deviations that the student does not learn from; 0: it learns from all
+    /// [default: 0.99 (h, e1), 0.999 (e0), 0 (literal)]
     #[arg(long)]
     hard_quantile: Option<f64>,
     /// Teachers (PDN-S), with commas; each is a line of every method: shipped, random, or weight files
@@ -67,7 +68,7 @@ enum Arm {
     E1,
     /// HypAD
     H,
-    /// HypAD without a scale before the clip
+    /// HypAD without a scale before the clip and without mining: the paper read literally
     Literal,
 }
 
@@ -362,6 +363,16 @@ fn rounded(value: f64) -> String {
     ((value * 100.0).round() / 100.0).to_string()
 }
 
+/// Okabe and Ito's, which people with any colour vision can tell apart.
+const COLOURS: [RGBColor; 6] = [
+    RGBColor(0, 114, 178),
+    RGBColor(213, 94, 0),
+    RGBColor(0, 158, 115),
+    RGBColor(204, 121, 167),
+    RGBColor(86, 180, 233),
+    RGBColor(230, 159, 0),
+];
+
 type Axis = (&'static str, fn(&Point) -> f64);
 
 fn draw(
@@ -411,7 +422,7 @@ fn draw(
             .y_label_formatter(&|y| rounded(*y))
             .draw()?;
         for (index, arm) in arms.iter().enumerate() {
-            let colour = Palette99::pick(index).to_rgba();
+            let colour = COLOURS[index % COLOURS.len()];
             let line = points.iter().filter(|p| name(p) == *arm);
             let line: Vec<_> = line.map(|p| (x.1(p), y.1(p))).collect();
             let dots = line.iter().map(|at| Circle::new(*at, 3, colour.filled()));
@@ -423,9 +434,14 @@ fn draw(
                     Rectangle::new([(x, y - 3), (x + 14, y + 3)], colour.filled())
                 });
         }
+        // Lines end high, with room below them, or at chance, with room above.
+        let middle = points.iter().any(|p| y.1(p) < 0.6 && x.1(p) > 0.7 * right);
         chart
             .configure_series_labels()
-            .position(SeriesLabelPosition::LowerRight)
+            .position(match middle {
+                true => SeriesLabelPosition::MiddleRight,
+                false => SeriesLabelPosition::LowerRight,
+            })
             .background_style(WHITE.mix(0.8))
             .draw()?;
     }
