@@ -1,4 +1,4 @@
-//! HypAD from nothing to pictures in about two minutes: makes a small category of woven fabric
+//! HypAD from nothing to pictures in less than a minute: makes a small category of woven fabric
 //! with defects, trains on its good pieces, and shows what it finds on the others.
 //!
 //! ```text

@@ -94,7 +94,7 @@ impl TrainConfig {
         }
     }
 
-    /// Six to fifteen minutes on two cores: few steps at a high learning rate, from a student whose
+    /// Six to ten minutes on two cores: few steps at a high learning rate, from a student whose
     /// first convolutions are the teacher's, with the autoencoder's terms in a quarter of the image.
     /// For unpadded networks.
     pub fn fast() -> Self {
