@@ -67,11 +67,10 @@ fn from_file<B: Backend>(
     config: PdnConfig,
     device: &B::Device,
 ) -> Result<Pdn<B>> {
-    let anomalib = file.tensors.keys().any(|name| name.starts_with("conv1."));
-    let names = if anomalib {
-        Names::Anomalib
-    } else {
-        Names::Sequential
+    let known = |name: &String| Names::Anomalib.inside(config.size, name) != *name;
+    let names = match file.tensors.keys().any(known) {
+        true => Names::Anomalib,
+        false => Names::Sequential,
     };
     file.renamed(|name| names.inside(config.size, name))
         .fill(config.init(device), |path| names.outside(config.size, path))
