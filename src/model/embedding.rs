@@ -75,11 +75,8 @@ impl Embedding {
         }
     }
 
-    /// The part of the vectors that the clip makes shorter.
-    pub(crate) fn clipped<B: ModelBackend>(&self, features: Tensor<B, 4>) -> f64 {
-        let Some(radius) = self.clip else {
-            return 0.0;
-        };
+    /// The part of the vectors that a clip at this radius makes shorter.
+    pub(crate) fn clipped<B: ModelBackend>(&self, radius: f64, features: Tensor<B, 4>) -> f64 {
         let squares = self.scaled(features).square().sum_dim(CHANNELS);
         let longer = squares.greater_elem(radius * radius).float().mean();
         longer.into_scalar().elem()
@@ -170,7 +167,7 @@ mod tests {
         let kept = embedding.tangent(short.clone());
         kept.into_data()
             .assert_approx_eq(&short.clone().into_data(), Tolerance::<f32>::absolute(1e-7));
-        let clipped = embedding.clipped(Tensor::cat(vec![short.clone(), long, short], 0));
+        let clipped = embedding.clipped(2.3, Tensor::cat(vec![short.clone(), long, short], 0));
         assert!((clipped - 1.0 / 3.0).abs() < 1e-7, "{clipped}");
     }
 

@@ -309,10 +309,14 @@ impl<B: ModelBackend> Trainer<B> {
         images: &[RgbImage],
         device: &B::Device,
     ) -> Result<f64> {
+        let Some(radius) = self.config.clip else {
+            return Ok(0.0);
+        };
         let embedding = Embedding::new(&self.config)?;
+        let projected = teacher.pooled(embedding.group());
         let part = |image| {
             let image = to_tensor(&unit(image), self.config.image_size, device);
-            embedding.clipped(teacher.forward(image))
+            embedding.clipped(radius, projected.forward(image))
         };
         Ok(images.iter().map(part).sum::<f64>() / images.len() as f64)
     }
