@@ -16,15 +16,17 @@ use hypad::metrics::auroc;
 use hypad::model::PdnConfig;
 use hypad::report::{Evaluation, Evaluator};
 use hypad::training::Progress;
-use hypad::{Detector, Error, HypAdConfig, Result, Trainer};
+use hypad::{Detector, Error, HypAdConfig, Result, TrainConfig, Trainer};
 use plotters::prelude::*;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// Train detectors on categories and test them as they learn. Writes curve.csv and pictures of image
 /// AUROC and AUPRO by step and by minute; minutes are those of training alone. The table also has the
 /// image AUROC of each of the two maps, student against teacher and against autoencoder. A run that was
-/// stopped goes on when the same command is given again. Lines of other methods and teachers that the
-/// folder of the results has already stay in table and pictures.
+/// stopped goes on when the same command is given again. A line is named by its method and by what
+/// differs from its defaults; other lines that the folder of the results has already stay in table and
+/// pictures.
 #[derive(Parser)]
 #[command(version)]
 struct Args {
@@ -46,6 +48,9 @@ struct Args {
     /// [default: 0.99 (h, e1), 0.999 (e0), 0 (literal)]
     #[arg(long)]
     hard_quantile: Option<f64>,
+    /// Side to which images are resized, in pixels
+    #[arg(long, value_name = "PIXELS", default_value_t = HypAdConfig::small().image_size[0])]
+    image_size: usize,
     /// Teachers (PDN-S), with commas; each is a line of every method: shipped, random, or weight files
     #[arg(long, value_delimiter = ',', default_value = "shipped")]
     teacher: Vec<String>,
@@ -73,23 +78,28 @@ enum Arm {
 }
 
 /// One line of a picture: a training.
-#[derive(Clone, Copy)]
 struct Line<'a> {
     category: &'a MvtecCategory,
-    arm: Arm,
+    /// The method, and what differs from its defaults.
+    arm: String,
     teacher: &'a str,
+    seed: u64,
 }
 
 impl Line<'_> {
     fn has(&self, point: &Point) -> bool {
         point.category == self.category.name
-            && point.arm == format!("{:?}", self.arm)
+            && point.arm == self.arm
             && point.teacher == self.teacher
+            && point.seed == self.seed
     }
 
     /// The file from which it goes on.
     fn checkpoint(&self, folder: &Path) -> PathBuf {
-        let name = format!("{}_{:?}_{}", self.category.name, self.arm, self.teacher);
+        let Line {
+            arm, teacher, seed, ..
+        } = self;
+        let name = format!("{}_{arm}_{teacher}_{seed}", self.category.name);
         let name = name.replace(|c: char| !c.is_alphanumeric() && c != '-', "_");
         folder.join(format!("checkpoint_{name}.safetensors"))
     }
@@ -112,25 +122,65 @@ struct Point {
     autoencoder_image_auroc: Option<f64>,
 }
 
-impl Args {
-    fn model(&self, arm: Arm) -> Result<HypAdConfig> {
-        let mut config = match arm {
+impl Arm {
+    /// The method with its defaults.
+    fn base(self) -> HypAdConfig {
+        match self {
             Arm::E0 => HypAdConfig::efficient_ad(),
             Arm::E1 => HypAdConfig {
                 curvature: 0.0,
                 ..HypAdConfig::default()
             },
-            Arm::H => HypAdConfig {
-                curvature: self.curvature,
-                ..HypAdConfig::default()
-            },
+            Arm::H => HypAdConfig::default(),
             Arm::Literal => HypAdConfig::published(),
-        };
+        }
+    }
+}
+
+/// The fields of a configuration that differ from another's, with their values.
+fn differences(own: &impl Serialize, base: &impl Serialize) -> Vec<String> {
+    let fields = |config: serde_json::Result<Value>| match config {
+        Ok(Value::Object(fields)) => fields,
+        _ => Default::default(),
+    };
+    let base = fields(serde_json::to_value(base));
+    let own = fields(serde_json::to_value(own));
+    let differ = own
+        .iter()
+        .filter(|(name, value)| base.get(*name) != Some(*value));
+    let words = |(name, value): (&String, &Value)| format!("{name} {value}").replace('"', "");
+    differ.map(words).collect()
+}
+
+impl Args {
+    fn model(&self, arm: Arm) -> Result<HypAdConfig> {
+        let mut config = arm.base();
+        if arm == Arm::H {
+            config.curvature = self.curvature;
+        }
         if let Some(quantile) = self.hard_quantile {
             config.hard_quantile = quantile;
         }
+        config.image_size = [self.image_size; 2];
         config.validate()?;
         Ok(config)
+    }
+
+    /// The name of a line.
+    fn name(&self, arm: Arm, model: &HypAdConfig, recipe: &TrainConfig) -> String {
+        let (name, base) = self.recipe.base();
+        let base = TrainConfig {
+            seed: recipe.seed,
+            ..base
+        };
+        let mut words = vec![format!("{arm:?}"), name.to_string()];
+        words.extend(differences(model, &arm.base()));
+        words.extend(differences(recipe, &base));
+        if self.penalty.is_some() {
+            words.push("penalty images".to_string());
+        }
+        words.retain(|word| !word.is_empty());
+        words.join(", ")
     }
 
     /// The steps after which to test: a factor of about 1.6 apart.
@@ -185,8 +235,9 @@ fn run(args: &Args) -> Result<()> {
             for (name, teacher) in &teachers {
                 let line = Line {
                     category,
-                    arm: *arm,
+                    arm: args.name(*arm, model, &recipe),
                     teacher: name,
+                    seed: recipe.seed,
                 };
                 let mut trainer = Trainer::new(model.clone(), recipe.clone());
                 trainer = trainer.with_teacher(teacher.clone());
@@ -205,17 +256,16 @@ fn run(args: &Args) -> Result<()> {
     };
     points.retain(|point| {
         let own = lines.iter().find(|(line, _)| line.has(point));
-        own.is_none_or(|(line, _)| line.checkpoint(&args.out).exists())
+        let goes_on = |line: &Line| {
+            args.recipe.checkpoint_every().is_some() && line.checkpoint(&args.out).exists()
+        };
+        own.is_none_or(|(line, _)| goes_on(line))
     });
     write_csv(&table, &points)?;
 
     let mut checkpoints = Vec::new();
     for (line, mut trainer) in lines {
-        let Line {
-            category,
-            arm,
-            teacher: name,
-        } = line;
+        let category = line.category;
         if let Some(every) = args.recipe.checkpoint_every() {
             let path = line.checkpoint(&args.out);
             trainer = trainer.with_checkpoint(&path, every);
@@ -225,9 +275,9 @@ fn run(args: &Args) -> Result<()> {
             let found = test(category, progress.detector)?;
             let point = Point {
                 category: category.name.clone(),
-                arm: format!("{arm:?}"),
-                teacher: name.to_string(),
-                seed: args.recipe.seed,
+                arm: line.arm.clone(),
+                teacher: line.teacher.to_string(),
+                seed: line.seed,
                 step: progress.step,
                 minutes: progress.time.as_secs_f64() / 60.0,
                 image_auroc: found.evaluation.image.auroc,
@@ -238,8 +288,10 @@ fn run(args: &Args) -> Result<()> {
                 autoencoder_image_auroc: found.autoencoder,
             };
             eprintln!(
-                "{} {arm:?} {name}: step {}, {:.1} minutes, image AUROC {:.4}, AUPRO@0.3 {:.4}",
+                "{} {} {}: step {}, {:.1} minutes, image AUROC {:.4}, AUPRO@0.3 {:.4}",
                 point.category,
+                point.arm,
+                point.teacher,
                 point.step,
                 point.minutes,
                 point.image_auroc.unwrap_or(f64::NAN),
@@ -385,11 +437,14 @@ fn draw(
         ("image AUROC", |p| p.image_auroc.unwrap_or(f64::NAN)),
         ("AUPRO@0.3", |p| p.aupro_30.unwrap_or(f64::NAN)),
     ];
-    // A line has a method and a teacher; a teacher that all share is not named.
+    // A line has a method, a teacher and a seed; what all share is not named.
     let shared = points.iter().all(|p| p.teacher == points[0].teacher);
-    let name = |p: &Point| match shared {
-        true => p.arm.clone(),
-        false => format!("{} {}", p.arm, stem(&p.teacher)),
+    let same_seed = points.iter().all(|p| p.seed == points[0].seed);
+    let name = |p: &Point| {
+        let mut words = vec![Cow::from(&p.arm)];
+        words.extend((!shared).then(|| stem(&p.teacher)));
+        words.extend((!same_seed).then(|| format!("seed {}", p.seed).into()));
+        words.join(", ")
     };
     let mut arms: Vec<String> = Vec::new();
     for point in points {

@@ -49,6 +49,9 @@ struct Args {
     /// [default: 0.99 (hypad), 0.999 (efficientad)]
     #[arg(long)]
     hard_quantile: Option<f64>,
+    /// Side to which images are resized, in pixels
+    #[arg(long, value_name = "PIXELS", default_value_t = HypAdConfig::small().image_size[0])]
+    image_size: usize,
     /// PDN-S or PDN-M
     #[arg(long, default_value = "small")]
     size: Size,
@@ -57,7 +60,7 @@ struct Args {
     margin: MarginFlag,
     /// Test this trained model (a model.safetensors) instead of training one; goes with no flag of
     /// model or recipe
-    #[arg(long, conflicts_with_all = ["recipe", "steps", "learning_rate", "schedule", "weight_decay", "warm_layers", "tiles", "penalty_every", "checkpoint_every", "seed", "method", "curvature", "clip", "scale", "hard_quantile", "size", "margin", "teacher", "penalty"])]
+    #[arg(long, conflicts_with_all = ["recipe", "steps", "learning_rate", "schedule", "weight_decay", "warm_layers", "tiles", "penalty_every", "checkpoint_every", "seed", "method", "curvature", "clip", "scale", "hard_quantile", "image_size", "size", "margin", "teacher", "penalty"])]
     model: Option<PathBuf>,
     /// Teacher: shipped (the crate's own PDN-S), random, or a file of weights (safetensors or .pth, in
     /// the names of PyTorch's Sequential or of anomalib)
@@ -145,6 +148,7 @@ impl Args {
         if let Some(quantile) = self.hard_quantile {
             config.hard_quantile = quantile;
         }
+        config.image_size = [self.image_size; 2];
         config.validate()?;
         Ok(config)
     }

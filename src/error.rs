@@ -40,8 +40,10 @@ pub enum Error {
         index: usize,
     },
 
-    /// A training whose loss is no longer finite.
-    #[error("training diverged in step {step}: its loss is not finite; try a lower learning rate")]
+    /// A training whose loss, or whose maps after a step, are no longer finite.
+    #[error(
+        "training diverged in step {step}: its loss or maps are not finite; try a lower learning rate"
+    )]
     Diverged {
         /// The step, counted from 1.
         step: usize,

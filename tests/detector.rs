@@ -81,6 +81,60 @@ fn training_repeats_and_its_file_predicts_the_same() {
         assert!(matches!(error, Error::Format { .. }), "{part}: {error}");
         assert!(error.to_string().contains("model.safetensors"), "{error}");
     }
+
+    let mut plain = first.detector.clone();
+    for (threshold, written) in [
+        (-2.0, true),
+        (f32::INFINITY, true),
+        (f32::NEG_INFINITY, false),
+        (f32::NAN, false),
+    ] {
+        plain.threshold = threshold;
+        match plain.save(&path) {
+            Ok(()) => {
+                let loaded = Detector::<Flex>::load(&path, &device).unwrap();
+                assert_eq!((loaded.threshold, true), (threshold, written));
+            }
+            Err(error) => assert!(
+                !written && error.to_string().contains("threshold"),
+                "{error}"
+            ),
+        }
+    }
+
+    // A model and a configuration that do not belong together.
+    let small = || HypAdConfig {
+        image_size: [128, 128],
+        ..HypAdConfig::small()
+    };
+    let model = || small().init::<Flex>(&device).unwrap();
+    assert!(Detector::new(model(), small(), &device).is_ok());
+    let others = [
+        HypAdConfig::small(),
+        HypAdConfig {
+            image_size: [128, 131],
+            ..small()
+        },
+        HypAdConfig {
+            padding: true,
+            ..small()
+        },
+        HypAdConfig {
+            image_size: [128, 128],
+            ..HypAdConfig::medium()
+        },
+        HypAdConfig {
+            channels: 768,
+            ..small()
+        },
+    ];
+    for other in others {
+        let error = Detector::new(model(), other, &device).unwrap_err();
+        assert!(
+            matches!(error, Error::Size { what: "model", .. }),
+            "{error}"
+        );
+    }
     let missing = folder.path().join("none.safetensors");
     let error = Detector::<Flex>::load(&missing, &device).unwrap_err();
     assert!(matches!(error, Error::Io { .. }));

@@ -4,10 +4,11 @@
 use burn::backend::Flex;
 use burn::tensor::Tensor;
 use hypad::data::ImageSet;
-use hypad::model::{Pdn, PdnConfig, PdnSize, Projection};
+use hypad::model::{Distance, Pdn, PdnConfig, PdnSize, Projection};
 use hypad::training::{Progress, TrainConfig, Trained};
 use hypad::{Error, HypAdConfig, Trainer};
 use image::{DynamicImage, Rgb, RgbImage};
+use std::ops::{Range, RangeInclusive};
 use std::path::Path;
 
 fn stripes(i: u32) -> DynamicImage {
@@ -22,7 +23,8 @@ struct Run<'a> {
     model: HypAdConfig,
     train: TrainConfig,
     teacher: &'a Pdn<Flex>,
-    penalty: u32,
+    /// The numbers of the penalty images.
+    penalty: Range<u32>,
     checkpoint: Option<(&'a Path, usize)>,
     at: &'a [usize],
     /// Ends after so many steps, as if the process had been stopped.
@@ -47,7 +49,7 @@ impl<'a> Run<'a> {
                 ..TrainConfig::fast()
             },
             teacher,
-            penalty: 3,
+            penalty: 20..23,
             checkpoint: None,
             at: &[],
             stop: usize::MAX,
@@ -63,7 +65,7 @@ impl<'a> Run<'a> {
 
     /// What is left, and the steps that were watched.
     fn fit(&self) -> (hypad::Result<Trained<Flex>>, Vec<usize>) {
-        let penalty = ImageSet::images((20..20 + self.penalty).map(stripes));
+        let penalty = ImageSet::images(self.penalty.clone().map(stripes));
         let mut trainer = Trainer::<Flex>::new(self.model.clone(), self.train.clone())
             .with_teacher(self.teacher.clone())
             .with_penalty(penalty);
@@ -151,7 +153,7 @@ fn a_training_that_was_stopped_goes_on_as_if_it_had_not_been() {
     let elsewhere = [
         Run::resumable(&other, &path),
         Run {
-            penalty: 2,
+            penalty: 21..24,
             ..Run::resumable(&own, &path)
         },
         Run {
@@ -179,17 +181,34 @@ fn a_training_that_was_stopped_goes_on_as_if_it_had_not_been() {
 }
 
 fn a_loss_that_is_not_finite_ends_it(own: &Pdn<Flex>) {
-    let steep = Run {
+    let steep = || Run {
         train: TrainConfig {
             learning_rate: 1e30,
             ..Run::new(own).train
         },
         ..Run::new(own)
     };
-    match steep.fit().0 {
-        Err(Error::Diverged { step }) => assert!((2..=7).contains(&step), "{step}"),
+    let diverges = |run: Run, steps: RangeInclusive<usize>| match run.fit().0 {
+        Err(Error::Diverged { step }) => assert!(steps.contains(&step), "{step}"),
         other => panic!("{other:?}"),
-    }
+    };
+    diverges(steep(), 2..=7);
+    // Before the loss shows it, the maps do: when watched, and at the end.
+    let watched = Run {
+        at: &[1],
+        ..steep()
+    };
+    diverges(watched, 1..=1);
+    let mut only = steep();
+    only.train.steps = 1;
+    diverges(only, 1..=1);
+    // Distances of finite features whose squares are not finite.
+    let mut squares = steep();
+    squares.train.learning_rate = 5e4;
+    squares.train.steps = 100;
+    squares.model.distance = Distance::SquaredGeodesic;
+    squares.model.clip = None;
+    diverges(squares, 2..=100);
 }
 
 fn settings_that_do_not_go_together_are_refused(own: &Pdn<Flex>) {

@@ -59,11 +59,16 @@ impl RecipeFlags {
         (self.checkpoint_every > 0).then_some(self.checkpoint_every)
     }
 
+    /// The recipe, and its name if it is not the default, without the flags that change it.
+    pub fn base(&self) -> (&'static str, TrainConfig) {
+        match self.recipe {
+            Recipe::Fast => ("", TrainConfig::fast()),
+            Recipe::Published => ("published", TrainConfig::published()),
+        }
+    }
+
     pub fn config(&self) -> Result<TrainConfig> {
-        let base = match self.recipe {
-            Recipe::Fast => TrainConfig::fast(),
-            Recipe::Published => TrainConfig::published(),
-        };
+        let (_, base) = self.base();
         let config = TrainConfig {
             steps: self.steps.unwrap_or(base.steps),
             learning_rate: self.learning_rate.unwrap_or(base.learning_rate),

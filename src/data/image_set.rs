@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use ::image::{DynamicImage, RgbImage};
+use crc32fast::Hasher;
 
 use super::image as images;
 use crate::error::{Error, Result};
@@ -62,6 +63,30 @@ impl ImageSet {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.items.is_empty()
+    }
+
+    /// A number that tells this set from others: by the names and lengths of files, by size and pixels in
+    /// memory.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`], naming the file.
+    pub(crate) fn fingerprint(&self) -> Result<u32> {
+        let mut hasher = Hasher::new();
+        for item in &self.items {
+            match item {
+                Item::File(path) => {
+                    let length = path.metadata().map_err(io_error(path))?.len();
+                    hasher.update(path.file_name().unwrap_or_default().as_encoded_bytes());
+                    hasher.update(&length.to_le_bytes());
+                }
+                Item::Memory(image) => {
+                    hasher.update(&image.width().to_le_bytes());
+                    hasher.update(image.as_bytes());
+                }
+            }
+        }
+        Ok(hasher.finalize())
     }
 
     /// Decodes image `index` and resizes it to height × width.

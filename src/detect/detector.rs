@@ -87,9 +87,10 @@ impl<B: ModelBackend> Detector<B> {
     ///
     /// # Errors
     ///
-    /// Those of [`HypAdConfig::validate`].
+    /// Those of [`HypAdConfig::validate`], and [`Error::Size`] for a model of another configuration.
     pub fn new(model: HypAd<B>, config: HypAdConfig, device: &B::Device) -> Result<Self> {
         let embedding = Embedding::new(&config)?;
+        config.check_model(&model)?;
         // By its record: weights that were not drawn yet are, once for both.
         let record = model.clone().into_record();
         let model = model.load_record(record);
@@ -119,7 +120,8 @@ impl<B: ModelBackend> Detector<B> {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`](crate::Error), naming the file.
+    /// [`Error::Io`](crate::Error), naming the file, and [`Error::Setting`](crate::Error) for a threshold
+    /// that is NaN or −∞.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         model_file::save(self, path.as_ref())
     }

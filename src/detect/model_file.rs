@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::{detector::Detector, normalisation::MapNormalisation};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, check};
 use crate::files;
 use crate::model::weights::{Precision, TensorFile, to_bytes};
 use crate::model::{HypAdConfig, ModelBackend};
@@ -23,16 +23,24 @@ struct Description {
     config: HypAdConfig,
     student_map: MapNormalisation,
     autoencoder_map: MapNormalisation,
-    threshold: f32,
+    /// None if no pixel shall ever be in the mask.
+    threshold: Option<f32>,
 }
 
 pub fn save<B: ModelBackend>(detector: &Detector<B>, path: &Path) -> Result<()> {
+    let threshold = detector.threshold;
+    check(
+        threshold.is_finite() || threshold == f32::INFINITY,
+        "threshold",
+        threshold,
+        "a number, or infinity for masks without a pixel",
+    )?;
     let description = Description {
         version: VERSION,
         config: detector.config.clone(),
         student_map: detector.student_map,
         autoencoder_map: detector.autoencoder_map,
-        threshold: detector.threshold,
+        threshold: threshold.is_finite().then_some(threshold),
     };
     let json = serde_json::to_string(&description).map_err(|e| Error::Format {
         path: path.to_path_buf(),
@@ -68,6 +76,6 @@ pub fn load<B: ModelBackend>(path: &Path, device: &B::Device) -> Result<Detector
     let mut detector = Detector::new(model, description.config, device)?;
     detector.student_map = description.student_map;
     detector.autoencoder_map = description.autoencoder_map;
-    detector.threshold = description.threshold;
+    detector.threshold = description.threshold.unwrap_or(f32::INFINITY);
     Ok(detector)
 }

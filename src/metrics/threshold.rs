@@ -4,7 +4,8 @@ use super::{ranking::reject_nan, sum::CompensatedSum};
 use crate::error::{Error, Result};
 
 /// The q-quantile of `values`, linear between order statistics: position q (n − 1) in ascending
-/// order, NumPy's and PyTorch's default. Any number of values; not sorted, but selected.
+/// order, NumPy's and PyTorch's default. Any number of values; not sorted, but selected. Between −∞ and
+/// a larger value it is −∞.
 ///
 /// # Errors
 ///
@@ -42,7 +43,12 @@ pub fn quantile(values: &[f32], q: f64) -> Result<f64> {
         .copied()
         .reduce(f32::min)
         .map_or(low, f64::from);
-    Ok(low + (high - low) * position.fract())
+    let part = position.fract();
+    // Differences of infinities are NaN.
+    match part == 0.0 || low == high || low == f64::NEG_INFINITY {
+        true => Ok(low),
+        false => Ok(low + (high - low) * part),
+    }
 }
 
 /// mean + k·σ of the scores of normal samples, σ their standard deviation (division by n).

@@ -39,13 +39,18 @@ impl AutoencoderConfig {
     /// The smallest input along an axis: the decoder starts at size/64 − 1 pixels.
     pub const MINIMUM: usize = 128;
 
-    /// Whether an input is large enough.
-    pub(super) fn check_input([height, width]: [usize; 2]) -> Result<()> {
+    /// The largest input along an axis.
+    pub const MAXIMUM: usize = 8192;
+
+    /// Whether an input has a size that is allowed.
+    pub(super) fn check_input(input: [usize; 2]) -> Result<()> {
         check(
-            height.min(width) >= Self::MINIMUM,
+            input
+                .iter()
+                .all(|side| (Self::MINIMUM..=Self::MAXIMUM).contains(side)),
             "image size",
-            format!("{height} x {width}"),
-            "at least 128 x 128 for the autoencoder",
+            format!("{} x {}", input[0], input[1]),
+            "between 128 x 128 and 8192 x 8192",
         )
     }
 
@@ -56,7 +61,8 @@ impl AutoencoderConfig {
     ///
     /// # Errors
     ///
-    /// [`Error::Setting`](crate::Error) for an input below [`MINIMUM`](Self::MINIMUM).
+    /// [`Error::Setting`](crate::Error) for an input that is not between [`MINIMUM`](Self::MINIMUM) and
+    /// [`MAXIMUM`](Self::MAXIMUM).
     pub fn init<B: Backend>(&self, device: &B::Device) -> Result<Autoencoder<B>> {
         Self::check_input(self.input)?;
         let conv = |channels, kernel, stride, padding| {
@@ -73,7 +79,7 @@ impl AutoencoderConfig {
         let decoder = (0..6).map(|_| conv([64, 64], [4, 4], 1, 2)).collect();
         Ok(Autoencoder {
             encoder,
-            bottleneck: conv([64, 64], self.input.map(|s| (s / 32).min(BOTTLENECK)), 1, 0),
+            bottleneck: conv([64, 64], self.bottleneck(), 1, 0),
             decoder,
             last: conv([64, 64], [3, 3], 1, 1),
             head: conv([64, self.channels], [3, 3], 1, 1),
@@ -81,6 +87,18 @@ impl AutoencoderConfig {
             sizes: self.decoder_sizes(),
             output: self.output,
         })
+    }
+
+    /// Whether an autoencoder is of this configuration.
+    pub(super) fn is_of<B: Backend>(&self, network: &Autoencoder<B>) -> bool {
+        network.sizes == self.decoder_sizes()
+            && network.output == self.output
+            && network.bottleneck.kernel_size == self.bottleneck()
+            && network.head.weight.val().dims()[0] == self.channels
+    }
+
+    fn bottleneck(&self) -> [usize; 2] {
+        self.input.map(|size| (size / 32).min(BOTTLENECK))
     }
 
     /// The size to which each decoder block resizes its input: 3, 8, 15, 32, 63, 127 for 256.
@@ -122,6 +140,11 @@ impl<B: ModelBackend> Autoencoder<B> {
         }
         let x = conv_relu(&self.last, resize(x, self.output));
         conv(&self.head, x)
+    }
+
+    /// Height and width of the output.
+    pub(super) fn output(&self) -> [usize; 2] {
+        self.output
     }
 
     /// With the means of groups of neighbouring outputs as outputs.

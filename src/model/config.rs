@@ -18,17 +18,19 @@ pub enum Projection {
     ChannelPooling(usize),
 }
 
-/// The factor on the features before the clip.
+/// The factor on the features before the clip, after the projection.
 ///
 /// The teacher's features are normalised to variance 1 per channel, so a vector of n channels has
-/// a root-mean-square norm of √n, 19.6 for 384, far outside a clip radius of 2.3.
+/// a root-mean-square norm of √n, 19.6 for 384. Of it the means of three channels leave 6.5 if the
+/// channels are independent and 11.3 at most: far outside a clip radius of 2.3.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FeatureScale {
     /// The literal reading of the paper: the clip then binds everywhere, and only directions count.
     None,
-    /// Scales so that normalised features of n channels have this root-mean-square norm:
-    /// r/√n. `RmsNorm(1.0)` is 1/√n.
+    /// Scales so that normalised features of n channels, before the projection, have this
+    /// root-mean-square norm: r/√n. `RmsNorm(1.0)` is 1/√n. With means of three channels, r = 2.3
+    /// leaves a norm between 0.77 and 1.33, so that the clip at 2.3 shortens few vectors.
     RmsNorm(f64),
     /// A plain number.
     Factor(f64),
@@ -91,15 +93,16 @@ pub struct HypAdConfig {
     /// The margin of the map without padding.
     #[serde(default)]
     pub margin: Margin,
-    /// Height and width to which images are resized: 256 × 256; at least 128 × 128.
+    /// Height and width to which images are resized: 256 × 256; between 128 and 8192 each.
     pub image_size: [usize; 2],
-    /// Channels of the teacher: 384.
+    /// Channels of the teacher: 384; at most 8192.
     pub channels: usize,
     /// Dropout of the autoencoder: 0.2.
     pub dropout: f64,
     /// Reduction of the channels: 384 → 128.
     pub projection: Projection,
-    /// Factor before the clip: root-mean-square norm 2.3.
+    /// Factor before the clip: root-mean-square norm 2.3 of the features as they were before the
+    /// projection.
     pub scale: FeatureScale,
     /// Largest norm of a vector that enters the ball, 2.3; longer ones are shortened to it.
     pub clip: Option<f64>,
@@ -111,6 +114,9 @@ pub struct HypAdConfig {
     /// locations for geodesic distances, 0.999 of elements for EfficientAD; 0 takes all.
     pub hard_quantile: f64,
 }
+
+/// So that a file with a wrong number does not ask for all memory there is.
+const MOST_CHANNELS: usize = 8192;
 
 impl HypAdConfig {
     /// HypAD with PDN-S and c = 0.01.
@@ -184,7 +190,12 @@ impl HypAdConfig {
     pub fn validate(&self) -> Result<()> {
         PoincareBall::new(self.curvature)?;
         let positive = |value: f64| value.is_finite() && value > 0.0;
-        check(self.channels > 0, "channels", self.channels, "at least 1")?;
+        check(
+            (1..=MOST_CHANNELS).contains(&self.channels),
+            "channels",
+            self.channels,
+            "between 1 and 8192",
+        )?;
         if let Projection::ChannelPooling(n) = self.projection {
             check(
                 n > 0 && self.channels.is_multiple_of(n),
@@ -284,6 +295,15 @@ mod tests {
             },
             HypAdConfig {
                 image_size: [16, 256],
+                ..HypAdConfig::small()
+            },
+            HypAdConfig {
+                image_size: [256, usize::MAX],
+                ..HypAdConfig::small()
+            },
+            HypAdConfig {
+                channels: usize::MAX,
+                projection: Projection::None,
                 ..HypAdConfig::small()
             },
             HypAdConfig {

@@ -9,7 +9,7 @@ use super::config::HypAdConfig;
 use super::ops::{ModelBackend, conv, pool_outputs};
 use super::pdn::{Pdn, PdnConfig};
 use super::weights;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// A teacher network whose features are normalised channel by channel.
 #[derive(Module, Debug)]
@@ -198,10 +198,7 @@ impl HypAdConfig {
             channels: 2 * self.channels,
             ..teacher
         };
-        let autoencoder = AutoencoderConfig {
-            dropout: self.dropout,
-            ..AutoencoderConfig::new(self.image_size, self.output_size()?, self.channels)
-        };
+        let autoencoder = self.autoencoder()?;
         let (pdn, imitator) = student.init(device).halved(device);
         Ok(HypAd {
             teacher: Teacher::new(teacher.init(device), device),
@@ -210,6 +207,40 @@ impl HypAdConfig {
                 imitator,
                 autoencoder: autoencoder.init(device)?,
             },
+        })
+    }
+
+    fn autoencoder(&self) -> Result<AutoencoderConfig> {
+        Ok(AutoencoderConfig {
+            dropout: self.dropout,
+            ..AutoencoderConfig::new(self.image_size, self.output_size()?, self.channels)
+        })
+    }
+
+    /// Whether a model has the sizes of this configuration.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Size`] if it has others.
+    pub(crate) fn check_model<B: ModelBackend>(&self, model: &HypAd<B>) -> Result<()> {
+        let [teacher, student] = [&model.teacher.pdn, &model.student.pdn];
+        let wanted = self.teacher();
+        let autoencoder = &model.student.autoencoder;
+        let imitator = model.student.imitator.weight.val().dims();
+        let normalisation = [&model.teacher.mean, &model.teacher.std];
+        let same = teacher.is_of(&wanted)
+            && student.is_of(&wanted)
+            && imitator == student.last().weight.val().dims()
+            && normalisation.iter().all(|of| of.dims() == [self.channels])
+            && self.autoencoder()?.is_of(autoencoder);
+        if same {
+            return Ok(());
+        }
+        let places = |[rows, columns]: [usize; 2]| format!("maps of {rows} x {columns}");
+        Err(Error::Size {
+            what: "model",
+            expected: format!("{}, {}", wanted.describe(), places(self.output_size()?)),
+            found: format!("{}, {}", teacher.describe(), places(autoencoder.output())),
         })
     }
 }

@@ -274,7 +274,7 @@ impl<B: Backend> Pdn<B> {
         self.last().weight.dims()[0]
     }
 
-    fn last(&self) -> &Conv2d<B> {
+    pub(super) fn last(&self) -> &Conv2d<B> {
         self.convs.last().expect("a network has layers")
     }
 }

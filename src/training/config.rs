@@ -32,7 +32,8 @@ pub struct TrainConfig {
     pub weight_decay: f32,
     /// How the learning rate falls: to a tenth after 0.95 of the steps.
     pub schedule: Schedule,
-    /// Part of the training images held out to normalise the maps: 0.1.
+    /// Part of the training images held out to normalise the maps and for the threshold: 0.1, rounded
+    /// up. Where that is one image the threshold is its score, whatever `threshold_sigmas`.
     pub validation: f64,
     /// Strength of the colour jitter on the autoencoder's branch: 0.2.
     pub jitter: f32,

@@ -202,8 +202,8 @@ pub struct Distilled<B: Backend> {
 #[derive(Serialize, Deserialize)]
 struct DistillCourse {
     config: DistillConfig,
-    /// How many images it draws from.
-    images: usize,
+    /// What tells the images it draws from apart from others.
+    images: u32,
     /// The mean of each channel of the targets, which depends on the backbone and the images.
     targets: Vec<f32>,
     time: Duration,
@@ -307,10 +307,10 @@ impl<B: ModelBackend> Distiller<B> {
                 progress: true,
                 ..config.clone()
             },
-            images: images.len(),
+            images: images.fingerprint()?,
             targets: mean.to_data().iter::<f32>().collect(),
             time: Duration::ZERO,
-            losses: Vec::with_capacity(config.steps),
+            losses: Vec::new(),
             validation: Vec::new(),
         };
         if let Some(checkpoint) = &self.checkpoint

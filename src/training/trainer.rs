@@ -25,6 +25,7 @@ use super::random::{Purpose, rng};
 use crate::data::{ImageSet, image::to_tensor, image::unit};
 use crate::detect::{Detector, MapNormalisation, Maps};
 use crate::error::{Error, Result, check};
+use crate::metrics::sigma_threshold;
 use crate::model::{Embedding, HypAd, HypAdConfig, ModelBackend, Pdn, Student, Teacher, weights};
 
 /// Trains a HypAD model on normal images.
@@ -69,9 +70,10 @@ struct TrainCourse {
     train: TrainConfig,
     /// The mean of each channel of the teacher, which depends on it and on the images.
     teacher: Vec<f32>,
-    images: usize,
-    /// How many penalty images, if any.
-    penalty: Option<usize>,
+    /// What tells the training images apart from others.
+    images: u32,
+    /// The same of the penalty images, if there are any.
+    penalty: Option<u32>,
     time: Duration,
     losses: Vec<f32>,
 }
@@ -247,14 +249,24 @@ impl<B: ModelBackend> Trainer<B> {
         let _ = student.valid();
         let teacher = self.normalise(Teacher::new(teacher, device), &train, device);
         let parts = [train.as_slice(), &validation];
-        let (student, course) = self.run(student, &teacher, parts, device, watch)?;
+        let penalty = self.penalty.as_ref().map(ImageSet::fingerprint);
+        let course = TrainCourse {
+            model: self.config.clone(),
+            train: self.train.comparable(),
+            teacher: teacher.mean().into_data().iter::<f32>().collect(),
+            images: images.fingerprint()?,
+            penalty: penalty.transpose()?,
+            time: Duration::ZERO,
+            losses: Vec::new(),
+        };
+        let (student, course) = self.run(student, &teacher, parts, course, device, watch)?;
         let clipped = self.clipped(&teacher, &validation, device)?;
 
         let model = HypAd {
             teacher,
             student: student.valid(),
         };
-        let detector = self.calibrate(model, &validation, device)?;
+        let detector = self.calibrate(model, course.losses.len(), &validation, device)?;
         Ok(Trained {
             detector,
             losses: course.losses,
@@ -321,12 +333,13 @@ impl<B: ModelBackend> Trainer<B> {
         Ok(images.iter().map(part).sum::<f64>() / images.len() as f64)
     }
 
-    /// The steps. The images are prepared on a thread of their own.
+    /// The steps, from where the course is. The images are prepared on a thread of their own.
     fn run(
         &self,
         mut student: Student<Autodiff<B>>,
         teacher: &Teacher<B>,
         images: [&[RgbImage]; 2],
+        mut course: TrainCourse,
         device: &B::Device,
         watch: &mut Watch<B>,
     ) -> Result<(Student<Autodiff<B>>, TrainCourse)> {
@@ -339,15 +352,6 @@ impl<B: ModelBackend> Trainer<B> {
         .init();
         let (size, places) = (self.config.image_size, self.config.output_size()?);
         let bar = progress_bar(self.train.progress, self.train.steps, STEPS);
-        let mut course = TrainCourse {
-            model: self.config.clone(),
-            train: self.train.comparable(),
-            teacher: teacher.mean().into_data().iter::<f32>().collect(),
-            images: images.len(),
-            penalty: self.penalty.as_ref().map(ImageSet::len),
-            time: Duration::ZERO,
-            losses: Vec::with_capacity(self.train.steps),
-        };
         if let Some(checkpoint) = &self.checkpoint
             && let Some(resumed) = checkpoint.read(student.clone(), optimiser.clone(), &course)?
         {
@@ -415,7 +419,7 @@ impl<B: ModelBackend> Trainer<B> {
                     let progress = Progress {
                         step: step + 1,
                         time: course.time,
-                        detector: &self.calibrate(model, validation, device)?,
+                        detector: &self.calibrate(model, step + 1, validation, device)?,
                     };
                     (watch.call)(progress)?;
                 }
@@ -430,10 +434,11 @@ impl<B: ModelBackend> Trainer<B> {
         })
     }
 
-    /// Takes the map quantiles and the threshold from the held-out images.
+    /// Takes the map quantiles and the threshold from the held-out images, after so many steps.
     fn calibrate(
         &self,
         model: HypAd<B>,
+        step: usize,
         images: &[RgbImage],
         device: &B::Device,
     ) -> Result<Detector<B>> {
@@ -443,6 +448,13 @@ impl<B: ModelBackend> Trainer<B> {
             .wrap_iter(images.iter())
             .map(|image| detector.raw_maps(image));
         let maps = maps.collect::<Result<Vec<_>>>()?;
+        let finite = |map: &Vec<f32>| map.iter().all(|value| value.is_finite());
+        if !maps
+            .iter()
+            .all(|m| finite(&m.student) && finite(&m.autoencoder))
+        {
+            return Err(Error::Diverged { step });
+        }
         let pool = |of: fn(&Maps) -> &Vec<f32>| maps.iter().flat_map(of).copied().collect();
         let (student, autoencoder): (Vec<f32>, Vec<f32>) =
             (pool(|m| &m.student), pool(|m| &m.autoencoder));
@@ -450,15 +462,13 @@ impl<B: ModelBackend> Trainer<B> {
         detector.student_map = MapNormalisation::fit(&student, quantiles)?;
         detector.autoencoder_map = MapNormalisation::fit(&autoencoder, quantiles)?;
 
-        let score = |maps: Maps| {
-            let map = detector.normalise(maps).mean();
-            f64::from(map.into_iter().fold(f32::NEG_INFINITY, f32::max))
+        let [height, width] = self.config.image_size;
+        let score = |maps| {
+            let maps = detector.normalise(maps);
+            Ok(detector.judge(&maps, [width, height])?.score)
         };
-        let scores: Vec<f64> = maps.into_iter().map(score).collect();
-        let count = scores.len() as f64;
-        let mean = scores.iter().sum::<f64>() / count;
-        let variance = scores.iter().map(|s| (s - mean).powi(2)).sum::<f64>() / count;
-        detector.threshold = (mean + self.train.threshold_sigmas * variance.sqrt()) as f32;
+        let scores: Vec<f32> = maps.into_iter().map(score).collect::<Result<_>>()?;
+        detector.threshold = sigma_threshold(&scores, self.train.threshold_sigmas)?;
         Ok(detector)
     }
 }

@@ -185,6 +185,18 @@ fn thresholds_from_normal_scores() {
     assert!(fpr_threshold(&normal, 1.1).is_err() && fpr_threshold(&[], 0.1).is_err());
     assert!(fpr_threshold(&[f32::NAN], 0.1).is_err());
 
+    let (low, high) = (f32::NEG_INFINITY, f32::INFINITY);
+    for (values, q, found) in [
+        ([1.0, high], 0.0, 1.0),
+        ([1.0, high], 0.5, high),
+        ([high, high], 0.5, high),
+        ([low, 1.0], 0.5, low),
+        ([low, high], 0.5, low),
+        ([low, high], 1.0, high),
+    ] {
+        assert_eq!(quantile(&values, q).unwrap(), f64::from(found));
+    }
+
     assert_eq!(sigma_threshold(&[2.0, 4.0], -2.0).unwrap(), 1.0);
     // A mean far from 0 costs no digits.
     let far = [1e6_f32 + 1.0, 1e6 - 1.0];
