@@ -448,16 +448,13 @@ impl<B: ModelBackend> Trainer<B> {
             .wrap_iter(images.iter())
             .map(|image| detector.raw_maps(image));
         let maps = maps.collect::<Result<Vec<_>>>()?;
-        let finite = |map: &Vec<f32>| map.iter().all(|value| value.is_finite());
-        if !maps
-            .iter()
-            .all(|m| finite(&m.student) && finite(&m.autoencoder))
-        {
-            return Err(Error::Diverged { step });
-        }
         let pool = |of: fn(&Maps) -> &Vec<f32>| maps.iter().flat_map(of).copied().collect();
         let (student, autoencoder): (Vec<f32>, Vec<f32>) =
             (pool(|m| &m.student), pool(|m| &m.autoencoder));
+        let mut values = student.iter().chain(&autoencoder);
+        if !values.all(|value| value.is_finite()) {
+            return Err(Error::Diverged { step });
+        }
         let quantiles = self.train.map_quantiles;
         detector.student_map = MapNormalisation::fit(&student, quantiles)?;
         detector.autoencoder_map = MapNormalisation::fit(&autoencoder, quantiles)?;
