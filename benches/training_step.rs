@@ -84,10 +84,11 @@ fn parts(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("pdn_s_256");
     group.sample_size(10);
     group.bench_function("prepare", |b| {
-        let picture = picture(0);
+        let picture = DynamicImage::from(picture(0));
+        let range = image::PixelRange::default();
         let mut rng = StdRng::seed_from_u64(1);
         b.iter(|| {
-            let plain = image::unit(&picture);
+            let plain = image::unit(&picture, &range);
             let mut changed = plain.clone();
             augment::jitter(&mut changed, 0.2, &mut rng);
             [plain, changed].map(|pixels| image::to_tensor::<B>(&pixels, SIZE, &device))

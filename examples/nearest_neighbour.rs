@@ -6,7 +6,7 @@ mod common;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use ::image::RgbImage;
+use ::image::DynamicImage;
 use burn::backend::{Flex, flex::FlexDevice};
 use burn::tensor::module::interpolate;
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions, PadMode};
@@ -61,9 +61,17 @@ enum Features {
 
 impl Features {
     /// The vectors of an image's patches, `[height × width, channels]`, and the height and width.
-    fn of(&self, picture: &RgbImage, device: &FlexDevice) -> Result<(Tensor<Flex, 2>, [usize; 2])> {
+    fn of(
+        &self,
+        picture: &DynamicImage,
+        device: &FlexDevice,
+    ) -> Result<(Tensor<Flex, 2>, [usize; 2])> {
         let size = [picture.height() as usize, picture.width() as usize];
-        let input = image::to_tensor(&image::unit(picture), size, device);
+        let input = image::to_tensor(
+            &image::unit(picture, &image::PixelRange::default()),
+            size,
+            device,
+        );
         let features = match self {
             Self::Teacher(teacher) => teacher.forward(input),
             Self::Targets(targets) => {
@@ -173,7 +181,7 @@ fn score(
 
     let mut evaluator = Evaluator::new();
     for test in bar.wrap_iter(category.test.iter()) {
-        let picture = image::resize(&image::open(&test.path)?.to_rgb8(), [args.side; 2])?;
+        let picture = image::resize(&image::open(&test.path)?, [args.side; 2])?;
         let (vectors, [height, width]) = features.of(&picture, device)?;
         let distances = euclidean.pairwise_dist(normalised(vectors), bank.clone());
         let nearest = distances.min_dim(1).reshape([1, 1, height, width]);

@@ -9,6 +9,8 @@
 //!
 //! With `default-features = false` only the first two are built, with no image, data set or
 //! command-line dependency.
+//!
+//! Warnings go to the `log` crate, or to stderr in a program without a logger.
 
 #![warn(missing_docs)]
 
@@ -28,6 +30,8 @@ pub mod model;
 pub mod report;
 #[cfg(feature = "anomaly")]
 pub mod training;
+#[cfg(feature = "anomaly")]
+mod warning;
 
 #[cfg(feature = "anomaly")]
 pub use detect::{Detection, Detector};

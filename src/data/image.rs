@@ -4,13 +4,17 @@
 //! dropped. Resizing is antialiased bilinear (a triangle filter of the size of the reduction, half
 //! pixel centres), Pillow's `BILINEAR`.
 
+use std::borrow::Cow;
+use std::fmt::Display;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
 use burn::tensor::{Tensor, TensorData, backend::Backend};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer, images};
-use image::{DynamicImage, ImageError, ImageReader, RgbImage};
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
+use image::{DynamicImage, ImageError, ImageReader};
+
+pub use super::range::{PixelRange, PixelRangeFinder};
 
 use crate::error::{Error, Result};
 use crate::files::io_error;
@@ -19,6 +23,9 @@ use crate::files::io_error;
 pub const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
 /// Standard deviation of ImageNet per channel.
 pub const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];
+
+/// The most pixels an image may have: 256 megapixels.
+pub const MAX_PIXELS: u64 = 256_000_000;
 
 /// Decodes a PNG, JPEG, BMP or TIFF file, whatever its name says.
 ///
@@ -54,39 +61,76 @@ fn unreadable(path: &Path, error: ImageError) -> Error {
     }
 }
 
-/// Resizes to height × width, antialiased bilinear. An image of that size is returned as it is.
+/// The image as RGB of its own depth: `ImageRgb8` for 8 bits a value, `ImageRgb16` for 16 bits,
+/// `ImageRgb32F` for floats. Greyscale is replicated, alpha is dropped.
+pub fn to_rgb(image: &DynamicImage) -> DynamicImage {
+    use image::ColorType::{L16, La16, Rgb16, Rgb32F, Rgba16, Rgba32F};
+    match image.color() {
+        L16 | La16 | Rgb16 | Rgba16 => image.to_rgb16().into(),
+        Rgb32F | Rgba32F => image.to_rgb32f().into(),
+        _ => image.to_rgb8().into(),
+    }
+}
+
+/// Resizes to height × width as RGB of the same depth (see [`to_rgb`]), antialiased bilinear. An
+/// image of that size keeps its values.
 ///
 /// # Errors
 ///
-/// [`Error::Setting`] if a side of the image or of the target is 0.
-pub fn resize(image: &RgbImage, [height, width]: [usize; 2]) -> Result<RgbImage> {
-    let size = (width as u32, height as u32);
-    if image.dimensions() == size {
-        return Ok(image.clone());
-    }
-    let (w, h) = image.dimensions();
-    let failed = |e: &dyn std::fmt::Display| Error::Setting {
+/// [`Error::Setting`] if a side of the image or of the target is 0, or the target has more than
+/// [`MAX_PIXELS`] pixels.
+pub fn resize(image: &DynamicImage, [height, width]: [usize; 2]) -> Result<DynamicImage> {
+    let from = (image.width(), image.height());
+    let failed = |e: &dyn Display| Error::Setting {
         name: "image size",
-        value: format!("{w} x {h} to {width} x {height} ({e})"),
-        rule: "at least 1 x 1",
+        value: format!("{} x {} to {width} x {height} ({e})", from.0, from.1),
+        rule: "at least 1 x 1, and no more than 256 megapixels",
     };
-    let source = images::Image::from_vec_u8(w, h, image.as_raw().clone(), PixelType::U8x3)
-        .map_err(|e| failed(&e))?;
-    let mut target = images::Image::new(size.0, size.1, PixelType::U8x3);
+    let sides = [width, height].map(|side| u32::try_from(side).unwrap_or(u32::MAX));
+    let pixels = u64::from(sides[0]) * u64::from(sides[1]);
+    if pixels > MAX_PIXELS {
+        return Err(failed(&"too large"));
+    }
+    let to = (sides[0], sides[1]);
+    let image = match image {
+        DynamicImage::ImageRgb8(_) | DynamicImage::ImageRgb16(_) | DynamicImage::ImageRgb32F(_) => {
+            Cow::Borrowed(image)
+        }
+        _ => Cow::Owned(to_rgb(image)),
+    };
+    if from == to {
+        return Ok(image.into_owned());
+    }
+    let mut target = DynamicImage::new(to.0, to.1, image.color());
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
-    Resizer::new()
-        .resize(&source, &mut target, &options)
-        .map_err(|e| failed(&e))?;
-    RgbImage::from_raw(size.0, size.1, target.into_vec()).ok_or_else(|| failed(&"empty"))
+    match pixels > 0 && from.0 > 0 && from.1 > 0 {
+        true => Resizer::new()
+            .resize(image.as_ref(), &mut target, &options)
+            .map_err(|e| failed(&e))?,
+        false => return Err(failed(&"empty")),
+    }
+    Ok(target)
 }
 
-/// Values in [0, 1], row by row, three a pixel.
-pub fn unit(image: &RgbImage) -> Vec<f32> {
-    image
-        .as_raw()
-        .iter()
-        .map(|v| f32::from(*v) / 255.0)
-        .collect()
+/// The values of the image as RGB (see [`to_rgb`]), row by row, three a pixel: in \[0, 1\] for
+/// images of 8 bits, and for others where no value exceeds the white of `range`.
+pub fn unit(image: &DynamicImage, range: &PixelRange) -> Vec<f32> {
+    match image {
+        DynamicImage::ImageRgb8(image) => {
+            let values = image.as_raw().iter();
+            values.map(|v| f32::from(*v) / 255.0).collect()
+        }
+        DynamicImage::ImageRgb16(image) => {
+            let white = f32::from(range.white_16bit);
+            let values = image.as_raw().iter();
+            values.map(|v| f32::from(*v) / white).collect()
+        }
+        DynamicImage::ImageRgb32F(image) => {
+            let values = image.as_raw().iter();
+            values.map(|v| v / range.white_float).collect()
+        }
+        other => unit(&to_rgb(other), range),
+    }
 }
 
 /// The input of the networks.
@@ -128,8 +172,8 @@ mod tests {
         ];
         for image in images {
             image.save(&path).unwrap();
-            let rgb = open(&path).unwrap().to_rgb8();
-            assert_eq!(rgb.as_raw(), &[200; 6]);
+            let values = unit(&open(&path).unwrap(), &PixelRange::default());
+            assert_eq!(values, [200.0 / 255.0; 6]);
         }
     }
 
@@ -145,11 +189,12 @@ mod tests {
     /// Pillow 12: `Image.fromarray(ramp).resize((3, 2), Image.BILINEAR)`.
     #[test]
     fn resizes_as_pillow_does() {
-        let image = RgbImage::from_fn(7, 5, |x, y| {
+        let image = image::RgbImage::from_fn(7, 5, |x, y| {
             let v = ((x * 37 + y * 91 + x * y * 13) % 256) as u8;
             image::Rgb([v, 255 - v, v / 2])
         });
-        let small = resize(&image, [2, 3]).unwrap();
+        let small = resize(&image.into(), [2, 3]).unwrap();
+        let small = small.as_rgb8().unwrap();
         let expected: [u8; 18] = PILLOW;
         for (ours, pillow) in small.as_raw().iter().zip(expected) {
             assert!(ours.abs_diff(pillow) <= 1, "{:?}", small.as_raw());

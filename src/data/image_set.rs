@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use ::image::{DynamicImage, RgbImage};
+use ::image::DynamicImage;
 use crc32fast::Hasher;
+use serde::{Deserialize, Serialize};
 
 use super::image as images;
 use crate::error::{Error, Result};
@@ -19,6 +20,15 @@ pub struct ImageSet {
 enum Item {
     File(PathBuf),
     Memory(DynamicImage),
+}
+
+/// What tells a set of images from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Fingerprint {
+    /// Number of images.
+    pub images: usize,
+    /// Hash of names and lengths of files, or of sizes and pixels in memory.
+    pub hash: u32,
 }
 
 /// The file name endings that are taken for images, in any case.
@@ -65,13 +75,13 @@ impl ImageSet {
         self.items.is_empty()
     }
 
-    /// A number that tells this set from others: by the names and lengths of files, by size and pixels in
-    /// memory.
+    /// What tells this set from others: the number of images, and a hash of the names and lengths
+    /// of files, or of sizes and pixels in memory.
     ///
     /// # Errors
     ///
     /// [`Error::Io`], naming the file.
-    pub(crate) fn fingerprint(&self) -> Result<u32> {
+    pub(crate) fn fingerprint(&self) -> Result<Fingerprint> {
         let mut hasher = Hasher::new();
         for item in &self.items {
             match item {
@@ -86,7 +96,10 @@ impl ImageSet {
                 }
             }
         }
-        Ok(hasher.finalize())
+        Ok(Fingerprint {
+            images: self.len(),
+            hash: hasher.finalize(),
+        })
     }
 
     /// Decodes image `index` and resizes it to height × width.
@@ -95,19 +108,19 @@ impl ImageSet {
     ///
     /// [`Error::Io`] or [`Error::Format`] naming the file, [`Error::Setting`] for an index beyond
     /// the end.
-    pub fn load(&self, index: usize, size: [usize; 2]) -> Result<RgbImage> {
+    pub fn load(&self, index: usize, size: [usize; 2]) -> Result<DynamicImage> {
         images::resize(&self.decode(index)?, size)
     }
 
-    /// Decodes image `index`.
+    /// Decodes image `index` as RGB of its own depth, see [`to_rgb`](super::image::to_rgb).
     ///
     /// # Errors
     ///
     /// As [`load`](Self::load).
-    pub fn decode(&self, index: usize) -> Result<RgbImage> {
+    pub fn decode(&self, index: usize) -> Result<DynamicImage> {
         match self.items.get(index) {
-            Some(Item::File(path)) => Ok(images::open(path)?.to_rgb8()),
-            Some(Item::Memory(image)) => Ok(image.to_rgb8()),
+            Some(Item::File(path)) => Ok(images::to_rgb(&images::open(path)?)),
+            Some(Item::Memory(image)) => Ok(images::to_rgb(image)),
             None => Err(Error::Setting {
                 name: "image",
                 value: index.to_string(),

@@ -4,6 +4,8 @@ pub mod augment;
 pub mod image;
 mod image_set;
 pub mod mvtec;
+mod range;
 
+pub(crate) use image_set::Fingerprint;
 pub use image_set::ImageSet;
 pub use mvtec::{MvtecCategory, TestImage};

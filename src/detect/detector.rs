@@ -6,11 +6,11 @@ use burn::module::Module;
 use burn::tensor::module::interpolate;
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
 use burn::tensor::{Tensor, TensorData};
-use image::{DynamicImage, RgbImage};
+use image::DynamicImage;
 
 use super::model_file;
 use super::normalisation::MapNormalisation;
-use crate::data::image::{resize, to_tensor, unit};
+use crate::data::image::{PixelRange, resize, to_tensor, unit};
 use crate::error::{Error, Result};
 use crate::model::{Embedding, HypAd, HypAdConfig, Margin, ModelBackend};
 
@@ -147,7 +147,7 @@ impl<B: ModelBackend> Detector<B> {
     ///
     /// Those of [`predict`](Self::predict).
     pub fn maps(&self, image: &DynamicImage) -> Result<Maps> {
-        let small = resize(&image.to_rgb8(), self.config.image_size)?;
+        let small = resize(image, self.config.image_size)?;
         Ok(self.normalise(self.raw_maps(&small)?))
     }
 
@@ -178,8 +178,12 @@ impl<B: ModelBackend> Detector<B> {
     }
 
     /// The maps of an image of the model's input size.
-    pub(crate) fn raw_maps(&self, image: &RgbImage) -> Result<Maps> {
-        let input = to_tensor(&unit(image), self.config.image_size, &self.device);
+    pub(crate) fn raw_maps(&self, image: &DynamicImage) -> Result<Maps> {
+        let input = to_tensor(
+            &unit(image, &PixelRange::default()),
+            self.config.image_size,
+            &self.device,
+        );
         let features = self.projected.forward(input);
         let values = |map: Tensor<B, 4>| map.into_data().iter::<f32>().collect();
         let autoencoder = features.autoencoder;

@@ -5,7 +5,7 @@ use burn::backend::Autodiff;
 use burn::module::AutodiffModule;
 use burn::optim::{GradientsParams, Optimizer};
 use burn::tensor::{ElementConversion, Tensor, backend::Backend};
-use image::{RgbImage, imageops};
+use image::DynamicImage;
 use rand::seq::SliceRandom;
 use rand::{Rng, rngs::StdRng};
 use rayon::prelude::*;
@@ -20,9 +20,9 @@ use super::checkpoint::{Checkpoint, Course, same_statistics};
 use super::moments::Moments;
 use super::pool::in_own_pool;
 use super::random::{Purpose, Rounds, rng};
-use crate::data::ImageSet;
 use crate::data::augment;
-use crate::data::image::{IMAGENET_MEAN, IMAGENET_STD, resize, to_tensor, unit};
+use crate::data::image::{IMAGENET_MEAN, IMAGENET_STD, PixelRange, resize, to_tensor, unit};
+use crate::data::{Fingerprint, ImageSet};
 use crate::error::{Error, Result, check};
 use crate::model::backbone::{TARGET_CHANNELS, Targets};
 use crate::model::{ModelBackend, Pdn, PdnConfig, PdnSize};
@@ -203,7 +203,7 @@ pub struct Distilled<B: Backend> {
 struct DistillCourse {
     config: DistillConfig,
     /// What tells the images it draws from apart from others.
-    images: u32,
+    images: Fingerprint,
     /// The mean of each channel of the targets, which depends on the backbone and the images.
     targets: Vec<f32>,
     time: Duration,
@@ -319,7 +319,7 @@ impl<B: ModelBackend> Distiller<B> {
             (network, optimiser, course) = (resumed.module, resumed.optimiser, resumed.course);
         }
         let [mean, std] = [mean.reshape(channels), std.reshape(channels)];
-        let pair = |pixels: Vec<RgbImage>| -> Result<[Tensor<B, 4>; 2]> {
+        let pair = |pixels: Vec<DynamicImage>| -> Result<[Tensor<B, 4>; 2]> {
             let small = pixels.iter().map(|image| self.small(image, device));
             let small = Tensor::cat(small.collect::<Result<Vec<_>>>()?, 0);
             let targets = (self.raw_targets(pixels, device)? - mean.clone()) / std.clone();
@@ -393,18 +393,13 @@ impl<B: ModelBackend> Distiller<B> {
 
     /// The part of an image that a step shows, as large as the targets need it: random with `rng`,
     /// the largest square in the middle without; the whole image where crops are whole images.
-    fn crop(&self, image: RgbImage, rng: Option<&mut StdRng>) -> Result<RgbImage> {
+    fn crop(&self, image: DynamicImage, rng: Option<&mut StdRng>) -> Result<DynamicImage> {
         let config = &self.config;
         let side = config.side * self.targets.magnification();
-        let (width, height) = image.dimensions();
+        let (width, height) = (image.width(), image.height());
         let largest = width.min(height);
         let whole = config.smallest_crop == 1.0;
-        let cut = |x: u32, y: u32, cut: u32| {
-            resize(
-                &imageops::crop_imm(&image, x, y, cut, cut).to_image(),
-                [side; 2],
-            )
-        };
+        let cut = |x: u32, y: u32, cut: u32| resize(&image.crop_imm(x, y, cut, cut), [side; 2]);
         let Some(rng) = rng else {
             return match whole {
                 true => resize(&image, [side; 2]),
@@ -420,28 +415,32 @@ impl<B: ModelBackend> Distiller<B> {
             cut(x, rng.random_range(0..=height - size), size)?
         };
         if rng.random_bool(config.flip) {
-            imageops::flip_horizontal_in_place(&mut shown);
+            shown = shown.fliph();
         }
         if rng.random_bool(config.grey) {
-            let mut pixels = unit(&shown);
+            let mut pixels = unit(&shown, &PixelRange::default());
             augment::greyscale(&mut pixels);
-            for (value, pixel) in shown.iter_mut().zip(pixels) {
-                *value = (255.0 * pixel).round() as u8;
-            }
+            set_unit(&mut shown, &pixels);
         }
         Ok(shown)
     }
 
     /// The network's input.
-    fn small(&self, image: &RgbImage, device: &B::Device) -> Result<Tensor<B, 4>> {
+    fn small(&self, image: &DynamicImage, device: &B::Device) -> Result<Tensor<B, 4>> {
         let size = [self.config.side; 2];
-        Ok(to_tensor(&unit(&resize(image, size)?), size, device))
+        Ok(to_tensor(
+            &unit(&resize(image, size)?, &PixelRange::default()),
+            size,
+            device,
+        ))
     }
 
     /// The features of the backbone.
-    fn raw_targets(&self, images: Vec<RgbImage>, device: &B::Device) -> Result<Tensor<B, 4>> {
+    fn raw_targets(&self, images: Vec<DynamicImage>, device: &B::Device) -> Result<Tensor<B, 4>> {
         let size = [self.config.side * self.targets.magnification(); 2];
-        let images = images.iter().map(|i| to_tensor(&unit(i), size, device));
+        let images = images
+            .iter()
+            .map(|i| to_tensor(&unit(i, &PixelRange::default()), size, device));
         let images: Tensor<B, 4> = Tensor::cat(images.collect(), 0);
         let constant =
             |values: [f32; 3]| Tensor::<B, 1>::from_floats(values, device).reshape([1, 3, 1, 1]);
@@ -460,7 +459,7 @@ struct Draw<'a, B: ModelBackend> {
 
 impl<B: ModelBackend> Draw<'_, B> {
     /// The crops of a step, counted from 1; decoded on all cores.
-    fn step(&mut self, step: usize) -> Result<Vec<RgbImage>> {
+    fn step(&mut self, step: usize) -> Result<Vec<DynamicImage>> {
         let (distiller, images) = (self.distiller, self.images);
         let DistillConfig { batch, seed, .. } = distiller.config;
         let drawn = (step - 1) * batch..step * batch;
@@ -472,6 +471,24 @@ impl<B: ModelBackend> Draw<'_, B> {
             distiller.crop(images.decode(index)?, Some(&mut rng))
         };
         chosen.into_par_iter().map(crop).collect()
+    }
+}
+
+/// Sets the values of an RGB image of any depth: the inverse of [`unit`] with the default range.
+fn set_unit(image: &mut DynamicImage, pixels: &[f32]) {
+    match image {
+        DynamicImage::ImageRgb8(image) => {
+            for (value, pixel) in image.iter_mut().zip(pixels) {
+                *value = (255.0 * pixel).round() as u8;
+            }
+        }
+        DynamicImage::ImageRgb16(image) => {
+            for (value, pixel) in image.iter_mut().zip(pixels) {
+                *value = (65535.0 * pixel).round() as u16;
+            }
+        }
+        DynamicImage::ImageRgb32F(image) => image.copy_from_slice(pixels),
+        _ => {}
     }
 }
 

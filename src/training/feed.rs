@@ -1,13 +1,14 @@
 //! What the steps see: training images in random order, plain and jittered, and penalty images.
 
-use image::RgbImage;
+use image::DynamicImage;
 use rand::Rng;
 use rand::rngs::StdRng;
 
 use super::config::TrainConfig;
 use super::random::{Purpose, Rounds, rng};
 use super::window::Window;
-use crate::data::{ImageSet, augment, image::unit};
+use crate::data::image::{PixelRange, unit};
+use crate::data::{ImageSet, augment};
 use crate::error::Result;
 
 /// The images of one step, as `height × width × 3` values in \[0, 1\].
@@ -23,7 +24,7 @@ pub struct Sample {
 
 /// Draws the images of the steps.
 pub struct Feed<'a> {
-    images: &'a [RgbImage],
+    images: &'a [DynamicImage],
     penalty: Option<&'a ImageSet>,
     size: [usize; 2],
     /// Rows and columns of the feature maps.
@@ -35,7 +36,7 @@ pub struct Feed<'a> {
 impl<'a> Feed<'a> {
     /// A feed of images of one size, of which feature maps have so many places.
     pub fn new(
-        images: &'a [RgbImage],
+        images: &'a [DynamicImage],
         penalty: Option<&'a ImageSet>,
         [size, places]: [[usize; 2]; 2],
         config: &'a TrainConfig,
@@ -58,7 +59,7 @@ impl<'a> Feed<'a> {
     pub fn step(&mut self, step: usize) -> Result<Sample> {
         let mut rng = rng(self.config.seed, Purpose::Step, step);
         let index = self.rounds.at(step);
-        let image = unit(&self.images[index]);
+        let image = unit(&self.images[index], &PixelRange::default());
         let mut jittered = image.clone();
         augment::jitter(&mut jittered, self.config.jitter, &mut rng);
         let window = match self.config.tiles {
@@ -89,8 +90,8 @@ impl<'a> Feed<'a> {
         let index = rng.random_range(0..images.len());
         let large = images.load(index, [2 * height, 2 * width])?;
         let (left, top) = (width as u32 / 2, height as u32 / 2);
-        let crop = image::imageops::crop_imm(&large, left, top, width as u32, height as u32);
-        let mut pixels = unit(&crop.to_image());
+        let crop = large.crop_imm(left, top, width as u32, height as u32);
+        let mut pixels = unit(&crop, &PixelRange::default());
         if rng.random_bool(self.config.penalty_grey) {
             augment::greyscale(&mut pixels);
         }
@@ -101,15 +102,15 @@ impl<'a> Feed<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use image::{DynamicImage, Rgb};
+    use image::{Rgb, RgbImage};
 
-    fn plain(value: u8) -> RgbImage {
-        RgbImage::from_pixel(16, 16, Rgb([60 + value, 120, 30]))
+    fn plain(value: u8) -> DynamicImage {
+        RgbImage::from_pixel(16, 16, Rgb([60 + value, 120, 30])).into()
     }
 
     #[test]
     fn every_step_has_an_image_and_every_so_many_a_penalty() {
-        let images: Vec<RgbImage> = (0..4).map(plain).collect();
+        let images: Vec<DynamicImage> = (0..4).map(plain).collect();
         let config = TrainConfig {
             penalty_every: 3,
             penalty_grey: 0.0,
@@ -128,7 +129,7 @@ mod tests {
         let mut seen = Vec::new();
         for step in 0..8 {
             let sample = steps.step(step).unwrap();
-            assert!(sample.image == unit(&images[sample.index]));
+            assert!(sample.image == unit(&images[sample.index], &PixelRange::default()));
             assert!(sample.image != sample.jittered);
             assert_eq!(sample.window.unwrap().height, 3);
             seen.push(sample.index);

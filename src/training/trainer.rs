@@ -4,7 +4,7 @@ use burn::backend::Autodiff;
 use burn::module::AutodiffModule;
 use burn::optim::{GradientsParams, Optimizer};
 use burn::tensor::{ElementConversion, backend::Backend};
-use image::RgbImage;
+use image::DynamicImage;
 use rand::Rng;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
@@ -22,7 +22,8 @@ use super::loss::{Batch, student_loss};
 use super::moments::Moments;
 use super::pool::in_own_pool;
 use super::random::{Purpose, rng};
-use crate::data::{ImageSet, image::to_tensor, image::unit};
+use crate::data::image::{PixelRange, to_tensor, unit};
+use crate::data::{Fingerprint, ImageSet};
 use crate::detect::{Detector, MapNormalisation, Maps};
 use crate::error::{Error, Result, check};
 use crate::metrics::sigma_threshold;
@@ -71,9 +72,9 @@ struct TrainCourse {
     /// The mean of each channel of the teacher, which depends on it and on the images.
     teacher: Vec<f32>,
     /// What tells the training images apart from others.
-    images: u32,
+    images: Fingerprint,
     /// The same of the penalty images, if there are any.
-    penalty: Option<u32>,
+    penalty: Option<Fingerprint>,
     time: Duration,
     losses: Vec<f32>,
 }
@@ -228,7 +229,7 @@ impl<B: ModelBackend> Trainer<B> {
         order.shuffle(&mut rng(self.train.seed, Purpose::Split, 0));
         let held_out = (self.train.validation * images.len() as f64).ceil() as usize;
         let (train, validation) = order.split_at(images.len() - held_out.min(images.len() - 1));
-        let load = |part: &[usize]| -> Result<Vec<RgbImage>> {
+        let load = |part: &[usize]| -> Result<Vec<DynamicImage>> {
             let bar = progress_bar(
                 self.train.progress,
                 part.len(),
@@ -298,7 +299,7 @@ impl<B: ModelBackend> Trainer<B> {
     fn normalise(
         &self,
         teacher: Teacher<B>,
-        images: &[RgbImage],
+        images: &[DynamicImage],
         device: &B::Device,
     ) -> Teacher<B> {
         let bar = progress_bar(
@@ -308,7 +309,11 @@ impl<B: ModelBackend> Trainer<B> {
         );
         let mut total = Moments::new(self.config.channels);
         for image in bar.wrap_iter(images.iter()) {
-            let image = to_tensor(&unit(image), self.config.image_size, device);
+            let image = to_tensor(
+                &unit(image, &PixelRange::default()),
+                self.config.image_size,
+                device,
+            );
             total.add_features(teacher.forward(image));
         }
         teacher.normalised(total.mean(device), total.std(device))
@@ -318,7 +323,7 @@ impl<B: ModelBackend> Trainer<B> {
     fn clipped(
         &self,
         teacher: &Teacher<B>,
-        images: &[RgbImage],
+        images: &[DynamicImage],
         device: &B::Device,
     ) -> Result<f64> {
         let Some(radius) = self.config.clip else {
@@ -327,7 +332,11 @@ impl<B: ModelBackend> Trainer<B> {
         let embedding = Embedding::new(&self.config)?;
         let projected = teacher.pooled(embedding.group());
         let part = |image| {
-            let image = to_tensor(&unit(image), self.config.image_size, device);
+            let image = to_tensor(
+                &unit(image, &PixelRange::default()),
+                self.config.image_size,
+                device,
+            );
             embedding.clipped(radius, projected.forward(image))
         };
         Ok(images.iter().map(part).sum::<f64>() / images.len() as f64)
@@ -338,7 +347,7 @@ impl<B: ModelBackend> Trainer<B> {
         &self,
         mut student: Student<Autodiff<B>>,
         teacher: &Teacher<B>,
-        images: [&[RgbImage]; 2],
+        images: [&[DynamicImage]; 2],
         mut course: TrainCourse,
         device: &B::Device,
         watch: &mut Watch<B>,
@@ -439,7 +448,7 @@ impl<B: ModelBackend> Trainer<B> {
         &self,
         model: HypAd<B>,
         step: usize,
-        images: &[RgbImage],
+        images: &[DynamicImage],
         device: &B::Device,
     ) -> Result<Detector<B>> {
         let mut detector = Detector::new(model, self.config.clone(), device)?;

@@ -1,0 +1,180 @@
+//! The value that is white, in images of more than 8 bits.
+
+use image::DynamicImage;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Result, check};
+
+/// The values of 16-bit and float images that become 1 at the networks' input; 0 becomes 0. In
+/// images of 8 bits it is always 255.
+///
+/// A larger value than white becomes a number above 1; it is not cut off.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PixelRange {
+    /// White of images of 16 bits: 65535, or less for cameras of fewer bits (4095 for 12).
+    pub white_16bit: u16,
+    /// White of float images: 1.
+    pub white_float: f32,
+}
+
+impl Default for PixelRange {
+    fn default() -> Self {
+        Self {
+            white_16bit: u16::MAX,
+            white_float: 1.0,
+        }
+    }
+}
+
+impl PixelRange {
+    /// Checks both values.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Setting`](crate::Error) unless both are above 0 and finite.
+    pub fn validate(&self) -> Result<()> {
+        let rule = "above 0 and finite";
+        check(self.white_16bit > 0, "white_16bit", self.white_16bit, rule)?;
+        let holds = self.white_float > 0.0 && self.white_float.is_finite();
+        check(holds, "white_float", self.white_float, rule)
+    }
+}
+
+/// Finds the range of a set of images, one after the other.
+///
+/// - 16 bits: the least 2^k − 1, k from 8 to 16, that no value exceeds. Cameras of 10, 12 or 14 bits
+///   write such files.
+/// - floats: 1 if no value exceeds it, else the largest value.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PixelRangeFinder {
+    largest_16bit: Option<u16>,
+    largest_float: f32,
+}
+
+impl PixelRangeFinder {
+    /// Takes the values of an image into account, without its alpha. Those of an image of 8 bits
+    /// change nothing.
+    pub fn add(&mut self, image: &DynamicImage) {
+        let channels = usize::from(image.color().channel_count());
+        let colours = match image.color().has_alpha() {
+            true => channels - 1,
+            false => channels,
+        };
+        if let Some(values) = values_16bit(image) {
+            let colours = values.chunks_exact(channels).flat_map(|p| &p[..colours]);
+            self.largest_16bit = self.largest_16bit.max(colours.max().copied());
+        } else if let Some(values) = values_float(image) {
+            let colours = values.chunks_exact(channels).flat_map(|p| &p[..colours]);
+            self.largest_float = colours.fold(self.largest_float, |a, b| a.max(*b));
+        }
+    }
+
+    /// The range of all images so far; the default for a depth that none of them has.
+    pub fn finish(&self) -> PixelRange {
+        let white_16bit = match self.largest_16bit {
+            Some(largest) => {
+                let bits = (u16::BITS - largest.leading_zeros()).max(8);
+                u16::MAX >> (u16::BITS - bits)
+            }
+            None => u16::MAX,
+        };
+        PixelRange {
+            white_16bit,
+            white_float: self.largest_float.max(1.0),
+        }
+    }
+}
+
+/// The values of an image of 16 bits, pixel by pixel.
+pub(super) fn values_16bit(image: &DynamicImage) -> Option<&[u16]> {
+    match image {
+        DynamicImage::ImageLuma16(image) => Some(image.as_raw()),
+        DynamicImage::ImageLumaA16(image) => Some(image.as_raw()),
+        DynamicImage::ImageRgb16(image) => Some(image.as_raw()),
+        DynamicImage::ImageRgba16(image) => Some(image.as_raw()),
+        _ => None,
+    }
+}
+
+/// The values of a float image, pixel by pixel.
+pub(super) fn values_float(image: &DynamicImage) -> Option<&[f32]> {
+    match image {
+        DynamicImage::ImageRgb32F(image) => Some(image.as_raw()),
+        DynamicImage::ImageRgba32F(image) => Some(image.as_raw()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::{ImageBuffer, Luma, LumaA, Rgb};
+
+    fn range(images: &[DynamicImage]) -> PixelRange {
+        let mut finder = PixelRangeFinder::default();
+        images.iter().for_each(|image| finder.add(image));
+        finder.finish()
+    }
+
+    #[test]
+    fn white_is_the_next_power_of_two() {
+        let grey = |value: u16| ImageBuffer::from_pixel(3, 2, Luma([value])).into();
+        for (value, white) in [
+            (0, 255),
+            (255, 255),
+            (256, 511),
+            (3300, 4095),
+            (4095, 4095),
+            (4096, 8191),
+            (65535, 65535),
+        ] {
+            assert_eq!(range(&[grey(value)]).white_16bit, white, "{value}");
+            assert_eq!(range(&[grey(value), grey(0)]).white_16bit, white);
+        }
+        let alpha = ImageBuffer::from_pixel(3, 2, LumaA([1000_u16, 65535]));
+        assert_eq!(range(&[alpha.into()]).white_16bit, 1023);
+        let colour = ImageBuffer::from_pixel(1, 1, Rgb([1_u16, 2, 5000]));
+        assert_eq!(range(&[colour.into()]).white_16bit, 8191);
+        assert_eq!(range(&[]), PixelRange::default());
+        assert_eq!(
+            range(&[DynamicImage::new_rgb8(2, 2)]),
+            PixelRange::default()
+        );
+    }
+
+    #[test]
+    fn white_of_floats_is_one_or_the_largest() {
+        let image = |value: f32| ImageBuffer::from_pixel(3, 2, Rgb([0.0, value, 0.1])).into();
+        assert_eq!(range(&[image(0.7)]).white_float, 1.0);
+        assert_eq!(
+            range(&[image(0.7), image(812.5), image(3.0)]).white_float,
+            812.5
+        );
+    }
+
+    #[test]
+    fn a_white_of_nothing_is_refused() {
+        let range = PixelRange::default();
+        range.validate().unwrap();
+        for white_float in [0.0, -1.0, f32::NAN, f32::INFINITY] {
+            assert!(
+                PixelRange {
+                    white_float,
+                    ..range
+                }
+                .validate()
+                .is_err()
+            );
+        }
+        let white_16bit = 0;
+        assert!(
+            PixelRange {
+                white_16bit,
+                ..range
+            }
+            .validate()
+            .is_err()
+        );
+    }
+}
