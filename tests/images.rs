@@ -373,6 +373,13 @@ fn tiff_floats_palettes_and_pages() {
             .to_string()
             .contains("2 pages")
     );
+    // A strip that is longer than what is left of the file.
+    let mut longer = tiff(std::slice::from_ref(&f32s));
+    let entry = [0x17, 1, 4, 0, 1, 0, 0, 0, 48, 0];
+    let at = longer.windows(10).position(|bytes| bytes == entry).unwrap();
+    longer[at + 9] = 8;
+    assert!(folder.refusal(&longer).contains("beyond its end"));
+
     let mut reduced = Page::new([1, 1], 8, 1, vec![9]);
     reduced.more.push((254, vec![1]));
     assert_eq!(
