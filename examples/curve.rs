@@ -248,6 +248,9 @@ fn run(args: &Args) -> Result<()> {
             }
         }
     }
+    let checked = categories.iter();
+    let checked = checked.map(|category| category.check(&|| ())).collect();
+    common::all_problems(&args.data.to_string_lossy(), checked)?;
     // What lines that go on had before stays, and what others had; the rest begin anew.
     let table = args.out.join("curve.csv");
     let mut points = match table.exists() {
@@ -269,6 +272,9 @@ fn run(args: &Args) -> Result<()> {
         if let Some(every) = args.recipe.checkpoint_every() {
             let path = line.checkpoint(&args.out);
             trainer = trainer.with_checkpoint(&path, every);
+            if args.recipe.accept_changes() {
+                trainer = trainer.accept_changes();
+            }
             checkpoints.push(path);
         }
         let test = |progress: Progress<Flex>| {
@@ -347,7 +353,7 @@ fn test(category: &MvtecCategory, detector: &Detector<Flex>) -> Result<Found> {
         let map = detector.judge(&maps, size)?.map;
         let truth = test.truth(size[0], size[1])?;
         evaluator.add(&common::name_of(test), &test.defect, &map, &truth, size)?;
-        labels.push(truth.contains(&true));
+        labels.push(test.is_anomalous());
         student.push(alone(&maps.student, size)?);
         autoencoder.push(alone(&maps.autoencoder, size)?);
     }

@@ -16,9 +16,9 @@ use hypad::data::{MvtecCategory, image};
 use hypad::geometry::PoincareBall;
 use hypad::model::backbone::{MobileNetV1, Targets};
 use hypad::model::{PdnConfig, PdnSize, Teacher};
+use hypad::progress::ProgressBar;
 use hypad::report::{Evaluation, Evaluator, MetricsRow, Table};
 use hypad::{Error, Result};
-use indicatif::{ProgressBar, ProgressStyle};
 use rand::{SeedableRng, rngs::StdRng, seq::index::sample};
 
 /// Compare teachers on categories by a nearest-neighbour score on their features: no training, so
@@ -148,19 +148,14 @@ fn score(
     device: &FlexDevice,
 ) -> Result<Evaluation> {
     let total = category.train.len() + category.test.len();
-    let template = format!(
-        "{{bar:30}} {} with {name} {{pos}}/{{len}}, {{eta}} left",
-        category.name
-    );
-    let style = ProgressStyle::with_template(&template).unwrap_or(ProgressStyle::default_bar());
-    let bar = ProgressBar::new(total as u64).with_style(style);
+    let bar = ProgressBar::new(true, total, &format!("{} with {name}", category.name));
 
     // A random part of each image's vectors, of about the same size.
     let mut rng = StdRng::seed_from_u64(args.seed);
     let mut bank = Vec::new();
     for index in 0..category.train.len() {
         let [from, to] = [index, index + 1].map(|i| i * args.vectors / category.train.len());
-        bar.inc(1);
+        bar.inc();
         if from == to {
             continue;
         }
@@ -180,8 +175,10 @@ fn score(
     let euclidean = PoincareBall::new(0.0)?;
 
     let mut evaluator = Evaluator::new();
-    for test in bar.wrap_iter(category.test.iter()) {
-        let picture = image::resize(&image::open(&test.path)?, [args.side; 2])?;
+    for test in bar.wrap(&category.test) {
+        let picture = image::open(&test.path)?;
+        let size = [picture.width() as usize, picture.height() as usize];
+        let picture = image::resize(&picture, [args.side; 2])?;
         let (vectors, [height, width]) = features.of(&picture, device)?;
         let distances = euclidean.pairwise_dist(normalised(vectors), bank.clone());
         let nearest = distances.min_dim(1).reshape([1, 1, height, width]);
@@ -189,10 +186,9 @@ fn score(
         let [up, left] = [height, width].map(|n| (args.side / PdnConfig::STRIDE - n) / 2);
         let whole = nearest.pad((left, left, up, up), PadMode::Constant(0.0));
         let options = InterpolateOptions::new(InterpolateMode::Bilinear).with_align_corners(false);
-        let map = interpolate(whole, [args.side; 2], options).into_data();
+        let map = interpolate(whole, [size[1], size[0]], options).into_data();
         let map: Vec<f32> = map.iter::<f32>().collect();
-        let truth = test.truth(args.side, args.side)?;
-        let size = [args.side; 2];
+        let truth = test.truth(size[0], size[1])?;
         evaluator.add(&common::name_of(test), &test.defect, &map, &truth, size)?;
     }
     evaluator.evaluate()

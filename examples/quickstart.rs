@@ -53,9 +53,14 @@ fn run() -> Result<()> {
             teacher: None,
             penalty: None,
             checkpoint_every: None,
+            accept_changes: false,
         },
         pictures: usize::MAX,
-        out: out.clone(),
+        // Every run of this program makes the same results.
+        folder: common::RunFolder {
+            out: out.clone(),
+            overwrite: true,
+        },
         maps: None,
     };
     let report = run.go(&category, &Default::default())?;

@@ -102,6 +102,23 @@ impl ImageSet {
         })
     }
 
+    /// Decodes these images.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Dataset`] with every image that cannot be read.
+    pub fn check(
+        &self,
+        indices: impl IntoIterator<Item = usize>,
+        progress: &(dyn Fn() + Sync),
+    ) -> Result<()> {
+        for index in indices {
+            self.decode(index)?;
+            progress();
+        }
+        Ok(())
+    }
+
     /// Decodes image `index` and resizes it to height × width.
     ///
     /// # Errors

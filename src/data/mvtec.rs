@@ -15,8 +15,8 @@ use crate::data::image;
 use crate::error::{Error, Result};
 use crate::files::io_error;
 
-/// The folder of images without a defect.
-const GOOD: &str = "good";
+/// The kind of images without a defect, and their folder.
+pub const GOOD: &str = "good";
 /// What a mask's name has more than its image's.
 const MASK_SUFFIX: &str = "_mask";
 
@@ -172,6 +172,33 @@ impl MvtecCategory {
             train,
             test,
         })
+    }
+
+    /// stub
+    pub fn check(&self, progress: &(dyn Fn() + Sync)) -> Result<()> {
+        for test in &self.test {
+            image::open(&test.path)?;
+            progress();
+        }
+        Ok(())
+    }
+
+    /// A number that tells the category from others, by the kinds, names and lengths of its images.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`], naming the file.
+    pub fn fingerprint(&self) -> Result<u32> {
+        let mut hasher = crc32fast::Hasher::new();
+        hasher.update(&self.train.fingerprint()?.hash.to_le_bytes());
+        for test in &self.test {
+            let path = &test.path;
+            let length = path.metadata().map_err(io_error(path))?.len();
+            hasher.update(test.defect.as_bytes());
+            hasher.update(path.file_name().unwrap_or_default().as_encoded_bytes());
+            hasher.update(&length.to_le_bytes());
+        }
+        Ok(hasher.finalize())
     }
 
     /// The categories under a root: the folders that hold `train/good`, sorted.

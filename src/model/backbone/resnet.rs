@@ -226,6 +226,11 @@ fn fold(
         .map(|part| take(format!("{}.{part}", layer.norm), &[outputs]));
     let (mut weight, gamma, beta) = (weight?, gamma?, beta?);
     let (mean, variance) = (mean?, variance?);
+    if variance.iter().any(|variance| *variance < 0.0) {
+        let name = format!("{}.running_var", layer.norm);
+        problems.push(format!("tensor {name}: a variance below 0"));
+        return None;
+    }
     let mut bias = Vec::with_capacity(outputs);
     for (channel, weight) in weight
         .chunks_mut(inputs * layer.kernel * layer.kernel)
