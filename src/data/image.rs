@@ -1,65 +1,25 @@
 //! Decoding, resizing and normalising.
 //!
-//! Every image becomes 8-bit RGB: greyscale is replicated, 16 bits are scaled to 8, alpha is
-//! dropped. Resizing is antialiased bilinear (a triangle filter of the size of the reduction, half
-//! pixel centres), Pillow's `BILINEAR`.
+//! Images keep the depth of their file, 8 or 16 bits or floats, up to the networks' input; greyscale
+//! is replicated, alpha is dropped. Resizing is antialiased bilinear (a triangle filter of the size
+//! of the reduction, half pixel centres), Pillow's `BILINEAR`.
 
 use std::borrow::Cow;
 use std::fmt::Display;
-use std::fs::File;
-use std::io::BufReader;
-use std::path::Path;
 
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
-use image::{DynamicImage, ImageError, ImageReader};
+use image::DynamicImage;
 
+pub use super::decode::{MAX_PIXELS, open, size};
 pub use super::range::{PixelRange, PixelRangeFinder};
 
 use crate::error::{Error, Result};
-use crate::files::io_error;
 
 /// Mean of ImageNet per channel, for values in [0, 1].
 pub const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
 /// Standard deviation of ImageNet per channel.
 pub const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];
-
-/// The most pixels an image may have: 256 megapixels.
-pub const MAX_PIXELS: u64 = 256_000_000;
-
-/// Decodes a PNG, JPEG, BMP or TIFF file, whatever its name says.
-///
-/// # Errors
-///
-/// [`Error::Io`] or [`Error::Format`], naming the file.
-pub fn open(path: impl AsRef<Path>) -> Result<DynamicImage> {
-    let path = path.as_ref();
-    reader(path)?.decode().map_err(|e| unreadable(path, e))
-}
-
-/// Width and height of an image file, without decoding its pixels.
-///
-/// # Errors
-///
-/// As [`open`].
-pub fn size(path: impl AsRef<Path>) -> Result<(u32, u32)> {
-    let path = path.as_ref();
-    reader(path)?
-        .into_dimensions()
-        .map_err(|e| unreadable(path, e))
-}
-
-fn reader(path: &Path) -> Result<ImageReader<BufReader<File>>> {
-    let reader = ImageReader::open(path).map_err(io_error(path))?;
-    reader.with_guessed_format().map_err(io_error(path))
-}
-
-fn unreadable(path: &Path, error: ImageError) -> Error {
-    Error::Format {
-        path: path.to_path_buf(),
-        reason: format!("not a readable PNG, JPEG, BMP or TIFF image: {error}"),
-    }
-}
 
 /// The image as RGB of its own depth: `ImageRgb8` for 8 bits a value, `ImageRgb16` for 16 bits,
 /// `ImageRgb32F` for floats. Greyscale is replicated, alpha is dropped.

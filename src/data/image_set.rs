@@ -1,14 +1,20 @@
 //! A list of images, on the disk or in memory.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use ::image::DynamicImage;
 use crc32fast::Hasher;
 use serde::{Deserialize, Serialize};
 
+use rayon::prelude::*;
+
+use super::decode::check_values;
+use super::files::{ENDINGS, Listing};
 use super::image as images;
 use crate::error::{Error, Result};
 use crate::files::io_error;
+use crate::warning::warn;
 
 /// A list of images, decoded when they are asked for.
 #[derive(Clone, Debug, Default)]
@@ -31,24 +37,47 @@ pub(crate) struct Fingerprint {
     pub hash: u32,
 }
 
-/// The file name endings that are taken for images, in any case.
-const ENDINGS: [&str; 6] = ["png", "jpg", "jpeg", "bmp", "tif", "tiff"];
-
 impl ImageSet {
-    /// All images directly in a folder, sorted by name. Other files are passed over.
+    /// All images directly in a folder, sorted by name. A warning counts what is passed over: other
+    /// files, folders, hidden entries.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] for a folder that cannot be read, [`Error::Dataset`] for one without images.
+    /// [`Error::Io`] for a folder that cannot be read, [`Error::Dataset`] for one without images or
+    /// with a link to nothing.
     pub fn folder(path: impl AsRef<Path>) -> Result<Self> {
-        let files = image_files(path.as_ref())?;
-        if files.is_empty() {
-            return Err(Error::Dataset {
-                path: path.as_ref().to_path_buf(),
-                problems: vec![format!("no image ({}) in this folder", ENDINGS.join(", "))],
-            });
+        let path = path.as_ref();
+        let listing = Listing::read(path)?;
+        if listing.images.is_empty() {
+            let of_images = |folder: &&PathBuf| {
+                Listing::read(folder).is_ok_and(|listing| !listing.images.is_empty())
+            };
+            let below = match listing.folders.iter().filter(of_images).count() {
+                0 => String::new(),
+                count => format!("; {count} of its folders hold images"),
+            };
+            return Err(no_image(path, &below));
         }
-        Ok(Self::files(files))
+        listing.warn_besides_images(path);
+        Ok(Self::files(listing.images))
+    }
+
+    /// All images in a folder and the folders below it, as of a data set with a folder for each
+    /// class; sorted by path. A warning counts what is passed over: other files, hidden entries.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] for a folder that cannot be read, [`Error::Dataset`] if there is no image, or a
+    /// link to nothing.
+    pub fn tree(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let (mut images, mut passed_over) = (Vec::new(), Listing::default());
+        collect_tree(path, &mut Vec::new(), &mut images, &mut passed_over)?;
+        passed_over.warn_besides(path, &[]);
+        match images.is_empty() {
+            true => Err(no_image(path, ", nor below it")),
+            false => Ok(Self::files(images)),
+        }
     }
 
     /// These files, in this order.
@@ -123,8 +152,9 @@ impl ImageSet {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] or [`Error::Format`] naming the file, [`Error::Setting`] for an index beyond
-    /// the end.
+    /// [`Error::Io`] or [`Error::Format`] naming the file (see [`open`](super::image::open)),
+    /// [`Error::Setting`] for an index beyond the end and for an image in memory with values that are
+    /// negative or not finite.
     pub fn load(&self, index: usize, size: [usize; 2]) -> Result<DynamicImage> {
         images::resize(&self.decode(index)?, size)
     }
@@ -136,8 +166,11 @@ impl ImageSet {
     /// As [`load`](Self::load).
     pub fn decode(&self, index: usize) -> Result<DynamicImage> {
         match self.items.get(index) {
-            Some(Item::File(path)) => Ok(images::to_rgb(&images::open(path)?)),
-            Some(Item::Memory(image)) => Ok(images::to_rgb(image)),
+            Some(Item::File(path)) => Ok(rgb(images::open(path)?)),
+            Some(Item::Memory(image)) => {
+                check_memory(image)?;
+                Ok(images::to_rgb(image))
+            }
             None => Err(Error::Setting {
                 name: "image",
                 value: index.to_string(),
@@ -145,21 +178,109 @@ impl ImageSet {
             }),
         }
     }
+
+    /// Decodes every image, on all cores, and reports every one that cannot be used.
+    ///
+    /// `progress` is called after each image, from any thread.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Dataset`] with all problems, by file.
+    pub fn check(&self, progress: &(dyn Fn() + Sync)) -> Result<()> {
+        let check = |(index, item): (usize, &Item)| {
+            let result = match item {
+                Item::File(path) => in_turn(path, || images::open(path).map(drop)),
+                Item::Memory(image) => check_memory(image).map_err(|e| e.in_image(index)),
+            };
+            progress();
+            result.err().map(|error| error.to_string())
+        };
+        let problems: Vec<String> = self
+            .items
+            .par_iter()
+            .enumerate()
+            .filter_map(check)
+            .collect();
+        if problems.is_empty() {
+            return Ok(());
+        }
+        let folder = self.items.iter().find_map(|item| match item {
+            Item::File(path) => path.parent(),
+            Item::Memory(_) => None,
+        });
+        Err(Error::Dataset {
+            path: folder
+                .unwrap_or(Path::new("images in memory"))
+                .to_path_buf(),
+            problems,
+        })
+    }
 }
 
-/// The image files directly in a folder, sorted by name.
-pub(super) fn image_files(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(io_error(folder))? {
-        let path = entry.map_err(io_error(folder))?.path();
-        let ending = path
-            .extension()
-            .and_then(|e| e.to_str())
-            .unwrap_or_default();
-        if path.is_file() && ENDINGS.contains(&ending.to_ascii_lowercase().as_str()) {
-            files.push(path);
+/// As [`images::to_rgb`], without a copy where there is nothing to change.
+fn rgb(image: DynamicImage) -> DynamicImage {
+    match image {
+        DynamicImage::ImageRgb8(_) | DynamicImage::ImageRgb16(_) | DynamicImage::ImageRgb32F(_) => {
+            image
         }
+        other => images::to_rgb(&other),
     }
-    files.sort();
-    Ok(files)
+}
+
+fn check_memory(image: &DynamicImage) -> Result<()> {
+    check_values(image).map_err(|reason| Error::Setting {
+        name: "image",
+        value: reason,
+        rule: "of finite values of at least 0",
+    })
+}
+
+fn no_image(folder: &Path, more: &str) -> Error {
+    Error::Dataset {
+        path: folder.to_path_buf(),
+        problems: vec![format!(
+            "no image ({}) in this folder{more}",
+            ENDINGS.join(", ")
+        )],
+    }
+}
+
+/// Adds the images of a folder and of those below it. `above`: the folders that lead here, without
+/// links.
+fn collect_tree(
+    folder: &Path,
+    above: &mut Vec<PathBuf>,
+    images: &mut Vec<PathBuf>,
+    passed_over: &mut Listing,
+) -> Result<()> {
+    let place = folder.canonicalize().map_err(io_error(folder))?;
+    if above.contains(&place) {
+        warn(format!(
+            "{}: passed over, a link to a folder above it",
+            folder.display()
+        ));
+        return Ok(());
+    }
+    let listing = Listing::read(folder)?;
+    passed_over.add_passed_over(&listing);
+    images.extend(listing.images);
+    above.push(place);
+    for folder in listing.folders {
+        collect_tree(&folder, above, images, passed_over)?;
+    }
+    above.pop();
+    Ok(())
+}
+
+/// Images of more pixels are decoded one at a time.
+const LARGE: u64 = 50_000_000;
+
+/// Does something with an image file, alone if it is large, so that the images that are decoded at the
+/// same time on all cores do not fill the memory.
+pub(super) fn in_turn<T>(path: &Path, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    static TURN: Mutex<()> = Mutex::new(());
+    let (width, height) = images::size(path)?;
+    let large = u64::from(width) * u64::from(height) > LARGE;
+    let _turn = large.then(|| TURN.lock().unwrap_or_else(PoisonError::into_inner));
+    work()
 }

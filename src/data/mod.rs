@@ -1,8 +1,11 @@
 //! From folders to pixels: data set layouts, decoding, resizing, augmentation.
 
 pub mod augment;
+pub(crate) mod decode;
+mod files;
 pub mod image;
 mod image_set;
+mod mask;
 pub mod mvtec;
 mod range;
 

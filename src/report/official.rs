@@ -9,10 +9,10 @@ use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use tiff::decoder::{Decoder, DecodingResult};
 use tiff::encoder::{TiffEncoder, colortype::Gray32Float};
 
 use crate::data::TestImage;
+use crate::data::decode::read_map;
 use crate::data::image;
 use crate::error::{Error, Result};
 use crate::files::{read, write_whole};
@@ -28,28 +28,15 @@ pub struct AnomalyMap {
 }
 
 impl AnomalyMap {
-    /// Reads a TIFF file of one plane of floats.
+    /// Reads a TIFF file of one plane of floats of 16, 32 or 64 bits.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] and [`Error::Format`] naming the file.
+    /// [`Error::Io`] and [`Error::Format`] naming the file; the latter also for further pages and for
+    /// values that are NaN or infinite (16-bit floats end at 65504).
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let bytes = read(path)?;
-        let decode = || {
-            let mut decoder = Decoder::new(Cursor::new(bytes))?;
-            let (width, height) = decoder.dimensions()?;
-            Ok((decoder.read_image()?, [width as usize, height as usize]))
-        };
-        let (pixels, size) = decode().map_err(|e: tiff::TiffError| format(path, e))?;
-        let values = match pixels {
-            DecodingResult::F32(values) => values,
-            DecodingResult::F64(values) => values.into_iter().map(|value| value as f32).collect(),
-            _ => return Err(format(path, "an anomaly map holds 32-bit floats")),
-        };
-        if values.len() != size[0] * size[1] {
-            return Err(format(path, "an anomaly map has one plane"));
-        }
+        let (size, values) = read_map(&read(path)?).map_err(|e| format(path, e))?;
         Ok(Self { values, size })
     }
 
