@@ -54,7 +54,8 @@ struct Args {
     /// Teachers (PDN-S), with commas; each is a line of every method: shipped, random, or weight files
     #[arg(long, value_delimiter = ',', default_value = "shipped")]
     teacher: Vec<String>,
-    /// Folder of images of anything else, on which the student is taught to stay silent
+    /// Folder of images of anything else, also in folders by class, on which the student learns not to
+    /// imitate the teacher
     #[arg(long)]
     penalty: Option<PathBuf>,
     /// Numbers of steps after which to test, with commas [default: ten, ever further apart]
@@ -228,7 +229,7 @@ fn run(args: &Args) -> Result<()> {
         let teacher = common::teacher::<Flex>(name, shape, args.recipe.seed, &device)?;
         teachers.insert(name.as_str(), teacher);
     }
-    let penalty = args.penalty.as_ref().map(ImageSet::folder).transpose()?;
+    let penalty = args.penalty.as_ref().map(ImageSet::tree).transpose()?;
     let mut lines = Vec::new();
     for category in &categories {
         for (arm, model) in &models {

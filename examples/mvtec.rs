@@ -70,7 +70,8 @@ struct Args {
     /// the names of PyTorch's Sequential or of anomalib)
     #[arg(long, default_value = "shipped")]
     teacher: String,
-    /// Folder of images of anything else, on which the student is taught to stay silent
+    /// Folder of images of anything else, also in folders by class, on which the student learns not to
+    /// imitate the teacher
     #[arg(long)]
     penalty: Option<PathBuf>,
     /// Write the anomaly maps here as float32 TIFF, in the layout that the official evaluation reads
@@ -268,7 +269,7 @@ fn source<B: ModelBackend>(args: &Args, device: &B::Device) -> Result<common::So
     let (model, recipe) = (args.config()?, args.recipe.config()?);
     let network = PdnConfig::new(model.network, model.channels);
     let teacher = common::teacher::<B>(&args.teacher, network, args.recipe.seed, device)?;
-    let penalty = args.penalty.as_ref().map(ImageSet::folder).transpose()?;
+    let penalty = args.penalty.as_ref().map(ImageSet::tree).transpose()?;
     Ok(common::Source::Training {
         model,
         recipe,

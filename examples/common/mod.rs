@@ -11,7 +11,8 @@ use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use hypad::data::{ImageSet, MvtecCategory, image::open, image::to_rgb};
+use hypad::data::image::{PixelRange, open};
+use hypad::data::{ImageSet, MvtecCategory};
 use hypad::detect::Detection;
 use hypad::files::write_whole;
 use hypad::model::{ModelBackend, Pdn};
@@ -78,7 +79,7 @@ impl<B: ModelBackend> Run<B> {
                 .into_iter()
                 .flatten()
             {
-                found.push(images.check(0..images.len(), &|| ()));
+                found.push(images.check(&|| ()));
             }
         }
         all_problems(&category.name, found)
@@ -135,6 +136,13 @@ impl<B: ModelBackend> Run<B> {
             }
         };
 
+        let range = detector.pixel_range();
+        if range != PixelRange::default() {
+            println!(
+                "white is {} in 16-bit images and {} in float images",
+                range.white_16bit, range.white_float
+            );
+        }
         let started = Instant::now();
         let mut predicting = 0.0;
         let mut evaluator = Evaluator::new();
@@ -170,7 +178,7 @@ impl<B: ModelBackend> Run<B> {
         let shown = category.test.iter().take(self.pictures);
         let bar = ProgressBar::new(true, shown.len(), "drawing");
         for (index, test) in bar.wrap(shown).enumerate() {
-            let image = to_rgb(&open(&test.path)?).to_rgb8();
+            let image = range.to_rgb8(&open(&test.path)?);
             let map = AnomalyMap::read(waiting_map(index))?;
             let [width, height] = map.size;
             let truth = test.truth(width, height)?;

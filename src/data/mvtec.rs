@@ -19,6 +19,7 @@ use super::image;
 use super::image_set::{ImageSet, in_turn};
 use super::mask::Mask;
 use crate::error::{Error, Result};
+use crate::files::io_error;
 use crate::warning::warn;
 
 /// The kind of images without a defect, and their folder.
@@ -168,15 +169,6 @@ impl MvtecCategory {
             train,
             test: layout.test,
         })
-    }
-
-    /// stub
-    pub fn check(&self, progress: &(dyn Fn() + Sync)) -> Result<()> {
-        for test in &self.test {
-            image::open(&test.path)?;
-            progress();
-        }
-        Ok(())
     }
 
     /// A number that tells the category from others, by the kinds, names and lengths of its images.

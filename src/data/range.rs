@@ -1,8 +1,9 @@
 //! The value that is white, in images of more than 8 bits.
 
-use image::DynamicImage;
+use image::{DynamicImage, RgbImage};
 use serde::{Deserialize, Serialize};
 
+use super::image::{to_rgb, unit};
 use crate::error::{Result, check};
 
 /// The values of 16-bit and float images that become 1 at the networks' input; 0 becomes 0. In
@@ -38,6 +39,23 @@ impl PixelRange {
         check(self.white_16bit > 0, "white_16bit", self.white_16bit, rule)?;
         let holds = self.white_float > 0.0 && self.white_float.is_finite();
         check(holds, "white_float", self.white_float, rule)
+    }
+}
+
+impl PixelRange {
+    /// An image as 8-bit RGB for people to look at: white is 255, and so is what is brighter.
+    pub fn to_rgb8(&self, image: &DynamicImage) -> RgbImage {
+        let image = to_rgb(image);
+        if let DynamicImage::ImageRgb8(image) = image {
+            return image;
+        }
+        let values = unit(&image, self).into_iter();
+        let mut values = values.map(|v| (255.0 * v).round() as u8);
+        let mut shown = RgbImage::new(image.width(), image.height());
+        for (pixel, value) in shown.iter_mut().zip(&mut values) {
+            *pixel = value;
+        }
+        shown
     }
 }
 
@@ -151,6 +169,18 @@ mod tests {
             range(&[image(0.7), image(812.5), image(3.0)]).white_float,
             812.5
         );
+    }
+
+    #[test]
+    fn pictures_of_deep_images_are_scaled_by_white() {
+        let image =
+            ImageBuffer::from_fn(3, 1, |x, _| Luma([[0_u16, 2048, 8000][x as usize]])).into();
+        let range = PixelRange {
+            white_16bit: 4095,
+            ..PixelRange::default()
+        };
+        let shown = range.to_rgb8(&image);
+        assert_eq!(shown.as_raw(), &[0, 0, 0, 128, 128, 128, 255, 255, 255]);
     }
 
     #[test]

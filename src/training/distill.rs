@@ -325,7 +325,7 @@ impl<B: ModelBackend> Distiller<B> {
         let drawn = drawn.chain(statistics.iter().chain(validation).copied());
         let drawn: BTreeSet<usize> = drawn.collect();
         let bar = ProgressBar::new(config.progress, drawn.len(), "checking images");
-        images.check(drawn, &|| bar.inc())?;
+        images.subset(drawn)?.check(&|| bar.inc())?;
         drop(bar);
         let what = "normalising the targets";
         let bar = ProgressBar::new(config.progress, statistics.len(), what);

@@ -395,7 +395,7 @@ impl<B: ModelBackend> Trainer<B> {
         if let Some(penalty) = &self.penalty {
             let drawn = feed.penalty_indices(course.losses.len()..self.train.steps);
             let bar = ProgressBar::new(self.train.progress, drawn.len(), "checking penalty images");
-            penalty.check(drawn, &|| bar.inc())?;
+            penalty.subset(drawn)?.check(&|| bar.inc())?;
         }
         let mut features = FeatureCache::new(images.train.len(), self.train.feature_cache);
         let bar = ProgressBar::new(self.train.progress, self.train.steps, "training: step");
