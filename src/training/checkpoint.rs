@@ -278,3 +278,66 @@ impl<B: ModelBackend, M: AutodiffModule<Autodiff<B>>> ModuleVisitor<B> for IntoR
         self.records.insert(parameter.id, record);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::backend::Flex;
+    use burn::nn::{Linear, LinearConfig};
+    use rand::{Rng, SeedableRng, rngs::StdRng};
+    use serde::Deserialize;
+
+    type Network = Linear<Autodiff<Flex>>;
+
+    #[derive(Clone, Serialize, Deserialize)]
+    struct Steps {
+        done: usize,
+        all: usize,
+    }
+
+    impl Course for Steps {
+        fn steps(&self) -> (usize, usize) {
+            (self.done, self.all)
+        }
+
+        fn changes(&self, _: &Self) -> Vec<String> {
+            Vec::new()
+        }
+
+        fn adopt(self, _: Self) -> Self {
+            self
+        }
+    }
+
+    /// 3,000 changes of bytes, insertions and cuts from one seed: none is accepted.
+    #[test]
+    fn a_file_with_any_change_is_refused() {
+        let device = Default::default();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoint.safetensors");
+        let checkpoint = Checkpoint::new(&path, 1);
+        let network: Network = LinearConfig::new(3, 2).init(&device);
+        let optimiser = || Adam { weight_decay: 0.0 }.init::<Autodiff<Flex>, Network>();
+        let course = Steps { done: 4, all: 9 };
+        checkpoint.write(&network, &optimiser(), &course).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        let read = || checkpoint.read(network.clone(), optimiser(), &course);
+        assert_eq!(read().unwrap().unwrap().course.done, 4);
+        let mut rng = StdRng::seed_from_u64(1);
+        for case in 0..3000 {
+            let mut bytes = whole.clone();
+            let at = rng.random_range(0..whole.len());
+            match case % 4 {
+                0 => bytes.truncate(at),
+                1 => bytes.insert(at, rng.random()),
+                _ => bytes[at] ^= rng.random_range(1..=255_u8),
+            }
+            std::fs::write(&path, bytes).unwrap();
+            let error = match read() {
+                Err(error) => error.to_string(),
+                Ok(_) => panic!("case {case}, byte {at}"),
+            };
+            assert!(error.contains("checkpoint.safetensors"), "{error}");
+        }
+    }
+}
