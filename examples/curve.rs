@@ -211,10 +211,7 @@ fn run(args: &Args) -> Result<()> {
             rule: "at least 1 and no more than the steps of the training",
         });
     }
-    let categories = args.category.iter();
-    let categories: Vec<_> = categories
-        .map(|name| MvtecCategory::load(&args.data, name))
-        .collect::<Result<_>>()?;
+    let categories = common::load_categories(&args.data, &args.category)?;
     // Everything is read before hours are spent on a part of it.
     let mut models = Vec::new();
     for arm in &args.arms {

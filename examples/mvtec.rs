@@ -213,10 +213,7 @@ fn run_on<B: ModelBackend>(args: &Args) -> Result<()> {
         });
     }
     // Everything is read before hours are spent on a part of it.
-    let categories = categories
-        .iter()
-        .map(|name| MvtecCategory::load(&args.data, name))
-        .collect::<Result<Vec<_>>>()?;
+    let categories = common::load_categories(&args.data, &categories)?;
 
     let run = |category: &MvtecCategory| -> Result<common::Run<B>> {
         let out = match args.category.as_str() {

@@ -12,7 +12,8 @@ use burn::tensor::module::interpolate;
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions, PadMode};
 use burn::tensor::{Int, Tensor, TensorData};
 use clap::Parser;
-use hypad::data::{MvtecCategory, image};
+use hypad::data::MvtecCategory;
+use hypad::data::image::{self, PixelRange, PixelRangeFinder};
 use hypad::geometry::PoincareBall;
 use hypad::model::backbone::{MobileNetV1, Targets};
 use hypad::model::{PdnConfig, PdnSize, Teacher};
@@ -64,14 +65,11 @@ impl Features {
     fn of(
         &self,
         picture: &DynamicImage,
+        range: &PixelRange,
         device: &FlexDevice,
     ) -> Result<(Tensor<Flex, 2>, [usize; 2])> {
         let size = [picture.height() as usize, picture.width() as usize];
-        let input = image::to_tensor(
-            &image::unit(picture, &image::PixelRange::default()),
-            size,
-            device,
-        );
+        let input = image::to_tensor(&image::unit(picture, range), size, device);
         let features = match self {
             Self::Teacher(teacher) => teacher.forward(input),
             Self::Targets(targets) => {
@@ -150,6 +148,11 @@ fn score(
     let total = category.train.len() + category.test.len();
     let bar = ProgressBar::new(true, total, &format!("{} with {name}", category.name));
 
+    let mut finder = PixelRangeFinder::default();
+    for index in 0..category.train.len() {
+        finder.add(&category.train.decode(index)?);
+    }
+    let range = finder.finish();
     // A random part of each image's vectors, of about the same size.
     let mut rng = StdRng::seed_from_u64(args.seed);
     let mut bank = Vec::new();
@@ -160,7 +163,7 @@ fn score(
             continue;
         }
         let picture = category.train.load(index, [args.side; 2])?;
-        let (vectors, [height, width]) = features.of(&picture, device)?;
+        let (vectors, [height, width]) = features.of(&picture, &range, device)?;
         let drawn = sample(&mut rng, height * width, (to - from).min(height * width));
         let drawn: Vec<i32> = drawn.iter().map(|place| place as i32).collect();
         let count = drawn.len();
@@ -179,7 +182,7 @@ fn score(
         let picture = image::open(&test.path)?;
         let size = [picture.width() as usize, picture.height() as usize];
         let picture = image::resize(&picture, [args.side; 2])?;
-        let (vectors, [height, width]) = features.of(&picture, device)?;
+        let (vectors, [height, width]) = features.of(&picture, &range, device)?;
         let distances = euclidean.pairwise_dist(normalised(vectors), bank.clone());
         let nearest = distances.min_dim(1).reshape([1, 1, height, width]);
         // Where a teacher without padding sees nothing there is no distance.

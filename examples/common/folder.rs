@@ -68,9 +68,8 @@ impl RunFolder {
         }
         let ours = json!({
             "category": category.name,
-            "seed": training.map(|training| training.seed),
-            "model": model,
-            "training": training,
+            "model": as_written(model),
+            "training": training.map(as_written),
             "fingerprint": category.fingerprint()?,
         });
         let path = self.out.join("report.json");
@@ -121,6 +120,12 @@ fn report(out: &Path) -> Result<Option<Value>> {
         path,
         reason: "not a report of hypad; give another --out".into(),
     })
+}
+
+/// A value as a file has it, with the digits of its own type.
+fn as_written(value: impl serde::Serialize) -> Value {
+    let text = serde_json::to_string(&value).unwrap_or_default();
+    serde_json::from_str(&text).unwrap_or_default()
 }
 
 /// What differs, by name. Settings that do not change the result are passed over.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use hypad::data::TestImage;
+use hypad::data::{ImageSet, MvtecCategory, TestImage};
 use hypad::report::{Evaluation, Evaluator, MetricsRow, Table};
 use hypad::{Error, Result};
 
@@ -52,6 +52,28 @@ pub fn all_problems(of: &str, found: Vec<Result<()>>) -> Result<()> {
             problems: errors.iter().map(Error::to_string).collect(),
         }),
     }
+}
+
+/// Categories of a data set. The problems of all of them are one error, with those of the training
+/// images.
+pub fn load_categories(data: &Path, names: &[String]) -> Result<Vec<MvtecCategory>> {
+    let mut categories = Vec::new();
+    let mut problems = Vec::new();
+    for name in names {
+        match MvtecCategory::load(data, name) {
+            Ok(category) => categories.push(category),
+            Err(error) => problems.push(Err(error)),
+        }
+    }
+    if !problems.is_empty() {
+        let folders = names.iter().map(|name| data.join(name).join("train/good"));
+        for folder in folders.filter(|folder| folder.is_dir()) {
+            let checked = ImageSet::folder(folder).and_then(|images| images.check(&|| ()));
+            problems.push(checked);
+        }
+    }
+    all_problems(&data.to_string_lossy(), problems)?;
+    Ok(categories)
 }
 
 /// Ends a program: an error is one line on the standard error and exit code 1.

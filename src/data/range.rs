@@ -19,6 +19,9 @@ pub struct PixelRange {
     pub white_float: f32,
 }
 
+/// Images so many times darker than white are doubted: four bits less.
+const DARK: u16 = 16;
+
 impl Default for PixelRange {
     fn default() -> Self {
         Self {
@@ -43,6 +46,29 @@ impl PixelRange {
 }
 
 impl PixelRange {
+    /// What is odd about an image of 16 bits or of floats in this range: all of it is much darker than
+    /// white, or a part much brighter, as in files of another camera or program.
+    pub(crate) fn doubt(&self, image: &DynamicImage) -> Option<String> {
+        let mut finder = PixelRangeFinder::default();
+        finder.add(image);
+        let own = finder.finish();
+        let (largest, white) = match finder.largest_16bit {
+            Some(largest) if own.white_16bit > self.white_16bit => (largest, self.white_16bit),
+            Some(largest) if own.white_16bit <= self.white_16bit / DARK => {
+                (largest, self.white_16bit)
+            }
+            Some(_) => return None,
+            None if own.white_float > f32::from(DARK) * self.white_float => {
+                let (largest, white) = (own.white_float, self.white_float);
+                return Some(format!("values up to {largest}, where {white} is white"));
+            }
+            None => return None,
+        };
+        Some(format!(
+            "16-bit values up to {largest}, where {white} is white"
+        ))
+    }
+
     /// An image as 8-bit RGB for people to look at: white is 255, and so is what is brighter.
     pub fn to_rgb8(&self, image: &DynamicImage) -> RgbImage {
         let image = to_rgb(image);
@@ -181,6 +207,28 @@ mod tests {
         };
         let shown = range.to_rgb8(&image);
         assert_eq!(shown.as_raw(), &[0, 0, 0, 128, 128, 128, 255, 255, 255]);
+    }
+
+    #[test]
+    fn images_of_another_depth_are_doubted() {
+        let grey = |value: u16| DynamicImage::from(ImageBuffer::from_pixel(3, 2, Luma([value])));
+        let whole = PixelRange::default();
+        let twelve = PixelRange {
+            white_16bit: 4095,
+            ..whole
+        };
+        for (range, value, is_odd) in [
+            (whole, 60000, false),
+            (whole, 4096, false),
+            (whole, 4095, true),
+            (twelve, 3300, false),
+            (twelve, 4096, true),
+        ] {
+            assert_eq!(range.doubt(&grey(value)).is_some(), is_odd, "{value}");
+        }
+        assert_eq!(whole.doubt(&DynamicImage::new_rgb8(2, 2)), None);
+        let bright = ImageBuffer::from_pixel(3, 2, Rgb([0.0, 200.0_f32, 0.1])).into();
+        assert!(whole.doubt(&bright).is_some());
     }
 
     #[test]

@@ -10,9 +10,10 @@ use image::DynamicImage;
 
 use super::model_file;
 use super::normalisation::MapNormalisation;
-use crate::data::image::{PixelRange, resize, to_rgb, to_tensor, unit};
+use crate::data::image::{PixelRange, resize, to_tensor, unit};
 use crate::error::{Error, Result, check, check_finite};
 use crate::model::{Embedding, HypAd, HypAdConfig, Margin, ModelBackend};
+use crate::warning::warn;
 
 /// What was found in an image.
 #[derive(Clone, Debug, PartialEq)]
@@ -169,7 +170,13 @@ impl<B: ModelBackend> Detector<B> {
     ///
     /// Those of [`predict`](Self::predict).
     pub fn maps(&self, image: &DynamicImage) -> Result<Maps> {
-        let small = resize(&to_rgb(image), self.config.image_size)?;
+        if let Some(doubt) = self.pixel_range.doubt(image) {
+            let (width, height) = (image.width(), image.height());
+            warn(format_args!(
+                "an image of {width} x {height} pixels has {doubt}"
+            ));
+        }
+        let small = resize(image, self.config.image_size)?;
         self.normalise(self.raw_maps(&small)?)
     }
 

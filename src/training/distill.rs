@@ -361,7 +361,7 @@ impl<B: ModelBackend> Distiller<B> {
             Ok([small, within(targets, seen)])
         };
 
-        let bar = ProgressBar::new(config.progress, config.steps, "distilling: step");
+        let bar = ProgressBar::new(config.progress, config.steps, "distilling");
         bar.start_at(course.losses.len());
         let pair = &pair;
         let mut draw = Draw {

@@ -398,7 +398,7 @@ impl<B: ModelBackend> Trainer<B> {
             penalty.subset(drawn)?.check(&|| bar.inc())?;
         }
         let mut features = FeatureCache::new(images.train.len(), self.train.feature_cache);
-        let bar = ProgressBar::new(self.train.progress, self.train.steps, "training: step");
+        let bar = ProgressBar::new(self.train.progress, self.train.steps, "training");
         bar.start_at(course.losses.len());
         std::thread::scope(|scope| {
             let (sender, samples) = sync_channel(AHEAD);
