@@ -56,12 +56,12 @@ static ALLOCATOR: Largest = Largest;
 const CASES: usize = 300;
 
 /// The largest allocation that a file may ask for: 64 KiB for each of its bytes, as the most
-/// compressed ones need, and what the TIFF decoder reserves for a tag. Lossless WebP can hold an image
-/// of one colour of any size in a few bytes.
+/// compressed ones need, and the 256 MiB to which the TIFF decoder limits a tag. Lossless WebP can
+/// hold an image of one colour of any size in a few bytes.
 fn most(file: &[u8]) -> usize {
     match file.get(8..12) == Some(b"WEBP") {
         true => 1100 << 20,
-        false => (file.len() << 16) + (72 << 20),
+        false => (file.len() << 16) + (260 << 20),
     }
 }
 

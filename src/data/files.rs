@@ -137,3 +137,8 @@ pub fn name_of(path: &Path) -> String {
         .to_string_lossy()
         .into_owned()
 }
+
+/// The problem with a name that is needed as text.
+pub fn not_utf8(path: &Path) -> String {
+    format!("the name of {} is not UTF-8", path.display())
+}

@@ -5,6 +5,7 @@ pub(crate) mod decode;
 mod files;
 pub mod image;
 mod image_set;
+mod layout;
 mod mask;
 pub mod mvtec;
 mod range;

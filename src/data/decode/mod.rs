@@ -3,6 +3,7 @@
 //! The decoders of the `image` and `tiff` crates do the work. What they let pass is checked here:
 //! files that end early, further pages and frames, orientation, values that are not finite.
 
+mod huffman;
 mod jpeg;
 mod png;
 mod tiff;

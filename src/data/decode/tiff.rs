@@ -14,8 +14,8 @@ use super::{MAX_PIXELS, Reason, check_expansion, reason};
 /// Photometric interpretations of one sample a pixel.
 const BLACK_IS_ZERO: u16 = 1;
 const PALETTE: u16 = 3;
-/// The most bytes of one tag, as the offsets of all strips.
-const MAX_TAG: usize = 16 << 20;
+/// The most memory that the decoder takes for a value of a tag.
+const VALUE: usize = 64;
 
 /// Width, height and orientation of a file of one page.
 pub fn header<R: Read + Seek>(reader: R) -> Result<((u32, u32), Orientation), Reason> {
@@ -48,16 +48,18 @@ pub fn decode(bytes: &[u8]) -> Result<DynamicImage, Reason> {
     let bits = color.bit_depth();
     let (integers, floats) = (matches!(format, None | Some(1 | 4)), format == Some(3));
     let samples = usize::from(color.num_samples());
+    // The decoder does not read two components of JPEG rightly.
+    let jpeg = number(&mut decoder, Tag::Compression)? == Some(7);
     match color {
         ColorType::Gray(2 | 4) if integers => {
-            let indices = packed(&mut decoder, width, bits)?;
+            let indices = packed(decoder, width, bits)?;
             let white = (1 << bits) - 1;
             let grey = indices.iter().map(|v| (u16::from(*v) * 255 / white) as u8);
             let image = ImageBuffer::from_raw(width, height, grey.collect());
             image.map(DynamicImage::ImageLuma8).ok_or_else(short)
         }
         ColorType::Gray(16 | 32 | 64) | ColorType::RGB(16 | 64) if floats => {
-            let values = values_as_f32(read(&mut decoder)?).ok_or_else(short)?;
+            let values = values_as_f32(read(decoder)?).ok_or_else(short)?;
             let pixels = (width * height) as usize;
             if values.len() != pixels * samples {
                 return Err(short());
@@ -77,7 +79,7 @@ pub fn decode(bytes: &[u8]) -> Result<DynamicImage, Reason> {
         ColorType::Multiband {
             bit_depth: 8 | 16,
             num_samples: 2,
-        } if integers && !planar => grey_with_alpha(read(&mut decoder)?, width, height),
+        } if integers && !planar && !jpeg => grey_with_alpha(read(decoder)?, width, height),
         ColorType::Gray(1 | 8 | 16)
         | ColorType::RGB(8 | 16)
         | ColorType::RGBA(8 | 16)
@@ -106,10 +108,8 @@ pub fn decode(bytes: &[u8]) -> Result<DynamicImage, Reason> {
 fn one_page<R: Read + Seek>(mut reader: R) -> Result<Decoder<R>, Reason> {
     let length = reader.seek(SeekFrom::End(0)).map_err(reason)?;
     reader.seek(SeekFrom::Start(0)).map_err(reason)?;
-    let mut limits = Limits::default();
-    limits.decoding_buffer_size = 16 * MAX_PIXELS as usize;
-    limits.intermediate_buffer_size = usize::try_from(length).unwrap_or(usize::MAX);
-    limits.ifd_value_size = MAX_TAG.min(limits.intermediate_buffer_size);
+    // The limit of pixels holds for tags, too: no more values than the file has bytes.
+    let limits = limits(length, VALUE.saturating_mul(usize_of(length)));
     let mut decoder = Decoder::new(reader).map_err(reason)?.with_limits(limits);
     let mut pages = 1;
     while decoder.more_images() {
@@ -137,12 +137,24 @@ fn one_page<R: Read + Seek>(mut reader: R) -> Result<Decoder<R>, Reason> {
     Ok(decoder)
 }
 
+/// Limits of a decoder of a file of this length.
+fn limits(length: u64, buffer: usize) -> Limits {
+    let mut limits = Limits::default();
+    limits.decoding_buffer_size = buffer;
+    limits.intermediate_buffer_size = usize_of(length);
+    limits
+}
+
+fn usize_of(length: u64) -> usize {
+    usize::try_from(length).unwrap_or(usize::MAX)
+}
+
 /// All values, after a look at how many there are.
-fn read<R: Read + Seek>(decoder: &mut Decoder<R>) -> Result<DecodingResult, Reason> {
+fn read<R: Read + Seek>(mut decoder: Decoder<R>) -> Result<DecodingResult, Reason> {
     let layout = decoder.image_buffer_layout().map_err(reason)?;
     let length = decoder.inner().seek(SeekFrom::End(0)).map_err(reason)?;
-    let bytes = layout.complete_len as u64;
-    check_expansion(bytes, usize::try_from(length).unwrap_or(usize::MAX))?;
+    check_expansion(layout.complete_len as u64, usize_of(length))?;
+    let mut decoder = decoder.with_limits(limits(length, layout.complete_len));
     let mut values = DecodingResult::U8(Vec::new());
     decoder.read_image_to_buffer(&mut values).map_err(reason)?;
     Ok(values)
@@ -160,11 +172,7 @@ fn known(bytes: &[u8]) -> Result<DynamicImage, Reason> {
 }
 
 /// Values of 1 to 8 bits, one byte each. Rows begin with a byte of their own.
-fn packed<R: Read + Seek>(
-    decoder: &mut Decoder<R>,
-    width: u32,
-    bits: u8,
-) -> Result<Vec<u8>, Reason> {
+fn packed<R: Read + Seek>(decoder: Decoder<R>, width: u32, bits: u8) -> Result<Vec<u8>, Reason> {
     let DecodingResult::U8(bytes) = read(decoder)? else {
         return Err(short());
     };
@@ -204,8 +212,8 @@ fn palette(bytes: &[u8], mut decoder: Decoder<Cursor<&[u8]>>) -> Result<DynamicI
     }
     let mut copy = bytes.to_vec();
     call_grey(&mut copy).ok_or("its palette is not readable")?;
-    let mut decoder = one_page(Cursor::new(copy.as_slice()))?;
-    let indices = packed(&mut decoder, width, bits)?;
+    let decoder = one_page(Cursor::new(copy.as_slice()))?;
+    let indices = packed(decoder, width, bits)?;
     // Both 257 v and 256 v are written for a colour v of 8 bits.
     let colour = |index: &u8| {
         [0, 1, 2].map(|channel| (map[channel * colours + usize::from(*index)] >> 8) as u8)
@@ -291,7 +299,7 @@ pub(crate) fn read_map(bytes: &[u8]) -> Result<([usize; 2], Vec<f32>), Reason> {
         return Err(format!("an anomaly map has one plane, this file {samples}"));
     }
     let kind = "an anomaly map holds 32-bit floats (16 and 64 bits are read, too)";
-    let values = values_as_f32(read(&mut decoder)?).ok_or(kind)?;
+    let values = values_as_f32(read(decoder)?).ok_or(kind)?;
     let size = [width as usize, height as usize];
     if values.len() != size[0] * size[1] {
         return Err(short());
