@@ -2,6 +2,7 @@
 
 #![allow(dead_code)] // no example uses all of it
 
+pub mod fabric;
 mod folder;
 mod recipe;
 mod results;
