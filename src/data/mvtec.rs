@@ -22,8 +22,8 @@ use crate::error::{Error, Result};
 use crate::files::io_error;
 use crate::warning::warn;
 
-/// The folder of images without a defect.
-pub(super) const GOOD: &str = "good";
+/// The kind of images without a defect, and their folder.
+pub const GOOD: &str = "good";
 /// Suffix of a mask's file stem.
 pub(super) const MASK_SUFFIX: &str = "_mask";
 
