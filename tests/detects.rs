@@ -194,7 +194,7 @@ fn maps_of_good_images_are_calibrated(tested: &[Tested]) {
 /// has all but reached the autoencoder, which has learnt the teacher's mean and little else: 1.5 and
 /// 0.014 to 0.026.
 fn the_student_imitates(detector: &Detector<Flex>) {
-    let (teacher, autoencoder) = (detector.student_map.low, detector.autoencoder_map.low);
+    let (teacher, autoencoder) = (detector.student_map.low(), detector.autoencoder_map.low());
     assert!(
         (0.5..2.5).contains(&teacher),
         "distance to the teacher {teacher}"
