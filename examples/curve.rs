@@ -54,7 +54,8 @@ struct Args {
     /// Teachers (PDN-S), with commas; each is a line of every method: shipped, random, or weight files
     #[arg(long, value_delimiter = ',', default_value = "shipped")]
     teacher: Vec<String>,
-    /// Folder of images of anything else, on which the student is taught to stay silent
+    /// Folder of images of anything else, also in folders by class, on which the student learns not to
+    /// imitate the teacher
     #[arg(long)]
     penalty: Option<PathBuf>,
     /// Numbers of steps after which to test, with commas [default: ten, ever further apart]
@@ -210,10 +211,7 @@ fn run(args: &Args) -> Result<()> {
             rule: "at least 1 and no more than the steps of the training",
         });
     }
-    let categories = args.category.iter();
-    let categories: Vec<_> = categories
-        .map(|name| MvtecCategory::load(&args.data, name))
-        .collect::<Result<_>>()?;
+    let categories = common::load_categories(&args.data, &args.category)?;
     // Everything is read before hours are spent on a part of it.
     let mut models = Vec::new();
     for arm in &args.arms {
@@ -228,7 +226,7 @@ fn run(args: &Args) -> Result<()> {
         let teacher = common::teacher::<Flex>(name, shape, args.recipe.seed, &device)?;
         teachers.insert(name.as_str(), teacher);
     }
-    let penalty = args.penalty.as_ref().map(ImageSet::folder).transpose()?;
+    let penalty = args.penalty.as_ref().map(ImageSet::tree).transpose()?;
     let mut lines = Vec::new();
     for category in &categories {
         for (arm, model) in &models {
@@ -248,6 +246,9 @@ fn run(args: &Args) -> Result<()> {
             }
         }
     }
+    let checked = categories.iter();
+    let checked = checked.map(|category| category.check(&|| ())).collect();
+    common::all_problems(&args.data.to_string_lossy(), checked)?;
     // What lines that go on had before stays, and what others had; the rest begin anew.
     let table = args.out.join("curve.csv");
     let mut points = match table.exists() {
@@ -269,6 +270,9 @@ fn run(args: &Args) -> Result<()> {
         if let Some(every) = args.recipe.checkpoint_every() {
             let path = line.checkpoint(&args.out);
             trainer = trainer.with_checkpoint(&path, every);
+            if args.recipe.accept_changes() {
+                trainer = trainer.accept_changes();
+            }
             checkpoints.push(path);
         }
         let test = |progress: Progress<Flex>| {
@@ -347,7 +351,7 @@ fn test(category: &MvtecCategory, detector: &Detector<Flex>) -> Result<Found> {
         let map = detector.judge(&maps, size)?.map;
         let truth = test.truth(size[0], size[1])?;
         evaluator.add(&common::name_of(test), &test.defect, &map, &truth, size)?;
-        labels.push(truth.contains(&true));
+        labels.push(test.is_anomalous());
         student.push(alone(&maps.student, size)?);
         autoencoder.push(alone(&maps.autoencoder, size)?);
     }

@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use burn::backend::Flex;
 use clap::{Parser, ValueEnum};
 use hypad::data::ImageSet;
-use hypad::files::write_whole;
+use hypad::files::{check_writable, write_whole};
 use hypad::model::PdnSize;
 use hypad::model::backbone::{MobileNetV1, ResNetConfig, Targets};
 use hypad::model::weights::{Precision, save_pdn};
@@ -30,7 +30,7 @@ use plotters::prelude::*;
 #[derive(Parser)]
 #[command(version)]
 struct Args {
-    /// Folder of images, the more and the more different the better
+    /// Folder of images, also in folders by class; the more and the more different the better
     #[arg(long)]
     images: PathBuf,
     /// Weights of the backbone, safetensors or .pth: MobileNet v1 for the light recipe (conv1,
@@ -62,6 +62,9 @@ struct Args {
     /// Steps after which OUT/checkpoint.safetensors is written, from which the same command goes on
     #[arg(long, default_value_t = 500)]
     checkpoint_every: usize,
+    /// Go on from a checkpoint also where images, backbone or settings have changed since
+    #[arg(long)]
+    accept_changes: bool,
     /// Store the teacher in 16 bits, half the size
     #[arg(long)]
     half: bool,
@@ -112,7 +115,10 @@ fn run(args: &Args) -> Result<()> {
         seed: args.seed,
         ..recipe
     };
-    let images = ImageSet::folder(&args.images)?;
+    for file in ["teacher.safetensors", "losses.csv", "losses.svg"] {
+        check_writable(args.out.join(file))?;
+    }
+    let images = ImageSet::tree(&args.images)?;
     println!(
         "{} steps of {} images out of {}",
         config.steps,
@@ -122,7 +128,10 @@ fn run(args: &Args) -> Result<()> {
     let steps = config.steps;
     let checkpoint = args.out.join("checkpoint.safetensors");
     let distiller = Distiller::new(targets, config);
-    let distiller = distiller.with_checkpoint(&checkpoint, args.checkpoint_every);
+    let mut distiller = distiller.with_checkpoint(&checkpoint, args.checkpoint_every);
+    if args.accept_changes {
+        distiller = distiller.accept_changes();
+    }
     let found = distiller.fit(&images, &device)?;
 
     let precision = if args.half {

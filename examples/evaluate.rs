@@ -6,6 +6,7 @@
 //! ```
 
 #[path = "common/results.rs"]
+#[allow(dead_code)] // it uses a part
 mod results;
 
 use std::collections::BTreeMap;
@@ -14,15 +15,17 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use hypad::data::MvtecCategory;
-use hypad::report::{AnomalyMap, Evaluation, Evaluator, OfficialMetrics};
+use hypad::files::check_writable;
+use hypad::progress::ProgressBar;
+use hypad::report::{AnomalyMap, Evaluation, Evaluator, OfficialCategory, OfficialMetrics};
 use hypad::{Error, Result};
-use indicatif::{ProgressBar, ProgressStyle};
 
 /// Evaluate anomaly maps: exact AUROC, average precision, F1-max and AUPRO of images, pixels and
 /// regions.
 ///
 /// Writes metrics.json as the official evaluation of MVTec AD does, tables of the categories, and in
-/// a folder for each category tables of its kinds of defect, images and regions.
+/// a folder for each category tables of its kinds of defect, images and regions. A category that
+/// cannot be evaluated is named at the end, with exit code 1; metrics.json is then of the others.
 #[derive(Parser)]
 #[command(version)]
 struct Args {
@@ -65,33 +68,70 @@ fn run(args: &Args) -> Result<()> {
             problems: vec![format!("no category of {}", args.data.display())],
         });
     }
+    let metrics_json = args.out.join("metrics.json");
+    check_writable(&metrics_json)?;
     let (mut evaluations, mut official) = (Vec::new(), BTreeMap::new());
+    // A category with a problem does not stop the others.
+    let mut problems = Vec::new();
     for name in names {
-        let category = MvtecCategory::load(&args.data, &name)?;
-        let evaluator = read(&category, args)?;
-        let evaluation: Evaluation = evaluator.evaluate()?;
-        let threshold = args.threshold.or(evaluation.pixel.f1_threshold);
-        let threshold = threshold.unwrap_or(f32::INFINITY);
-        results::write_tables(&evaluator, threshold, &args.out.join(&name))?;
-        official.insert(name.clone(), evaluator.official(args.limit)?);
-        evaluations.push((name, category.test.len(), evaluation));
+        let mut problem = |error: Error| problems.push(format!("{name}: {error}"));
+        match evaluate(&name, args) {
+            Ok(category) => {
+                match category.official {
+                    Ok(metrics) => drop(official.insert(name.clone(), metrics)),
+                    Err(error) => problem(error),
+                }
+                evaluations.push((name, category.images, category.evaluation));
+            }
+            Err(error) => problem(error),
+        }
     }
-    let table = results::category_table(&evaluations);
-    print!("{table}");
-    table.write(args.out.join("categories"))?;
-    OfficialMetrics::new(official)?.write(args.out.join("metrics.json"))?;
-    println!("metrics.json and tables are in {}", args.out.display());
-    Ok(())
+    if !evaluations.is_empty() {
+        let table = results::category_table(&evaluations);
+        print!("{table}");
+        table.write(args.out.join("categories"))?;
+    }
+    if !official.is_empty() {
+        OfficialMetrics::new(official)?.write(&metrics_json)?;
+        println!("metrics.json and tables are in {}", args.out.display());
+    }
+    match problems.is_empty() {
+        true => Ok(()),
+        false => Err(Error::Dataset {
+            path: args.maps.clone(),
+            problems,
+        }),
+    }
+}
+
+/// What was found of a category.
+struct Category {
+    images: usize,
+    evaluation: Evaluation,
+    /// An error where the official metrics are undefined.
+    official: Result<OfficialCategory>,
+}
+
+fn evaluate(name: &str, args: &Args) -> Result<Category> {
+    let category = MvtecCategory::load(&args.data, name)?;
+    category.check(&|| ())?;
+    let evaluator = read(&category, args)?;
+    let evaluation = evaluator.evaluate()?;
+    let threshold = args.threshold.or(evaluation.pixel.f1_threshold);
+    let threshold = threshold.unwrap_or(f32::INFINITY);
+    results::write_tables(&evaluator, threshold, &args.out.join(name))?;
+    Ok(Category {
+        images: category.test.len(),
+        evaluation,
+        official: evaluator.official(args.limit),
+    })
 }
 
 fn read(category: &MvtecCategory, args: &Args) -> Result<Evaluator> {
-    let style = ProgressStyle::with_template("{bar:30} {msg} {pos}/{len}, {eta} left")
-        .unwrap_or(ProgressStyle::default_bar());
-    let bar = ProgressBar::new(category.test.len() as u64)
-        .with_style(style)
-        .with_message(category.name.clone());
+    let what = format!("reading maps of {}", category.name);
+    let bar = ProgressBar::new(true, category.test.len(), &what);
     let mut evaluator = Evaluator::new();
-    for test in bar.wrap_iter(category.test.iter()) {
+    for test in bar.wrap(&category.test) {
         let map = AnomalyMap::of(&args.maps, &category.name, test)?;
         let truth = test.truth(map.size[0], map.size[1])?;
         evaluator.add(

@@ -26,9 +26,13 @@ struct Args {
     /// A category (a folder of DATA), or "all"
     #[arg(long)]
     category: String,
-    /// Where results go; with "all", a folder each
+    /// Where results go; with "all", or if it holds the results of another category, to a folder of
+    /// the category's name in it
     #[arg(long, default_value = "out")]
     out: PathBuf,
+    /// Write over the results of another run
+    #[arg(long)]
+    overwrite: bool,
     #[command(flatten)]
     recipe: common::RecipeFlags,
     /// hypad: distances in the Poincaré ball; efficientad: squared Euclidean, no projection, no
@@ -60,13 +64,14 @@ struct Args {
     margin: MarginFlag,
     /// Test this trained model (a model.safetensors) instead of training one; goes with no flag of
     /// model or recipe
-    #[arg(long, conflicts_with_all = ["recipe", "steps", "learning_rate", "schedule", "weight_decay", "warm_layers", "tiles", "penalty_every", "checkpoint_every", "seed", "method", "curvature", "clip", "scale", "hard_quantile", "image_size", "size", "margin", "teacher", "penalty"])]
+    #[arg(long, conflicts_with_all = ["recipe", "steps", "learning_rate", "schedule", "weight_decay", "warm_layers", "tiles", "penalty_every", "checkpoint_every", "accept_changes", "seed", "method", "curvature", "clip", "scale", "hard_quantile", "image_size", "size", "margin", "teacher", "penalty"])]
     model: Option<PathBuf>,
     /// Teacher: shipped (the crate's own PDN-S), random, or a file of weights (safetensors or .pth, in
     /// the names of PyTorch's Sequential or of anomalib)
     #[arg(long, default_value = "shipped")]
     teacher: String,
-    /// Folder of images of anything else, on which the student is taught to stay silent
+    /// Folder of images of anything else, also in folders by class, on which the student learns not to
+    /// imitate the teacher
     #[arg(long)]
     penalty: Option<PathBuf>,
     /// Write the anomaly maps here as float32 TIFF, in the layout that the official evaluation reads
@@ -208,22 +213,34 @@ fn run_on<B: ModelBackend>(args: &Args) -> Result<()> {
         });
     }
     // Everything is read before hours are spent on a part of it.
-    let categories = categories
-        .iter()
-        .map(|name| MvtecCategory::load(&args.data, name))
-        .collect::<Result<Vec<_>>>()?;
+    let categories = common::load_categories(&args.data, &categories)?;
 
-    let (mut results, mut checkpoints) = (Vec::new(), Vec::new());
-    for category in &categories {
-        let run = common::Run {
+    let run = |category: &MvtecCategory| -> Result<common::Run<B>> {
+        let out = match args.category.as_str() {
+            "all" => args.out.join(&category.name),
+            name => common::category_folder(&args.out, name)?,
+        };
+        Ok(common::Run {
             source: source.clone(),
             pictures: args.pictures.unwrap_or(usize::MAX),
-            out: match args.category.as_str() {
-                "all" => args.out.join(&category.name),
-                _ => args.out.clone(),
+            folder: common::RunFolder {
+                out,
+                overwrite: args.overwrite,
             },
             maps: args.maps.clone(),
-        };
+        })
+    };
+    let runs = categories.iter().map(run).collect::<Result<Vec<_>>>()?;
+    let found = runs.iter().zip(&categories);
+    let found = found.map(|(run, category)| run.check(category, &device));
+    common::all_problems(&args.data.to_string_lossy(), found.collect())?;
+
+    let (mut results, mut checkpoints) = (Vec::new(), Vec::new());
+    let out = match &runs[..] {
+        [run] => run.folder.out.clone(),
+        _ => args.out.clone(),
+    };
+    for (category, run) in categories.iter().zip(runs) {
         if args.model.is_none() && args.recipe.checkpoint_every().is_some() {
             checkpoints.push(run.checkpoint(category));
         }
@@ -233,12 +250,12 @@ fn run_on<B: ModelBackend>(args: &Args) -> Result<()> {
     }
     let table = common::category_table(&results);
     print!("{table}");
-    table.write(args.out.join("tables/categories"))?;
+    table.write(out.join("tables/categories"))?;
     for checkpoint in checkpoints {
         // What they were for is written.
         let _ = std::fs::remove_file(checkpoint);
     }
-    println!("results are in {}", args.out.display());
+    println!("results are in {}", out.display());
     Ok(())
 }
 
@@ -249,12 +266,13 @@ fn source<B: ModelBackend>(args: &Args, device: &B::Device) -> Result<common::So
     let (model, recipe) = (args.config()?, args.recipe.config()?);
     let network = PdnConfig::new(model.network, model.channels);
     let teacher = common::teacher::<B>(&args.teacher, network, args.recipe.seed, device)?;
-    let penalty = args.penalty.as_ref().map(ImageSet::folder).transpose()?;
+    let penalty = args.penalty.as_ref().map(ImageSet::tree).transpose()?;
     Ok(common::Source::Training {
         model,
         recipe,
         teacher: Some(teacher),
         penalty,
         checkpoint_every: args.recipe.checkpoint_every(),
+        accept_changes: args.recipe.accept_changes(),
     })
 }

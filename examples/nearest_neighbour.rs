@@ -12,13 +12,14 @@ use burn::tensor::module::interpolate;
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions, PadMode};
 use burn::tensor::{Int, Tensor, TensorData};
 use clap::Parser;
-use hypad::data::{MvtecCategory, image};
+use hypad::data::MvtecCategory;
+use hypad::data::image::{self, PixelRange, PixelRangeFinder};
 use hypad::geometry::PoincareBall;
 use hypad::model::backbone::{MobileNetV1, Targets};
 use hypad::model::{PdnConfig, PdnSize, Teacher};
+use hypad::progress::ProgressBar;
 use hypad::report::{Evaluation, Evaluator, MetricsRow, Table};
 use hypad::{Error, Result};
-use indicatif::{ProgressBar, ProgressStyle};
 use rand::{SeedableRng, rngs::StdRng, seq::index::sample};
 
 /// Compare teachers on categories by a nearest-neighbour score on their features: no training, so
@@ -64,14 +65,11 @@ impl Features {
     fn of(
         &self,
         picture: &DynamicImage,
+        range: &PixelRange,
         device: &FlexDevice,
     ) -> Result<(Tensor<Flex, 2>, [usize; 2])> {
         let size = [picture.height() as usize, picture.width() as usize];
-        let input = image::to_tensor(
-            &image::unit(picture, &image::PixelRange::default()),
-            size,
-            device,
-        );
+        let input = image::to_tensor(&image::unit(picture, range), size, device);
         let features = match self {
             Self::Teacher(teacher) => teacher.forward(input),
             Self::Targets(targets) => {
@@ -148,24 +146,24 @@ fn score(
     device: &FlexDevice,
 ) -> Result<Evaluation> {
     let total = category.train.len() + category.test.len();
-    let template = format!(
-        "{{bar:30}} {} with {name} {{pos}}/{{len}}, {{eta}} left",
-        category.name
-    );
-    let style = ProgressStyle::with_template(&template).unwrap_or(ProgressStyle::default_bar());
-    let bar = ProgressBar::new(total as u64).with_style(style);
+    let bar = ProgressBar::new(true, total, &format!("{} with {name}", category.name));
 
+    let mut finder = PixelRangeFinder::default();
+    for index in 0..category.train.len() {
+        finder.add(&category.train.decode(index)?);
+    }
+    let range = finder.finish();
     // A random part of each image's vectors, of about the same size.
     let mut rng = StdRng::seed_from_u64(args.seed);
     let mut bank = Vec::new();
     for index in 0..category.train.len() {
         let [from, to] = [index, index + 1].map(|i| i * args.vectors / category.train.len());
-        bar.inc(1);
+        bar.inc();
         if from == to {
             continue;
         }
         let picture = category.train.load(index, [args.side; 2])?;
-        let (vectors, [height, width]) = features.of(&picture, device)?;
+        let (vectors, [height, width]) = features.of(&picture, &range, device)?;
         let drawn = sample(&mut rng, height * width, (to - from).min(height * width));
         let drawn: Vec<i32> = drawn.iter().map(|place| place as i32).collect();
         let count = drawn.len();
@@ -180,19 +178,20 @@ fn score(
     let euclidean = PoincareBall::new(0.0)?;
 
     let mut evaluator = Evaluator::new();
-    for test in bar.wrap_iter(category.test.iter()) {
-        let picture = image::resize(&image::open(&test.path)?, [args.side; 2])?;
-        let (vectors, [height, width]) = features.of(&picture, device)?;
+    for test in bar.wrap(&category.test) {
+        let picture = image::open(&test.path)?;
+        let size = [picture.width() as usize, picture.height() as usize];
+        let picture = image::resize(&picture, [args.side; 2])?;
+        let (vectors, [height, width]) = features.of(&picture, &range, device)?;
         let distances = euclidean.pairwise_dist(normalised(vectors), bank.clone());
         let nearest = distances.min_dim(1).reshape([1, 1, height, width]);
         // Where a teacher without padding sees nothing there is no distance.
         let [up, left] = [height, width].map(|n| (args.side / PdnConfig::STRIDE - n) / 2);
         let whole = nearest.pad((left, left, up, up), PadMode::Constant(0.0));
         let options = InterpolateOptions::new(InterpolateMode::Bilinear).with_align_corners(false);
-        let map = interpolate(whole, [args.side; 2], options).into_data();
+        let map = interpolate(whole, [size[1], size[0]], options).into_data();
         let map: Vec<f32> = map.iter::<f32>().collect();
-        let truth = test.truth(args.side, args.side)?;
-        let size = [args.side; 2];
+        let truth = test.truth(size[0], size[1])?;
         evaluator.add(&common::name_of(test), &test.defect, &map, &truth, size)?;
     }
     evaluator.evaluate()

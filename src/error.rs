@@ -40,6 +40,19 @@ pub enum Error {
         index: usize,
     },
 
+    /// Numbers that are NaN or infinite where only finite ones make sense.
+    #[error("{what}: {count} of {total} values are NaN or infinite; {cause}")]
+    NotFinite {
+        /// What the numbers are.
+        what: String,
+        /// How many are not finite.
+        count: usize,
+        /// How many there are.
+        total: usize,
+        /// What is at fault.
+        cause: &'static str,
+    },
+
     /// A training whose loss, or whose maps after a step, are no longer finite.
     #[error(
         "training diverged in step {step}: its loss or maps are not finite; try a lower learning rate"
@@ -115,6 +128,29 @@ pub(crate) fn check(
             rule,
         }),
     }
+}
+
+/// Whether all values are finite.
+///
+/// # Errors
+///
+/// [`Error::NotFinite`] with these words if not.
+#[cfg(feature = "anomaly")]
+pub(crate) fn check_finite(
+    values: &[f32],
+    what: impl std::fmt::Display,
+    cause: &'static str,
+) -> Result<()> {
+    // First without a count, in vector instructions.
+    if values.iter().fold(true, |all, v| all & v.is_finite()) {
+        return Ok(());
+    }
+    Err(Error::NotFinite {
+        what: what.to_string(),
+        count: values.iter().filter(|v| !v.is_finite()).count(),
+        total: values.len(),
+        cause,
+    })
 }
 
 impl Error {

@@ -1,4 +1,4 @@
-//! Files are written whole or not at all.
+//! Writing files: whole or not at all.
 
 use std::io::Write;
 use std::path::Path;
@@ -35,6 +35,25 @@ pub fn write_whole(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
         let mut file = AtomicWriteFile::open(path)?;
         file.write_all(bytes)?;
         file.commit()
+    };
+    write().map_err(io_error(path))
+}
+
+/// Whether a file can be written at `path`: makes the folders it needs, and opens and discards a file.
+///
+/// # Errors
+///
+/// [`Error::Io`] naming the path.
+pub fn check_writable(path: impl AsRef<Path>) -> Result<()> {
+    let path = path.as_ref();
+    let write = || {
+        if path.is_dir() {
+            return Err(std::io::ErrorKind::IsADirectory.into());
+        }
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        AtomicWriteFile::open(path)?.discard()
     };
     write().map_err(io_error(path))
 }

@@ -27,6 +27,8 @@ pub mod files;
 #[cfg(feature = "anomaly")]
 pub mod model;
 #[cfg(feature = "anomaly")]
+pub mod progress;
+#[cfg(feature = "anomaly")]
 pub mod report;
 #[cfg(feature = "anomaly")]
 pub mod training;

@@ -1,10 +1,15 @@
 //! From images to a detector and back from its file. One test, so that nothing else in the process
 //! draws from the backend's random numbers.
 
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Mutex;
+
 use burn::backend::Flex;
 use hypad::data::ImageSet;
 use hypad::{Detector, Error, HypAdConfig, TrainConfig, Trained, Trainer};
-use image::{DynamicImage, Rgb, RgbImage};
+use image::{DynamicImage, Rgb, Rgb32FImage, RgbImage};
+use safetensors::{SafeTensors, tensor::TensorView};
 
 fn images(count: u32) -> Vec<DynamicImage> {
     let pixel = |i, x, y| {
@@ -32,8 +37,215 @@ fn train() -> Trained<Flex> {
         .unwrap()
 }
 
+/// The warnings of the library.
+static WARNINGS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+struct Logger;
+
+impl log::Log for Logger {
+    fn enabled(&self, _: &log::Metadata) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record) {
+        if record.target().starts_with("hypad") {
+            WARNINGS.lock().unwrap().push(record.args().to_string());
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+fn what_is_not_finite_is_an_error(detector: &Detector<Flex>, image: &DynamicImage) {
+    for value in [f32::NAN, f32::INFINITY] {
+        let mut pixels: Rgb32FImage = image.to_rgb32f();
+        pixels.get_pixel_mut(70, 70).0[1] = value;
+        let error = detector.predict(&pixels.into()).unwrap_err();
+        assert!(error.to_string().contains("image: "), "{error}");
+    }
+    let maps = detector.maps(image).unwrap();
+    for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let mut student = maps.clone();
+        student.student[100] = value;
+        let mut autoencoder = maps.clone();
+        autoencoder.autoencoder[100] = value;
+        for maps in [student, autoencoder] {
+            let error = detector.judge(&maps, [128, 140]).unwrap_err();
+            assert!(matches!(error, Error::NotFinite { .. }), "{error}");
+        }
+    }
+}
+
+/// Writes the file again with other tensors and another description.
+fn rewrite(
+    path: &Path,
+    tensors: impl Fn(&str, &mut Vec<u8>),
+    description: impl Fn(&str) -> String,
+) {
+    let bytes = std::fs::read(path).unwrap();
+    let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
+    let text = description(&header.metadata().as_ref().unwrap()["hypad"]);
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let changed: Vec<_> = file
+        .iter()
+        .map(|(name, view)| {
+            let mut data = view.data().to_vec();
+            tensors(name, &mut data);
+            (name, view.dtype(), view.shape().to_vec(), data)
+        })
+        .collect();
+    let views = changed.iter().map(|(name, dtype, shape, data)| {
+        (*name, TensorView::new(*dtype, shape.clone(), data).unwrap())
+    });
+    let metadata = HashMap::from([("hypad".to_string(), text)]);
+    let bytes = safetensors::serialize(views, Some(metadata)).unwrap();
+    std::fs::write(path, bytes).unwrap();
+}
+
+fn damaged_files_are_refused(detector: &Detector<Flex>, folder: &Path) {
+    let device = Default::default();
+    let path = folder.join("damaged.safetensors");
+    let load = || Detector::<Flex>::load(&path, &device).map_err(|e| e.to_string());
+    detector.save(&path).unwrap();
+    let whole = std::fs::read(&path).unwrap();
+    assert!(load().is_ok());
+
+    // Any byte: of the length, the header, its checksum, the weights.
+    let header = String::from_utf8_lossy(&whole[..4000]).into_owned();
+    let places = [
+        "crc32",
+        ":\\\"",
+        "version",
+        "low",
+        "__metadata__",
+        "BOOL",
+        "F32",
+        "shape",
+    ];
+    let mut at: Vec<usize> = places.iter().filter_map(|part| header.find(part)).collect();
+    at.extend([0, 3, 7, 8, 9]);
+    at.extend((0..60).map(|i| (i * 7919 * 577 + 4001) % whole.len()));
+    at.extend((0..40).map(|i| whole.len() - 1 - i * 1013));
+    at.extend((10..400).step_by(13));
+    let mut bytes = whole.clone();
+    for (case, at) in at.iter().copied().enumerate() {
+        bytes[at] ^= 1 << (case % 8);
+        std::fs::write(&path, &bytes).unwrap();
+        let error = load().expect_err(&format!("byte {at}"));
+        assert!(error.contains("damaged.safetensors"), "{error}");
+        bytes[at] = whole[at];
+    }
+
+    // Without the checksum: the version that had none, and the one that must have it.
+    let restore = || std::fs::write(&path, &whole).unwrap();
+    let without = |version: u32| {
+        move |text: &str| {
+            let mut json: serde_json::Value = serde_json::from_str(text).unwrap();
+            json.as_object_mut().unwrap().remove("crc32");
+            json["version"] = version.into();
+            if version == 2 {
+                json.as_object_mut().unwrap().remove("pixel_range");
+            }
+            json.to_string()
+        }
+    };
+    restore();
+    rewrite(&path, |_, _| (), without(3));
+    assert!(load().unwrap_err().contains("checksum is missing"));
+    restore();
+    rewrite(&path, |_, _| (), without(4));
+    assert!(
+        load()
+            .unwrap_err()
+            .contains("version 4; this version of hypad reads 2 and 3")
+    );
+    restore();
+    WARNINGS.lock().unwrap().clear();
+    rewrite(&path, |_, _| (), without(2));
+    let old = load().unwrap();
+    let warnings = WARNINGS.lock().unwrap().join("\n");
+    assert!(
+        warnings.contains("damaged.safetensors") && warnings.contains("no checksum"),
+        "{warnings}"
+    );
+    let image = &images(3)[2];
+    assert_eq!(
+        old.predict(image).unwrap(),
+        detector.predict(image).unwrap()
+    );
+
+    // In a file without a checksum, numbers that cannot be.
+    let infinite = f32::INFINITY.to_le_bytes();
+    for (tensor, value, message) in [
+        (
+            "student.pdn.convs.0.weight",
+            f32::NAN.to_le_bytes(),
+            "student.pdn.convs.0.weight",
+        ),
+        ("student.imitator.bias", infinite, "student.imitator.bias"),
+        (
+            "teacher.pdn.convs.3.weight",
+            infinite,
+            "teacher.pdn.convs.3.weight",
+        ),
+        ("teacher.mean", f32::NAN.to_le_bytes(), "teacher.mean"),
+        ("teacher.std", 0.0_f32.to_le_bytes(), "standard deviation"),
+        (
+            "teacher.std",
+            (-1.0_f32).to_le_bytes(),
+            "standard deviation",
+        ),
+    ] {
+        restore();
+        let spoil = |name: &str, data: &mut Vec<u8>| {
+            if name == tensor {
+                data[4..8].copy_from_slice(&value);
+            }
+        };
+        rewrite(&path, spoil, without(2));
+        let error = load().unwrap_err();
+        assert!(
+            error.contains(message) && error.contains("damaged.safetensors"),
+            "{tensor}: {error}"
+        );
+    }
+    for (field, value) in [
+        ("low", serde_json::json!(1e9)),
+        ("high", serde_json::json!(null)),
+        ("hihg", serde_json::json!(1.0)),
+    ] {
+        restore();
+        let change = |text: &str| {
+            let mut json: serde_json::Value = serde_json::from_str(&without(2)(text)).unwrap();
+            json["student_map"][field] = value.clone();
+            json.to_string()
+        };
+        rewrite(&path, |_, _| (), change);
+        assert!(load().is_err(), "{field}");
+    }
+
+    // A weight that is finite, but so large that the maps are not.
+    restore();
+    let enlarge = |name: &str, data: &mut Vec<u8>| {
+        if name == "student.pdn.convs.0.bias" {
+            data.chunks_mut(4)
+                .for_each(|v| v.copy_from_slice(&3e38_f32.to_le_bytes()));
+        }
+    };
+    rewrite(&path, enlarge, without(2));
+    let broken = load().unwrap();
+    for error in [
+        broken.predict(image).unwrap_err(),
+        broken.maps(image).unwrap_err(),
+    ] {
+        assert!(error.to_string().contains("model is broken"), "{error}");
+    }
+}
+
 #[test]
 fn training_repeats_and_its_file_predicts_the_same() {
+    log::set_logger(&Logger).unwrap();
+    log::set_max_level(log::LevelFilter::Warn);
     let device = Default::default();
     let (first, second) = (train(), train());
     assert_eq!(first.losses, second.losses);
@@ -101,6 +313,21 @@ fn training_repeats_and_its_file_predicts_the_same() {
             ),
         }
     }
+
+    plain.threshold = f32::NAN;
+    let error = plain.predict(image).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            Error::Setting {
+                name: "threshold",
+                ..
+            }
+        ),
+        "{error}"
+    );
+    what_is_not_finite_is_an_error(&first.detector, image);
+    damaged_files_are_refused(&first.detector, folder.path());
 
     // A model and a configuration that do not belong together.
     let small = || HypAdConfig {

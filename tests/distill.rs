@@ -68,7 +68,10 @@ fn a_teacher_learns_and_is_reproducible() {
         ..config.clone()
     };
     let error = fit_from(&other, Some(&path)).unwrap_err().to_string();
-    assert!(error.contains("checkpoint.safetensors") && error.contains("another recipe"));
+    assert!(
+        error.contains("checkpoint.safetensors") && error.contains("recipe batch: 2 then, 1 now"),
+        "{error}"
+    );
     let whole = std::fs::read(&path).unwrap();
     std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
     let cut = fit_from(&config, Some(&path));

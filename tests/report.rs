@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use hypad::Error;
 use hypad::data::{MvtecCategory, TestImage};
+use hypad::metrics::Ranking;
 use hypad::report::{AnomalyMap, Evaluation, Evaluator, OfficialMetrics, Table};
 use image::GrayImage;
 
@@ -60,7 +61,19 @@ fn tables_say_what_was_found() {
     ];
     assert!(rows.eq(expected), "{images:?}");
 
+    // Average precision and the trapezoid rule are two numbers, and both are there.
+    let pixel = evaluator.evaluate().unwrap().pixel;
+    let scores: Vec<f32> = (0..24).map(|at| at as f32 / 24.0).collect();
+    let all = [&scores[..], &[0.25; 24], &[0.5; 24], &scores].concat();
+    let truth = |at: usize| [0, 1, 22, 23, 72 + 18].contains(&at);
+    let truth: Vec<bool> = (0..96).map(truth).collect();
+    let ranking = Ranking::new(&all, &truth).unwrap();
+    assert_eq!(pixel.average_precision, ranking.average_precision().ok());
+    assert_eq!(pixel.aupr, ranking.aupr().ok());
+    assert_ne!(pixel.average_precision, pixel.aupr);
+
     let defects = evaluator.defects().unwrap();
+    assert_eq!(defects[0].image_ap, Some(1.0));
     let names: Vec<&str> = defects.iter().map(|row| row.name.as_str()).collect();
     assert_eq!(names, ["cut", "hole"]);
     assert!(defects.iter().all(|row| row.image_auroc == Some(1.0)));
@@ -102,6 +115,32 @@ fn what_is_undefined_is_empty() {
     );
     assert!(OfficialMetrics::new(BTreeMap::new()).is_err());
 
+    // A defect by its folder, of which the truth has no pixel.
+    evaluator
+        .add("001", "cut", &[0.75; 24], &[false; 24], SIZE)
+        .unwrap();
+    let evaluation = evaluator.evaluate().unwrap();
+    assert_eq!(evaluation.image.auroc, Some(1.0));
+    assert_eq!(evaluation.pixel.auroc, None);
+    let rows = evaluator.defects().unwrap();
+    assert_eq!(
+        (rows[0].name.as_str(), rows[0].image_auroc),
+        ("cut", Some(1.0))
+    );
+    let images = evaluator.images(0.6).unwrap();
+    assert!(images[0].anomalous && images[0].detected && !images[1].anomalous);
+    // The official evaluation goes by the pixels.
+    assert!(matches!(
+        evaluator.official(0.3),
+        Err(Error::Undefined { .. })
+    ));
+
+    let mut truth = [false; 24];
+    truth[3] = true;
+    let error = evaluator.add("002", "good", &[0.5; 24], &truth, SIZE);
+    let message = error.unwrap_err().to_string();
+    assert!(message.contains("good/002"), "{message}");
+
     let mut map = [0.5; 24];
     map[7] = f32::NAN;
     let error = evaluator.add("017", "cut", &map, &[false; 24], SIZE);
@@ -123,6 +162,11 @@ fn official_formats_go_there_and_back() {
     let json: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     assert_eq!(json["bottle"]["classification_au_roc"], 1.0);
     assert_eq!(json["mean_au_pro"], json["bottle"]["au_pro"]);
+    let mut wrong = json.clone();
+    wrong["bottle"]["classification_roc_curve_tpr"][1] = serde_json::json!(-0.5);
+    std::fs::write(&path, wrong.to_string()).unwrap();
+    let message = OfficialMetrics::read(&path).unwrap_err().to_string();
+    assert!(message.contains("-0.5 is not between"), "{message}");
     std::fs::write(&path, "{}").unwrap();
     assert!(matches!(
         OfficialMetrics::read(&path),

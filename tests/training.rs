@@ -2,6 +2,7 @@
 //! the backend's random numbers.
 
 use burn::backend::Flex;
+use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::Tensor;
 use hypad::data::ImageSet;
 use hypad::model::{Distance, Pdn, PdnConfig, PdnSize, Projection};
@@ -19,6 +20,7 @@ fn stripes(i: u32) -> DynamicImage {
     RgbImage::from_fn(64, 64, pixel).into()
 }
 
+#[derive(Clone)]
 struct Run<'a> {
     model: HypAdConfig,
     train: TrainConfig,
@@ -26,6 +28,7 @@ struct Run<'a> {
     /// The numbers of the penalty images.
     penalty: Range<u32>,
     checkpoint: Option<(&'a Path, usize)>,
+    accept_changes: bool,
     at: &'a [usize],
     /// Ends after so many steps, as if the process had been stopped.
     stop: usize,
@@ -51,6 +54,7 @@ impl<'a> Run<'a> {
             teacher,
             penalty: 20..23,
             checkpoint: None,
+            accept_changes: false,
             at: &[],
             stop: usize::MAX,
         }
@@ -71,6 +75,9 @@ impl<'a> Run<'a> {
             .with_penalty(penalty);
         if let Some((path, every)) = self.checkpoint {
             trainer = trainer.with_checkpoint(path, every);
+        }
+        if self.accept_changes {
+            trainer = trainer.accept_changes();
         }
         let images = ImageSet::images((0..5).map(stripes));
         let mut watched = Vec::new();
@@ -150,34 +157,175 @@ fn a_training_that_was_stopped_goes_on_as_if_it_had_not_been() {
     assert_eq!(times[0], times[1]);
 
     let other = teacher(false);
-    let elsewhere = [
-        Run::resumable(&other, &path),
-        Run {
-            penalty: 21..24,
-            ..Run::resumable(&own, &path)
+    let longer = Run {
+        train: TrainConfig {
+            steps: 8,
+            ..Run::new(&own).train
         },
-        Run {
-            train: TrainConfig {
-                seed: 1,
-                ..Run::new(&own).train
+        ..Run::resumable(&own, &path)
+    };
+    let changed = [
+        (Run::resumable(&other, &path), "another teacher"),
+        (
+            Run {
+                penalty: 21..24,
+                ..Run::resumable(&own, &path)
             },
-            ..Run::resumable(&own, &path)
-        },
+            "penalty images: as many as then (3), but not the same",
+        ),
+        (
+            Run {
+                penalty: 20..22,
+                ..Run::resumable(&own, &path)
+            },
+            "penalty images: 3 then, 2 now",
+        ),
+        (
+            Run {
+                train: TrainConfig {
+                    seed: 1,
+                    ..Run::new(&own).train
+                },
+                ..Run::resumable(&own, &path)
+            },
+            "recipe seed: 42 then, 1 now",
+        ),
+        (longer.clone(), "recipe steps: 7 then, 8 now"),
     ];
-    for run in elsewhere {
+    let bytes = std::fs::read(&path).unwrap();
+    for (run, change) in changed {
         let error = run.fit().0.unwrap_err().to_string();
         assert!(
-            error.contains("checkpoint.safetensors") && error.contains("another recipe"),
+            error.contains("checkpoint.safetensors") && error.contains(change),
             "{error}"
         );
     }
-    let bytes = std::fs::read(&path).unwrap();
+    // Told so, it goes on, and forgets nothing that was done.
+    let accepting = Run {
+        accept_changes: true,
+        penalty: 20..24,
+        ..longer
+    };
+    let losses = accepting.fit().0.unwrap().losses;
+    assert_eq!((losses.len(), &losses[..7]), (8, &whole.losses[..]));
+    let shorter = Run {
+        accept_changes: true,
+        ..Run::resumable(&own, &path)
+    };
+    let error = shorter.fit().0.unwrap_err().to_string();
+    assert!(
+        error.contains("after 8 steps") && error.contains("have 7"),
+        "{error}"
+    );
+    std::fs::write(&path, &bytes).unwrap();
+    for at in [9, bytes.len() / 2, bytes.len() - 1] {
+        let mut flipped = bytes.clone();
+        flipped[at] ^= 1;
+        std::fs::write(&path, flipped).unwrap();
+        let error = Run::resumable(&own, &path).fit().0.unwrap_err().to_string();
+        assert!(error.contains("damaged"), "{error}");
+    }
     std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
     let cut = Run::resumable(&own, &path).fit().0;
     assert!(matches!(cut, Err(Error::Format { .. })));
 
+    what_would_fail_later_is_found_before_the_first_step(&own, folder.path());
+    images_that_are_all_alike_have_a_threshold_above_their_score();
     settings_that_do_not_go_together_are_refused(&own);
     a_loss_that_is_not_finite_ends_it(&own);
+}
+
+fn what_would_fail_later_is_found_before_the_first_step(own: &Pdn<Flex>, folder: &Path) {
+    let none = Run {
+        penalty: 0..0,
+        ..Run::new(own)
+    };
+    let error = none.fit().0.unwrap_err().to_string();
+    assert!(error.contains("penalty images = 0"), "{error}");
+
+    let file = folder.join("file");
+    std::fs::write(&file, "not a folder").unwrap();
+    let inside = file.join("checkpoint.safetensors");
+    let error = Run::resumable(own, &inside).fit().0.unwrap_err();
+    assert!(matches!(error, Error::Io { .. }), "{error}");
+
+    let weights = own.clone().into_record();
+    let mut broken = own.clone().load_record(weights);
+    broken = broken.map(&mut Spoil);
+    match Run::new(&broken).fit().0 {
+        Err(Error::NotFinite { what, .. }) => assert!(what.contains("weight"), "{what}"),
+        other => panic!("{other:?}"),
+    }
+
+    // Images on the disk: every damaged one in one report, of both sets.
+    let path = |name: &str| folder.join(name);
+    for i in 0..6 {
+        stripes(i).save(path(&format!("{i}.png"))).unwrap();
+    }
+    for broken in [1, 4] {
+        let file = path(&format!("{broken}.png"));
+        let bytes = std::fs::read(&file).unwrap();
+        std::fs::write(&file, &bytes[..bytes.len() / 2]).unwrap();
+    }
+    let files = |names: &[u32]| {
+        let files = names.iter().map(|i| path(&format!("{i}.png")));
+        ImageSet::files(files.collect::<Vec<_>>())
+    };
+    let fit = |train: &[u32], penalty: &[u32]| {
+        let Run {
+            model,
+            train: recipe,
+            ..
+        } = Run::new(own);
+        let trainer = Trainer::<Flex>::new(model, recipe).with_teacher(own.clone());
+        let trainer = trainer.with_penalty(files(penalty));
+        let at = [1];
+        let watch = |_: Progress<Flex>| panic!("a step was done");
+        let result = trainer.fit_watched(&files(train), &Default::default(), &at, watch);
+        result.unwrap_err().to_string()
+    };
+    let error = fit(&[0, 1, 2, 4], &[3]);
+    assert!(
+        error.contains("1.png") && error.contains("4.png"),
+        "{error}"
+    );
+    let error = fit(&[0, 2], &[1]);
+    assert!(error.contains("1.png"), "{error}");
+}
+
+/// Makes a weight of each parameter NaN.
+struct Spoil;
+
+impl ModuleMapper<Flex> for Spoil {
+    fn map_float<const D: usize>(
+        &mut self,
+        parameter: Param<Tensor<Flex, D>>,
+    ) -> Param<Tensor<Flex, D>> {
+        parameter.map(|tensor| {
+            let mut data = tensor.into_data();
+            data.as_mut_slice::<f32>().unwrap()[0] = f32::NAN;
+            Tensor::from_data(data, &Default::default())
+        })
+    }
+}
+
+fn images_that_are_all_alike_have_a_threshold_above_their_score() {
+    let model = HypAdConfig {
+        image_size: [128, 128],
+        ..HypAdConfig::small()
+    };
+    let recipe = TrainConfig {
+        steps: 2,
+        progress: false,
+        ..TrainConfig::fast()
+    };
+    let grey = || DynamicImage::from(RgbImage::from_pixel(64, 64, Rgb([90, 90, 90])));
+    let images = ImageSet::images((0..12).map(|_| grey()));
+    let trainer = Trainer::<Flex>::new(model, recipe);
+    let detector = trainer.fit(&images, &Default::default()).unwrap().detector;
+    let found = detector.predict(&grey()).unwrap();
+    assert!(found.score < detector.threshold);
+    assert!(!found.mask.contains(&true));
 }
 
 fn a_loss_that_is_not_finite_ends_it(own: &Pdn<Flex>) {

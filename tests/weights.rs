@@ -5,11 +5,12 @@ use std::io::Write;
 use std::path::Path;
 
 use burn::backend::Flex;
-use burn::module::Module;
+use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Distribution, Tensor};
 use hypad::Error;
 use hypad::model::weights::{Precision, load_pdn, pretrained_small, save_pdn};
 use hypad::model::{Pdn, PdnConfig, PdnSize};
+use rand::{Rng, SeedableRng, rngs::StdRng};
 use safetensors::SafeTensors;
 use zip::write::SimpleFileOptions;
 
@@ -145,6 +146,24 @@ fn broken_pytorch_files_are_refused_by_name() {
         std::fs::write(&path, &whole[..length]).unwrap();
         assert!(load().contains("teacher.pth"), "{}", load());
     }
+    // The directory and the pickle, which come last.
+    let mut rng = StdRng::seed_from_u64(1);
+    for _ in 0..300 {
+        let mut bytes = whole.clone();
+        let at = rng.random_range(whole.len() - 3000..whole.len());
+        bytes[at] ^= rng.random_range(1..=255_u8);
+        std::fs::write(&path, bytes).unwrap();
+        if let Err(error) = load_pdn::<Flex>(&path, config, &device) {
+            assert!(error.to_string().contains("teacher.pth"), "{error}");
+        }
+    }
+    let mut broken = tensors.clone();
+    broken[2].2[4..8].copy_from_slice(&f32::NAN.to_le_bytes());
+    write_pth(&path, &broken);
+    let message = load();
+    let name = format!("tensor {}: 1 of", broken[2].0);
+    assert!(message.contains(&name), "{message}");
+
     for junk in [
         &b"\x80\x02}q"[..],
         b"\x80\x02K\x01.",
@@ -178,6 +197,18 @@ fn the_teacher_of_the_crate_loads() {
     assert_eq!(teacher.num_params(), 2_694_144);
 }
 
+/// Multiplies all weights by 10⁷.
+struct Enlarge;
+
+impl ModuleMapper<Flex> for Enlarge {
+    fn map_float<const D: usize>(
+        &mut self,
+        parameter: Param<Tensor<Flex, D>>,
+    ) -> Param<Tensor<Flex, D>> {
+        parameter.map(|tensor| tensor * 1e7)
+    }
+}
+
 /// The crate's file has the names of a PyTorch `Sequential`; broken copies of it are refused.
 #[test]
 fn broken_weights_are_refused_by_name() {
@@ -197,6 +228,16 @@ fn broken_weights_are_refused_by_name() {
     assert!(message.contains("no tensor 12.weight"), "{message}");
 
     let folder = tempfile::tempdir().unwrap();
+    // Weights that 16 bits do not hold.
+    let large: Pdn<Flex> = load(&file, PdnSize::Small, 384).unwrap();
+    let large = large.map(&mut Enlarge);
+    let path = folder.path().join("large.safetensors");
+    let half = save_pdn(&large, PdnSize::Small, &path, Precision::Half);
+    let message = half.unwrap_err().to_string();
+    assert!(message.contains("NaN or infinite"), "{message}");
+    assert!(!path.exists());
+    save_pdn(&large, PdnSize::Small, &path, Precision::Full).unwrap();
+
     let cut = folder.path().join("cut.safetensors");
     let bytes = std::fs::read(&file).unwrap();
     for length in [0, 7, 300, bytes.len() - 1] {

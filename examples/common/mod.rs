@@ -2,6 +2,8 @@
 
 #![allow(dead_code)] // no example uses all of it
 
+pub mod fabric;
+mod folder;
 mod recipe;
 mod results;
 mod teacher;
@@ -10,15 +12,21 @@ use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use hypad::data::{ImageSet, MvtecCategory, image::open};
+use hypad::data::image::{PixelRange, open};
+use hypad::data::{ImageSet, MvtecCategory};
+use hypad::detect::Detection;
 use hypad::files::write_whole;
-use hypad::model::ModelBackend;
-use hypad::model::Pdn;
-use hypad::report::{AnomalyMap, Evaluator, Report, Seconds, panel};
+use hypad::model::{ModelBackend, Pdn};
+use hypad::progress::ProgressBar;
+use hypad::report::{AnomalyMap, Evaluator, ImageCounts, Report, Seconds, panel};
 use hypad::{Detector, Error, HypAdConfig, Result, TrainConfig, Trainer};
-use indicatif::{ProgressBar, ProgressStyle};
 #[allow(unused_imports)] // as above
-pub use {recipe::RecipeFlags, results::*, teacher::teacher};
+pub use {
+    folder::{RunFolder, category_folder},
+    recipe::RecipeFlags,
+    results::*,
+    teacher::teacher,
+};
 
 /// How a run comes by its detector.
 #[derive(Clone)]
@@ -34,6 +42,8 @@ pub enum Source<B: ModelBackend> {
         penalty: Option<ImageSet>,
         /// Steps between checkpoints, if there shall be any.
         checkpoint_every: Option<usize>,
+        /// Go on from a checkpoint of a training with other images or settings.
+        accept_changes: bool,
     },
 }
 
@@ -43,7 +53,7 @@ pub struct Run<B: ModelBackend> {
     /// Pictures are written of the first this many test images.
     pub pictures: usize,
     /// Where `report.json`, `model.safetensors`, `tables/` and `pictures/` go.
-    pub out: PathBuf,
+    pub folder: RunFolder,
     /// Where the anomaly maps go, in the layout of the official evaluation.
     pub maps: Option<PathBuf>,
 }
@@ -51,13 +61,44 @@ pub struct Run<B: ModelBackend> {
 impl<B: ModelBackend> Run<B> {
     /// The file from which training on a category goes on. It is left to the caller to remove it.
     pub fn checkpoint(&self, category: &MvtecCategory) -> PathBuf {
-        let name = format!("checkpoint_{}.safetensors", category.name);
-        self.out.join(name)
+        folder::checkpoint(&self.folder.out, &category.name)
+    }
+
+    /// Everything that can go wrong later: test images and masks that cannot be read, a folder that
+    /// cannot be written or holds another run. Training checks its own images; where there is a problem
+    /// here, they are checked here too, so that one report has everything.
+    pub fn check(&self, category: &MvtecCategory, device: &B::Device) -> Result<()> {
+        let mut found = vec![self.check_folders(category, device)];
+        let images = category.test.len();
+        let bar = ProgressBar::new(true, images, "checking test images");
+        found.push(category.check(&|| bar.inc()));
+        drop(bar);
+        if let Source::Training { penalty, .. } = &self.source
+            && found.iter().any(Result::is_err)
+        {
+            for images in [Some(&category.train), penalty.as_ref()]
+                .into_iter()
+                .flatten()
+            {
+                found.push(images.check(&|| ()));
+            }
+        }
+        all_problems(&category.name, found)
+    }
+
+    fn check_folders(&self, category: &MvtecCategory, device: &B::Device) -> Result<()> {
+        let (model, training) = match &self.source {
+            Source::File(path) => (Detector::<B>::load(path, device)?.config().clone(), None),
+            Source::Training { model, recipe, .. } => (model.clone(), Some(recipe)),
+        };
+        let maps = self.maps.as_deref();
+        self.folder.check(category, &model, training, maps)
     }
 
     /// Trains or loads, tests and writes everything.
     pub fn go(self, category: &MvtecCategory, device: &B::Device) -> Result<Report> {
         let checkpoint = self.checkpoint(category);
+        let out = &self.folder.out;
         let (detector, recipe, train, clipped) = match self.source {
             Source::File(path) => (Detector::load(path, device)?, None, None, None),
             Source::Training {
@@ -66,6 +107,7 @@ impl<B: ModelBackend> Run<B> {
                 teacher,
                 penalty,
                 checkpoint_every,
+                accept_changes,
             } => {
                 let mut trainer = Trainer::<B>::new(model, recipe.clone());
                 if let Some(teacher) = teacher {
@@ -77,8 +119,11 @@ impl<B: ModelBackend> Run<B> {
                 if let Some(every) = checkpoint_every {
                     trainer = trainer.with_checkpoint(checkpoint, every);
                 }
+                if accept_changes {
+                    trainer = trainer.accept_changes();
+                }
                 let trained = trainer.fit(&category.train, device)?;
-                trained.save(self.out.join("model.safetensors"))?;
+                trained.save(out.join("model.safetensors"))?;
                 if trained.clipped > 0.5 {
                     eprintln!(
                         "note: {:.1} % of the teacher's vectors are longer than the clip, which leaves \
@@ -92,15 +137,22 @@ impl<B: ModelBackend> Run<B> {
             }
         };
 
+        let range = detector.pixel_range();
+        if range != PixelRange::default() {
+            println!(
+                "white is {} in 16-bit images and {} in float images",
+                range.white_16bit, range.white_float
+            );
+        }
         let started = Instant::now();
         let mut predicting = 0.0;
         let mut evaluator = Evaluator::new();
-        let mut shown = Vec::new();
         let (mut low, mut high) = (f32::INFINITY, f32::NEG_INFINITY);
-        let style = ProgressStyle::with_template("{bar:30} testing {pos}/{len}, {eta} left")
-            .unwrap_or(ProgressStyle::default_bar());
-        let bar = ProgressBar::new(category.test.len() as u64).with_style(style);
-        for test in bar.wrap_iter(category.test.iter()) {
+        // Colours are shared by all pictures, so that their maps wait for the last image, on the disk.
+        let waiting = tempfile::tempdir_in(out).map_err(io_error(out))?;
+        let waiting_map = |index: usize| waiting.path().join(format!("{index}.tiff"));
+        let bar = ProgressBar::new(true, category.test.len(), "testing");
+        for (index, test) in bar.wrap(&category.test).enumerate() {
             let image = open(&test.path)?;
             let before = Instant::now();
             let found = detector.predict(&image)?;
@@ -108,22 +160,43 @@ impl<B: ModelBackend> Run<B> {
             let truth = test.truth(found.width, found.height)?;
             let size = [found.width, found.height];
             evaluator.add(&name_of(test), &test.defect, &found.map, &truth, size)?;
-            if let Some(maps) = &self.maps {
-                let values = found.map.clone();
-                AnomalyMap { values, size }.write_of(maps, &category.name, test)?;
-            }
             low = found.map.iter().copied().fold(low, f32::min);
             high = found.map.iter().copied().fold(high, f32::max);
-            if shown.len() < self.pictures {
-                shown.push((test, image.to_rgb8(), truth, found));
+            let map = AnomalyMap {
+                values: found.map,
+                size,
+            };
+            if let Some(maps) = &self.maps {
+                map.write_of(maps, &category.name, test)?;
+            }
+            if index < self.pictures {
+                map.write(waiting_map(index))?;
             }
         }
         let evaluation = evaluator.evaluate()?;
-        write_tables(&evaluator, detector.threshold, &self.out.join("tables"))?;
-        for (test, image, truth, found) in &shown {
-            let path = format!("pictures/{}_{}.png", test.defect, name_of(test));
-            let picture = panel(image, truth, found, (low, high));
-            write_png(&self.out.join(path), &picture)?;
+        write_tables(&evaluator, detector.threshold, &out.join("tables"))?;
+        self.folder.remove_old_pictures()?;
+        let shown = category.test.iter().take(self.pictures);
+        let bar = ProgressBar::new(true, shown.len(), "drawing");
+        for (index, test) in bar.wrap(shown).enumerate() {
+            let image = range.to_rgb8(&open(&test.path)?);
+            let map = AnomalyMap::read(waiting_map(index))?;
+            let [width, height] = map.size;
+            let truth = test.truth(width, height)?;
+            let found = Detection {
+                score: map.values.iter().copied().fold(f32::NEG_INFINITY, f32::max),
+                mask: map
+                    .values
+                    .iter()
+                    .map(|v| *v >= detector.threshold)
+                    .collect(),
+                map: map.values,
+                width,
+                height,
+            };
+            let picture = panel(&image, &truth, &found, (low, high))?;
+            let path = format!("pictures/{}/{}.png", test.defect, name_of(test));
+            write_png(&out.join(path), &picture)?;
         }
         let report = Report {
             category: category.name.clone(),
@@ -133,6 +206,12 @@ impl<B: ModelBackend> Run<B> {
             clip: detector.config().clip,
             clipped,
             device: B::name(device),
+            images: ImageCounts {
+                train: category.train.len(),
+                test: category.test.len(),
+                fingerprint: category.fingerprint()?,
+            },
+            pixel_range: detector.pixel_range(),
             evaluation,
             defects: evaluator.defects()?,
             threshold: detector.threshold,
@@ -144,7 +223,7 @@ impl<B: ModelBackend> Run<B> {
             model: detector.config().clone(),
             training: recipe,
         };
-        report.write(self.out.join("report.json"))?;
+        report.write(out.join("report.json"))?;
         Ok(report)
     }
 }

@@ -48,6 +48,9 @@ pub struct RecipeFlags {
     /// command goes on; 0: none
     #[arg(long, value_name = "STEPS", default_value_t = 500)]
     checkpoint_every: usize,
+    /// Go on from a checkpoint also where images, teacher or settings have changed since
+    #[arg(long)]
+    accept_changes: bool,
     /// Seed of all that is random
     #[arg(long, default_value_t = TrainConfig::default().seed)]
     pub seed: u64,
@@ -57,6 +60,11 @@ impl RecipeFlags {
     /// Steps between checkpoints, if there shall be any.
     pub fn checkpoint_every(&self) -> Option<usize> {
         (self.checkpoint_every > 0).then_some(self.checkpoint_every)
+    }
+
+    /// Whether to go on from a checkpoint of a training with other images or settings.
+    pub fn accept_changes(&self) -> bool {
+        self.accept_changes
     }
 
     /// The recipe, and its name if it is not the default, without the flags that change it.

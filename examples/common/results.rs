@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use hypad::Result;
-use hypad::data::TestImage;
+use hypad::data::{ImageSet, MvtecCategory, TestImage};
 use hypad::report::{Evaluation, Evaluator, MetricsRow, Table};
+use hypad::{Error, Result};
 
 /// The name of a test image within its folder.
 pub fn name_of(test: &TestImage) -> String {
@@ -31,6 +31,49 @@ pub fn category_table(categories: &[(String, usize, Evaluation)]) -> Table<Metri
         rows.push(MetricsRow::new("mean", images, &Evaluation::mean(&all)));
     }
     Table::new(rows)
+}
+
+/// The error of a file operation, with the path it was about.
+pub fn io_error(path: &Path) -> impl FnOnce(std::io::Error) -> Error + '_ {
+    move |source| Error::Io {
+        path: path.to_path_buf(),
+        source,
+    }
+}
+
+/// The problems of several checks as one error.
+pub fn all_problems(of: &str, found: Vec<Result<()>>) -> Result<()> {
+    let mut errors: Vec<Error> = found.into_iter().filter_map(Result::err).collect();
+    match errors.len() {
+        0 => Ok(()),
+        1 => Err(errors.remove(0)),
+        _ => Err(Error::Dataset {
+            path: of.into(),
+            problems: errors.iter().map(Error::to_string).collect(),
+        }),
+    }
+}
+
+/// Categories of a data set. The problems of all of them are one error, with those of the training
+/// images.
+pub fn load_categories(data: &Path, names: &[String]) -> Result<Vec<MvtecCategory>> {
+    let mut categories = Vec::new();
+    let mut problems = Vec::new();
+    for name in names {
+        match MvtecCategory::load(data, name) {
+            Ok(category) => categories.push(category),
+            Err(error) => problems.push(Err(error)),
+        }
+    }
+    if !problems.is_empty() {
+        let folders = names.iter().map(|name| data.join(name).join("train/good"));
+        for folder in folders.filter(|folder| folder.is_dir()) {
+            let checked = ImageSet::folder(folder).and_then(|images| images.check(&|| ()));
+            problems.push(checked);
+        }
+    }
+    all_problems(&data.to_string_lossy(), problems)?;
+    Ok(categories)
 }
 
 /// Ends a program: an error is one line on the standard error and exit code 1.

@@ -94,6 +94,20 @@ impl ImageSet {
         }
     }
 
+    /// The images with these numbers, in this order.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Setting`] for a number beyond the end.
+    pub fn subset(&self, indices: impl IntoIterator<Item = usize>) -> Result<Self> {
+        let item = |index: usize| {
+            let item = self.items.get(index).cloned();
+            item.ok_or_else(|| beyond_the_end(index))
+        };
+        let items = indices.into_iter().map(item).collect::<Result<_>>()?;
+        Ok(Self { items })
+    }
+
     /// Number of images.
     pub fn len(&self) -> usize {
         self.items.len()
@@ -154,11 +168,7 @@ impl ImageSet {
                 check_memory(image)?;
                 Ok(images::to_rgb(image))
             }
-            None => Err(Error::Setting {
-                name: "image",
-                value: index.to_string(),
-                rule: "below the number of images",
-            }),
+            None => Err(beyond_the_end(index)),
         }
     }
 
@@ -197,6 +207,14 @@ impl ImageSet {
                 .to_path_buf(),
             problems,
         })
+    }
+}
+
+fn beyond_the_end(index: usize) -> Error {
+    Error::Setting {
+        name: "image",
+        value: index.to_string(),
+        rule: "below the number of images",
     }
 }
 

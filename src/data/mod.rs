@@ -12,4 +12,4 @@ mod range;
 
 pub(crate) use image_set::Fingerprint;
 pub use image_set::ImageSet;
-pub use mvtec::{MvtecCategory, TestImage};
+pub use mvtec::{GOOD, MvtecCategory, TestImage};

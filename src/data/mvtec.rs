@@ -19,10 +19,11 @@ use super::image_set::{ImageSet, in_turn};
 use super::layout::Layout;
 use super::mask::Mask;
 use crate::error::{Error, Result};
+use crate::files::io_error;
 use crate::warning::warn;
 
-/// The folder of images without a defect.
-pub(super) const GOOD: &str = "good";
+/// The kind of images without a defect, and their folder.
+pub const GOOD: &str = "good";
 /// Suffix of a mask's file stem.
 pub(super) const MASK_SUFFIX: &str = "_mask";
 
@@ -168,6 +169,24 @@ impl MvtecCategory {
             train,
             test: layout.test,
         })
+    }
+
+    /// A number that tells the category from others, by the kinds, names and lengths of its images.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`], naming the file.
+    pub fn fingerprint(&self) -> Result<u32> {
+        let mut hasher = crc32fast::Hasher::new();
+        hasher.update(&self.train.fingerprint()?.hash.to_le_bytes());
+        for test in &self.test {
+            let path = &test.path;
+            let length = path.metadata().map_err(io_error(path))?.len();
+            hasher.update(test.defect.as_bytes());
+            hasher.update(path.file_name().unwrap_or_default().as_encoded_bytes());
+            hasher.update(&length.to_le_bytes());
+        }
+        Ok(hasher.finalize())
     }
 
     /// The categories under a root: the folders that hold `train/good`, sorted.

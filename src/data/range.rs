@@ -1,8 +1,9 @@
 //! The value that is white, in images of more than 8 bits.
 
-use image::DynamicImage;
+use image::{DynamicImage, RgbImage};
 use serde::{Deserialize, Serialize};
 
+use super::image::{to_rgb, unit};
 use crate::error::{Result, check};
 
 /// The values of 16-bit and float images that become 1 at the networks' input; 0 becomes 0. In
@@ -17,6 +18,9 @@ pub struct PixelRange {
     /// White of float images: 1.
     pub white_float: f32,
 }
+
+/// Images so many times darker than white are doubted: four bits less.
+const DARK: u16 = 16;
 
 impl Default for PixelRange {
     fn default() -> Self {
@@ -38,6 +42,46 @@ impl PixelRange {
         check(self.white_16bit > 0, "white_16bit", self.white_16bit, rule)?;
         let holds = self.white_float > 0.0 && self.white_float.is_finite();
         check(holds, "white_float", self.white_float, rule)
+    }
+}
+
+impl PixelRange {
+    /// What is odd about an image of 16 bits or of floats in this range: all of it is much darker than
+    /// white, or a part much brighter, as in files of another camera or program.
+    pub(crate) fn doubt(&self, image: &DynamicImage) -> Option<String> {
+        let mut finder = PixelRangeFinder::default();
+        finder.add(image);
+        let own = finder.finish();
+        let (largest, white) = match finder.largest_16bit {
+            Some(largest) if own.white_16bit > self.white_16bit => (largest, self.white_16bit),
+            Some(largest) if own.white_16bit <= self.white_16bit / DARK => {
+                (largest, self.white_16bit)
+            }
+            Some(_) => return None,
+            None if own.white_float > f32::from(DARK) * self.white_float => {
+                let (largest, white) = (own.white_float, self.white_float);
+                return Some(format!("values up to {largest}, where {white} is white"));
+            }
+            None => return None,
+        };
+        Some(format!(
+            "16-bit values up to {largest}, where {white} is white"
+        ))
+    }
+
+    /// An image as 8-bit RGB for people to look at: white is 255, and so is what is brighter.
+    pub fn to_rgb8(&self, image: &DynamicImage) -> RgbImage {
+        let image = to_rgb(image);
+        if let DynamicImage::ImageRgb8(image) = image {
+            return image;
+        }
+        let values = unit(&image, self).into_iter();
+        let mut values = values.map(|v| (255.0 * v).round() as u8);
+        let mut shown = RgbImage::new(image.width(), image.height());
+        for (pixel, value) in shown.iter_mut().zip(&mut values) {
+            *pixel = value;
+        }
+        shown
     }
 }
 
@@ -151,6 +195,40 @@ mod tests {
             range(&[image(0.7), image(812.5), image(3.0)]).white_float,
             812.5
         );
+    }
+
+    #[test]
+    fn pictures_of_deep_images_are_scaled_by_white() {
+        let image =
+            ImageBuffer::from_fn(3, 1, |x, _| Luma([[0_u16, 2048, 8000][x as usize]])).into();
+        let range = PixelRange {
+            white_16bit: 4095,
+            ..PixelRange::default()
+        };
+        let shown = range.to_rgb8(&image);
+        assert_eq!(shown.as_raw(), &[0, 0, 0, 128, 128, 128, 255, 255, 255]);
+    }
+
+    #[test]
+    fn images_of_another_depth_are_doubted() {
+        let grey = |value: u16| DynamicImage::from(ImageBuffer::from_pixel(3, 2, Luma([value])));
+        let whole = PixelRange::default();
+        let twelve = PixelRange {
+            white_16bit: 4095,
+            ..whole
+        };
+        for (range, value, is_odd) in [
+            (whole, 60000, false),
+            (whole, 4096, false),
+            (whole, 4095, true),
+            (twelve, 3300, false),
+            (twelve, 4096, true),
+        ] {
+            assert_eq!(range.doubt(&grey(value)).is_some(), is_odd, "{value}");
+        }
+        assert_eq!(whole.doubt(&DynamicImage::new_rgb8(2, 2)), None);
+        let bright = ImageBuffer::from_pixel(3, 2, Rgb([0.0, 200.0_f32, 0.1])).into();
+        assert!(whole.doubt(&bright).is_some());
     }
 
     #[test]

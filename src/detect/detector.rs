@@ -11,8 +11,9 @@ use image::DynamicImage;
 use super::model_file;
 use super::normalisation::MapNormalisation;
 use crate::data::image::{PixelRange, resize, to_tensor, unit};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, check, check_finite};
 use crate::model::{Embedding, HypAd, HypAdConfig, Margin, ModelBackend};
+use crate::warning::warn;
 
 /// What was found in an image.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,6 +59,7 @@ pub struct Detector<B: ModelBackend> {
     pub autoencoder_map: MapNormalisation,
     /// From this value on a pixel of the map is in the mask.
     pub threshold: f32,
+    pub(crate) pixel_range: PixelRange,
     device: B::Device,
 }
 
@@ -77,7 +79,15 @@ impl Maps {
         let pairs = self.student.iter().zip(&self.autoencoder);
         pairs.map(|(s, a)| 0.5 * s + 0.5 * a).collect()
     }
+
+    fn check_finite(&self) -> Result<()> {
+        check_finite(&self.student, "map of student and teacher", BROKEN)?;
+        check_finite(&self.autoencoder, "map of student and autoencoder", BROKEN)
+    }
 }
+
+/// The cause of maps that are not finite: images are checked before.
+const BROKEN: &str = "the model is broken: load its file again, or train it again";
 
 /// By how much an unpadded network's map is smaller than a quarter of the image, on each side.
 const MAP_MARGIN: usize = 4;
@@ -87,13 +97,16 @@ impl<B: ModelBackend> Detector<B> {
     ///
     /// # Errors
     ///
-    /// Those of [`HypAdConfig::validate`], and [`Error::Size`] for a model of another configuration.
+    /// Those of [`HypAdConfig::validate`], [`Error::Size`] for a model of another configuration,
+    /// [`Error::NotFinite`] for one with a weight that is not finite, and [`Error::Setting`] for one whose
+    /// teacher divides by a standard deviation that is not above 0.
     pub fn new(model: HypAd<B>, config: HypAdConfig, device: &B::Device) -> Result<Self> {
         let embedding = Embedding::new(&config)?;
         config.check_model(&model)?;
         // By its record: weights that were not drawn yet are, once for both.
         let record = model.clone().into_record();
         let model = model.load_record(record);
+        model.check_weights()?;
         Ok(Self {
             projected: model.pooled(embedding.group()),
             model,
@@ -102,6 +115,7 @@ impl<B: ModelBackend> Detector<B> {
             student_map: MapNormalisation::default(),
             autoencoder_map: MapNormalisation::default(),
             threshold: f32::INFINITY,
+            pixel_range: PixelRange::default(),
             device: device.clone(),
         })
     }
@@ -110,7 +124,9 @@ impl<B: ModelBackend> Detector<B> {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`](crate::Error) or [`Error::Format`](crate::Error), naming the file.
+    /// [`Error::Io`](crate::Error) or [`Error::Format`](crate::Error), naming the file: also for one whose
+    /// checksum is not that of its content, or with a number that is not finite. A file of version 2
+    /// has no checksum and is read with a warning.
     pub fn load(path: impl AsRef<Path>, device: &B::Device) -> Result<Self> {
         model_file::load(path.as_ref(), device)
     }
@@ -126,16 +142,23 @@ impl<B: ModelBackend> Detector<B> {
         model_file::save(self, path.as_ref())
     }
 
+    /// What 16-bit and float images are divided by, from the images of the training.
+    pub fn pixel_range(&self) -> PixelRange {
+        self.pixel_range
+    }
+
     /// The configuration of the model.
     pub fn config(&self) -> &HypAdConfig {
         &self.config
     }
 
-    /// Judges an image of any size and pixel type.
+    /// Scores an image of any size and pixel type, and localises what is anomalous in it.
     ///
     /// # Errors
     ///
-    /// [`Error::Setting`](crate::Error) for an image without pixels.
+    /// [`Error::Setting`](crate::Error) for an image without pixels or a threshold that is NaN, and
+    /// [`Error::NotFinite`](crate::Error) for an image with a pixel, or a model with a result, that is
+    /// NaN or infinite.
     pub fn predict(&self, image: &DynamicImage) -> Result<Detection> {
         let size = [image.width() as usize, image.height() as usize];
         self.judge(&self.maps(image)?, size)
@@ -147,8 +170,14 @@ impl<B: ModelBackend> Detector<B> {
     ///
     /// Those of [`predict`](Self::predict).
     pub fn maps(&self, image: &DynamicImage) -> Result<Maps> {
+        if let Some(doubt) = self.pixel_range.doubt(image) {
+            let (width, height) = (image.width(), image.height());
+            warn(format_args!(
+                "an image of {width} x {height} pixels has {doubt}"
+            ));
+        }
         let small = resize(image, self.config.image_size)?;
-        Ok(self.normalise(self.raw_maps(&small)?))
+        self.normalise(self.raw_maps(&small)?)
     }
 
     /// What the maps of an image of width × height pixels say about it:
@@ -156,7 +185,8 @@ impl<B: ModelBackend> Detector<B> {
     ///
     /// # Errors
     ///
-    /// [`Error::Setting`](crate::Error) for maps that are not of this detector's size.
+    /// [`Error::Setting`](crate::Error) for maps that are not of this detector's size or a threshold
+    /// that is NaN, and [`Error::NotFinite`](crate::Error) for maps that are not finite.
     pub fn judge(&self, maps: &Maps, [width, height]: [usize; 2]) -> Result<Detection> {
         let [h, w] = self.config.output_size()?;
         let lengths = [maps.student.len(), maps.autoencoder.len()];
@@ -167,7 +197,9 @@ impl<B: ModelBackend> Detector<B> {
                 rule: "as many values as the networks have outputs, and at least one pixel",
             });
         }
+        self.check_threshold()?;
         let map = self.to_image_size(maps.mean(), height, width)?;
+        check_finite(&map, "anomaly map", BROKEN)?;
         Ok(Detection {
             score: map.iter().copied().fold(f32::NEG_INFINITY, f32::max),
             mask: map.iter().map(|value| *value >= self.threshold).collect(),
@@ -177,13 +209,22 @@ impl<B: ModelBackend> Detector<B> {
         })
     }
 
+    /// Whether the threshold is one that can be stored and compared with.
+    pub(super) fn check_threshold(&self) -> Result<()> {
+        check(
+            self.threshold.is_finite() || self.threshold == f32::INFINITY,
+            "threshold",
+            self.threshold,
+            "a number, or infinity for masks without a pixel",
+        )
+    }
+
     /// The maps of an image of the model's input size.
     pub(crate) fn raw_maps(&self, image: &DynamicImage) -> Result<Maps> {
-        let input = to_tensor(
-            &unit(image, &PixelRange::default()),
-            self.config.image_size,
-            &self.device,
-        );
+        let pixels = unit(image, &self.pixel_range);
+        // The networks' maxima would pass over a NaN.
+        check_finite(&pixels, "image", "a pixel must be a number")?;
+        let input = to_tensor(&pixels, self.config.image_size, &self.device);
         let features = self.projected.forward(input);
         let values = |map: Tensor<B, 4>| map.into_data().iter::<f32>().collect();
         let autoencoder = features.autoencoder;
@@ -191,20 +232,23 @@ impl<B: ModelBackend> Detector<B> {
         let autoencoder = self
             .embedding
             .map(autoencoder, features.student_of_autoencoder);
-        Ok(Maps {
+        let maps = Maps {
             student: values(student),
             autoencoder: values(autoencoder),
-        })
+        };
+        maps.check_finite()?;
+        Ok(maps)
     }
 
     /// Brings both maps to one scale.
-    pub(crate) fn normalise(&self, mut raw: Maps) -> Maps {
+    pub(crate) fn normalise(&self, mut raw: Maps) -> Result<Maps> {
         let apply = |map: &mut Vec<f32>, to: MapNormalisation| {
             map.iter_mut().for_each(|value| *value = to.apply(*value));
         };
         apply(&mut raw.student, self.student_map);
         apply(&mut raw.autoencoder, self.autoencoder_map);
-        raw
+        raw.check_finite()?;
+        Ok(raw)
     }
 
     /// Sets the map into its place in the image: the margin, then bilinear, half-pixel centres.
@@ -219,7 +263,7 @@ impl<B: ModelBackend> Detector<B> {
                     student,
                     autoencoder,
                 };
-                self.normalise(agreeing).mean()[0]
+                self.normalise(agreeing)?.mean()[0]
             }
             Margin::Zero => 0.0,
         };

@@ -238,6 +238,18 @@ impl NormalPixels {
         self.counts.add(image.map, |at| !mask[at].is_anomalous());
     }
 
+    /// Adds an image by the scores of its normal pixels, in any order.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NanScore`](crate::Error); nothing is added then.
+    pub fn add_normal(&mut self, scores: &[f32]) -> Result<()> {
+        reject_nan(scores)?;
+        self.images += 1;
+        self.counts.add(scores, |_| true);
+        Ok(())
+    }
+
     /// Another count, of no image yet, that can be merged with this one.
     pub fn empty(&self) -> Self {
         Self {

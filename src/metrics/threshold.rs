@@ -94,6 +94,19 @@ pub fn sigma_threshold(normal: &[f32], k: f64) -> Result<f32> {
     Ok((mean + k * variance.sqrt()) as f32)
 }
 
+/// The largest k for which k/n, rounded to a double as `rate` was, is at most `rate`. The product
+/// `rate * n` alone would be too small by one for some rates, such as 0.29 of 100.
+fn count_within(rate: f64, n: usize) -> usize {
+    let mut count = (rate * n as f64) as usize;
+    while count < n && (count + 1) as f64 / n as f64 <= rate {
+        count += 1;
+    }
+    while count > 0 && count as f64 / n as f64 > rate {
+        count -= 1;
+    }
+    count
+}
+
 /// The lowest threshold at which at most the part `rate` of normal samples has score ≥ threshold.
 ///
 /// # Errors
@@ -124,7 +137,7 @@ pub fn fpr_threshold(normal: &[f32], rate: f64) -> Result<f32> {
         });
     }
     reject_nan(normal)?;
-    let allowed = (rate * normal.len() as f64).floor() as usize;
+    let allowed = count_within(rate, normal.len());
     if allowed >= normal.len() {
         return Ok(f32::NEG_INFINITY);
     }
@@ -140,4 +153,34 @@ pub fn fpr_threshold(normal: &[f32], rate: f64) -> Result<f32> {
         });
     }
     Ok(excluded.next_up())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// k of n samples are within the rate k/n, for every k and n, and k − 1 within the next lower rate.
+    #[test]
+    fn counts_within_a_rate_are_exact() {
+        for n in 1..=400_usize {
+            for k in 0..=n {
+                let rate = k as f64 / n as f64;
+                assert_eq!(count_within(rate, n), k, "{k}/{n}");
+                if k > 0 {
+                    assert_eq!(count_within(rate.next_down(), n), k - 1, "below {k}/{n}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_percentage_of_100_scores_is_reached() {
+        let normal: Vec<f32> = (0..100).map(|i| i as f32).collect();
+        for percent in 0..100_usize {
+            let rate = format!("{}e-2", percent).parse().unwrap();
+            let threshold = fpr_threshold(&normal, rate).unwrap();
+            let above = normal.iter().filter(|score| **score >= threshold).count();
+            assert_eq!(above, percent);
+        }
+    }
 }

@@ -9,7 +9,7 @@ use super::config::HypAdConfig;
 use super::ops::{ModelBackend, conv, pool_outputs};
 use super::pdn::{Pdn, PdnConfig};
 use super::weights;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, check};
 
 /// A teacher network whose features are normalised channel by channel.
 #[derive(Module, Debug)]
@@ -246,6 +246,20 @@ impl HypAdConfig {
 }
 
 impl<B: ModelBackend> HypAd<B> {
+    /// Whether all weights are finite and the teacher's standard deviations above 0.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFinite`] naming the first tensor that is not finite, [`Error::Setting`] for a
+    /// standard deviation.
+    pub(crate) fn check_weights(&self) -> Result<()> {
+        weights::check_finite(self)?;
+        let std = self.teacher.std.val().into_data();
+        let least = std.iter::<f32>().fold(f32::INFINITY, f32::min);
+        let name = "standard deviation of a channel of the teacher";
+        check(least > 0.0, name, least, "above 0")
+    }
+
     /// All features of an image.
     ///
     /// # Shapes

@@ -1,20 +1,25 @@
 //! The metrics of a category, gathered image by image.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use serde::Serialize;
 
 use super::official::OfficialCategory;
+use super::score_file::ScoreFile;
 use super::table::{ImageRow, MetricsRow, RegionRow};
-use crate::error::{Error, Result};
-use crate::metrics::{PixelImage, PixelMetrics, PixelRanking, Ranking};
+use crate::data::GOOD;
+use crate::error::{Error, Result, check};
+use crate::metrics::{AnomalousPixels, PixelImage, PixelRanking, Ranking};
 
 /// Ranking metrics of images or of pixels. `None` where the data leaves them undefined.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct RankMetrics {
     /// Area under the ROC curve.
     pub auroc: Option<f64>,
-    /// Average precision.
+    /// Average precision: Σₖ (Rₖ − Rₖ₋₁) Pₖ.
+    pub average_precision: Option<f64>,
+    /// Area under the precision–recall curve by the trapezoid rule, which is larger where scores tie.
     pub aupr: Option<f64>,
     /// The largest F1 over all thresholds.
     pub f1_max: Option<f64>,
@@ -49,7 +54,12 @@ pub struct Evaluation {
 
 /// Gathers anomaly maps and their ground truth, from any model.
 ///
-/// An image's score is the highest of its map.
+/// An image's score is the highest of its map. It is anomalous by its kind, which is any but
+/// [`GOOD`], also where no pixel of its truth is; the official evaluation goes by the pixels, and so
+/// does [`official`](Self::official).
+///
+/// The scores of normal pixels are kept in a temporary file if they are many; in memory are eight
+/// bytes for each anomalous pixel.
 ///
 /// # Example
 ///
@@ -68,20 +78,20 @@ pub struct Evaluation {
 pub struct Evaluator {
     /// By kind of defect.
     groups: BTreeMap<String, Group>,
+    /// The scores of the normal pixels of all images.
+    normal: ScoreFile,
 }
 
+/// The images of one kind.
 #[derive(Debug, Default)]
 struct Group {
     names: Vec<String>,
     scores: Vec<f32>,
-    labels: Vec<bool>,
-    pixels: PixelMetrics,
-}
-
-impl Group {
-    fn is_good(&self) -> bool {
-        !self.labels.contains(&true)
-    }
+    /// Whether the truth of each image has an anomalous pixel.
+    has_anomalous_pixel: Vec<bool>,
+    anomalous: AnomalousPixels,
+    /// Where the scores of the normal pixels of each image are.
+    normal: Vec<Range<u64>>,
 }
 
 impl Evaluator {
@@ -95,7 +105,8 @@ impl Evaluator {
     ///
     /// # Errors
     ///
-    /// [`Error::InImage`] with the image's name, for a NaN or a truth of another size than the map.
+    /// In [`Error::InImage`] with the image's name: for a NaN, for a truth of another size than the map,
+    /// and for a good image with anomalous pixels. [`Error::Io`] if a temporary file cannot be written.
     pub fn add(
         &mut self,
         name: &str,
@@ -104,14 +115,22 @@ impl Evaluator {
         truth: &[bool],
         [width, height]: [usize; 2],
     ) -> Result<()> {
-        let image = PixelImage::new(map, truth, width, height)
-            .map_err(|error| error.in_image(format!("{defect}/{name}")))?;
+        let in_image = |error: Error| error.in_image(format!("{defect}/{name}"));
+        let image = PixelImage::new(map, truth, width, height).map_err(in_image)?;
+        let anomalous_pixels = truth.iter().filter(|truth| **truth).count();
+        let rule = "0 in a good image";
+        let holds = defect != GOOD || anomalous_pixels == 0;
+        check(holds, "anomalous pixels", anomalous_pixels, rule).map_err(in_image)?;
+        let pixels = map.iter().zip(truth);
+        let normal = pixels.filter(|(_, truth)| !**truth);
+        let normal = self.normal.append(normal.map(|(score, _)| *score))?;
         let group = self.groups.entry(defect.to_string()).or_default();
-        group.pixels.add(&image);
+        group.anomalous.add(&image);
+        group.normal.push(normal);
         group.names.push(name.to_string());
         let highest = map.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         group.scores.push(highest);
-        group.labels.push(truth.contains(&true));
+        group.has_anomalous_pixel.push(anomalous_pixels > 0);
         Ok(())
     }
 
@@ -119,9 +138,9 @@ impl Evaluator {
     ///
     /// # Errors
     ///
-    /// None, with what [`add`](Self::add) lets in.
+    /// [`Error::Io`] if a temporary file cannot be read.
     pub fn evaluate(&self) -> Result<Evaluation> {
-        evaluate(&self.all())
+        self.evaluate_kinds(|_| true)
     }
 
     /// The metrics of each kind of defect, its images among all good ones.
@@ -130,18 +149,11 @@ impl Evaluator {
     ///
     /// As [`evaluate`](Self::evaluate).
     pub fn defects(&self) -> Result<Vec<MetricsRow>> {
-        let good = self.groups.values().filter(|group| group.is_good());
-        let good: Vec<&Group> = good.collect();
-        let defects = self.groups.iter().filter(|(_, group)| !group.is_good());
+        let defects = self.groups.iter().filter(|(kind, _)| *kind != GOOD);
         defects
             .map(|(name, group)| {
-                let mut together = good.clone();
-                together.push(group);
-                Ok(MetricsRow::new(
-                    name,
-                    group.names.len(),
-                    &evaluate(&together)?,
-                ))
+                let evaluation = self.evaluate_kinds(|kind| kind == GOOD || kind == name)?;
+                Ok(MetricsRow::new(name, group.names.len(), &evaluation))
             })
             .collect()
     }
@@ -154,7 +166,7 @@ impl Evaluator {
     pub fn images(&self, threshold: f32) -> Result<Vec<ImageRow>> {
         let mut rows = Vec::new();
         for (defect, group) in &self.groups {
-            let ranking = group.pixels.ranking()?;
+            let ranking = group.regions()?;
             let mut sums = vec![(0, 0, 0.0); group.names.len()];
             let overlaps = ranking.overlaps(threshold);
             for (region, overlap) in ranking.regions().iter().zip(overlaps) {
@@ -163,18 +175,18 @@ impl Evaluator {
                 *pixels += region.area;
                 *found += overlap * region.area as f64;
             }
-            let false_positives = group.pixels.false_positives(threshold);
             for (at, (regions, anomalous_pixels, found)) in sums.into_iter().enumerate() {
+                let normal = self.normal.read(&group.normal[at])?;
                 rows.push(ImageRow {
                     image: group.names[at].clone(),
                     defect: defect.clone(),
-                    anomalous: group.labels[at],
+                    anomalous: defect != GOOD,
                     score: group.scores[at],
                     detected: group.scores[at] >= threshold,
                     regions,
                     anomalous_pixels,
                     found_pixels: found.round() as u64,
-                    false_pixels: false_positives[at],
+                    false_pixels: normal.iter().filter(|score| **score >= threshold).count() as u64,
                 });
             }
         }
@@ -185,11 +197,11 @@ impl Evaluator {
     ///
     /// # Errors
     ///
-    /// As [`evaluate`](Self::evaluate).
+    /// None, with what [`add`](Self::add) lets in.
     pub fn regions(&self, threshold: f32) -> Result<Vec<RegionRow>> {
         let mut rows: Vec<RegionRow> = Vec::new();
         for (defect, group) in &self.groups {
-            let ranking = group.pixels.ranking()?;
+            let ranking = group.regions()?;
             let overlaps = ranking.overlaps(threshold);
             let mut last = None;
             let mut number = 0;
@@ -219,19 +231,76 @@ impl Evaluator {
     }
 
     /// What the official evaluation of MVTec AD reports of a category, with AUPRO up to
-    /// false-positive rate `limit` (there 0.3).
+    /// false-positive rate `limit` (there 0.3). An image is anomalous there if a pixel of its truth
+    /// is, whatever its kind.
     ///
     /// # Errors
     ///
     /// [`Error::Undefined`] without both classes of images and of pixels, [`Error::Setting`] for a
-    /// limit outside (0, 1].
+    /// limit outside (0, 1], and those of [`evaluate`](Self::evaluate).
     pub fn official(&self, limit: f64) -> Result<OfficialCategory> {
-        let (images, pixels) = rankings(&self.all())?;
-        OfficialCategory::new(&images, pixels.aupro(limit)?)
+        let groups = self.groups.values();
+        let (scores, labels): (Vec<f32>, Vec<bool>) = groups
+            .flat_map(|g| g.scores.iter().zip(&g.has_anomalous_pixel))
+            .unzip();
+        let images = Ranking::new(&scores, &labels)?;
+        OfficialCategory::new(&images, self.pixels(|_| true)?.aupro(limit)?)
     }
 
-    fn all(&self) -> Vec<&Group> {
-        self.groups.values().collect()
+    /// Of the images of some kinds.
+    fn evaluate_kinds(&self, holds: impl Fn(&str) -> bool) -> Result<Evaluation> {
+        let rank = |ranking: &Ranking| -> Result<RankMetrics> {
+            let best = defined(ranking.f1_max())?;
+            Ok(RankMetrics {
+                auroc: defined(ranking.auroc())?,
+                average_precision: defined(ranking.average_precision())?,
+                aupr: defined(ranking.aupr())?,
+                f1_max: best.map(|best| best.value),
+                f1_threshold: best.map(|best| best.threshold),
+            })
+        };
+        let groups = self.groups.iter().filter(|(kind, _)| holds(kind));
+        let (scores, labels): (Vec<f32>, Vec<bool>) = groups
+            .flat_map(|(kind, group)| group.scores.iter().map(move |score| (*score, kind != GOOD)))
+            .unzip();
+        let images = Ranking::new(&scores, &labels)?;
+        let pixels = self.pixels(&holds)?;
+        let curve = defined(pixels.pro_curve())?;
+        let aupro = |limit: f64| curve.as_ref().map(|curve| curve.area(limit)).transpose();
+        Ok(Evaluation {
+            image: rank(&images)?,
+            pixel: rank(pixels.pixels())?,
+            aupro: AreaMetrics {
+                at_0_05: aupro(0.05)?,
+                at_0_3: aupro(0.3)?,
+                at_1: aupro(1.0)?,
+            },
+        })
+    }
+
+    /// The counts of the pixels of the images of some kinds.
+    fn pixels(&self, holds: impl Fn(&str) -> bool) -> Result<PixelRanking> {
+        let groups = || self.groups.iter().filter(|(kind, _)| holds(kind));
+        let mut anomalous = AnomalousPixels::new();
+        for (_, group) in groups() {
+            anomalous.merge(group.anomalous.clone());
+        }
+        let mut normal = anomalous.normal_pixels();
+        for place in groups().flat_map(|(_, group)| &group.normal) {
+            normal.add_normal(&self.normal.read(place)?)?;
+        }
+        normal.finish()
+    }
+}
+
+impl Group {
+    /// The regions of the truth and their anomalous pixels, without normal ones.
+    fn regions(&self) -> Result<PixelRanking> {
+        let mut normal = self.anomalous.clone().normal_pixels();
+        for _ in &self.normal {
+            normal.add_normal(&[])?;
+        }
+        normal.finish()
     }
 }
 
@@ -246,6 +315,7 @@ impl Evaluation {
         };
         let rank = |part: fn(&Self) -> &RankMetrics| RankMetrics {
             auroc: mean(&|e| part(e).auroc),
+            average_precision: mean(&|e| part(e).average_precision),
             aupr: mean(&|e| part(e).aupr),
             f1_max: mean(&|e| part(e).f1_max),
             f1_threshold: None,
@@ -260,38 +330,6 @@ impl Evaluation {
             },
         }
     }
-}
-
-fn rankings(groups: &[&Group]) -> Result<(Ranking, PixelRanking)> {
-    let scores: Vec<f32> = groups.iter().flat_map(|g| g.scores.clone()).collect();
-    let labels: Vec<bool> = groups.iter().flat_map(|g| g.labels.clone()).collect();
-    let pixels: Vec<&PixelMetrics> = groups.iter().map(|group| &group.pixels).collect();
-    let pixels = PixelMetrics::ranking_of(&pixels)?;
-    Ok((Ranking::new(&scores, &labels)?, pixels))
-}
-
-fn evaluate(groups: &[&Group]) -> Result<Evaluation> {
-    let rank = |ranking: &Ranking| -> Result<RankMetrics> {
-        let best = defined(ranking.f1_max())?;
-        Ok(RankMetrics {
-            auroc: defined(ranking.auroc())?,
-            aupr: defined(ranking.average_precision())?,
-            f1_max: best.map(|best| best.value),
-            f1_threshold: best.map(|best| best.threshold),
-        })
-    };
-    let (images, pixels) = rankings(groups)?;
-    let curve = defined(pixels.pro_curve())?;
-    let aupro = |limit: f64| curve.as_ref().map(|curve| curve.area(limit)).transpose();
-    Ok(Evaluation {
-        image: rank(&images)?,
-        pixel: rank(pixels.pixels())?,
-        aupro: AreaMetrics {
-            at_0_05: aupro(0.05)?,
-            at_0_3: aupro(0.3)?,
-            at_1: aupro(1.0)?,
-        },
-    })
 }
 
 fn defined<T>(value: Result<T>) -> Result<Option<T>> {

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::evaluation::Evaluation;
 use super::table::MetricsRow;
+use crate::data::image::PixelRange;
 use crate::error::{Error, Result};
 use crate::files::write_whole;
 use crate::model::HypAdConfig;
@@ -28,7 +29,12 @@ pub struct Report {
     pub clipped: Option<f64>,
     /// Name of the backend.
     pub device: String,
-    /// `image`, `pixel` and `aupro`.
+    /// Its images.
+    pub images: ImageCounts,
+    /// What 16-bit and float images were divided by.
+    pub pixel_range: PixelRange,
+    /// `image`, `pixel` and `aupro`; of `image` and `pixel`, `average_precision` is the sum over
+    /// thresholds, `aupr` the area by the trapezoid rule.
     #[serde(flatten)]
     pub evaluation: Evaluation,
     /// The same of each kind of defect, its images among all good ones.
@@ -41,6 +47,17 @@ pub struct Report {
     pub model: HypAdConfig,
     /// The whole recipe.
     pub training: Option<TrainConfig>,
+}
+
+/// The images of a category.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct ImageCounts {
+    /// To train on.
+    pub train: usize,
+    /// To test.
+    pub test: usize,
+    /// What tells them from others; see [`MvtecCategory::fingerprint`](crate::data::MvtecCategory).
+    pub fingerprint: u32,
 }
 
 /// Wall-clock seconds.

@@ -5,10 +5,11 @@ mod evaluation;
 mod json;
 mod official;
 mod panel;
+mod score_file;
 mod table;
 
 pub use evaluation::{AreaMetrics, Evaluation, Evaluator, RankMetrics};
-pub use json::{Report, Seconds};
+pub use json::{ImageCounts, Report, Seconds};
 pub use official::{AnomalyMap, OfficialCategory, OfficialMetrics};
 pub use panel::panel;
 pub use table::{ImageRow, MetricsRow, RegionRow, Table};

@@ -197,10 +197,20 @@ impl OfficialMetrics {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] and [`Error::Format`] naming it.
+    /// [`Error::Io`] and [`Error::Format`] naming it, the latter also for a value outside [0, 1].
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        serde_json::from_slice(&read(path)?).map_err(|e| format(path, e))
+        let metrics: Self = serde_json::from_slice(&read(path)?).map_err(|e| format(path, e))?;
+        let mut values = vec![metrics.mean_au_pro, metrics.mean_classification_au_roc];
+        for category in metrics.categories.values() {
+            values.extend([category.au_pro, category.classification_au_roc]);
+            values.extend(&category.classification_roc_curve_fpr);
+            values.extend(&category.classification_roc_curve_tpr);
+        }
+        match values.iter().find(|value| !(0.0..=1.0).contains(*value)) {
+            Some(value) => Err(format(path, format_args!("{value} is not between 0 and 1"))),
+            None => Ok(metrics),
+        }
     }
 
     /// Writes the file as the official evaluation does, whole or not at all.

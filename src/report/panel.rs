@@ -3,6 +3,7 @@
 use image::{Rgb, RgbImage, imageops};
 
 use crate::detect::Detection;
+use crate::error::{Error, Result, check, check_finite};
 
 /// Pixels between the panels.
 const GAP: u32 = 4;
@@ -15,12 +16,39 @@ const OVERLAY: f32 = 0.7;
 /// The colours of map and overlay run from `low` (dark blue) to `high` (dark red); give the same
 /// two values for all images of a category, so that colours can be compared. An image whose size
 /// is not the detection's is resized.
+///
+/// # Errors
+///
+/// [`Error::Size`](crate::Error) for a truth, a map or a mask that has not width × height values, and
+/// [`Error::Setting`](crate::Error) for a `low` above `high` or limits that are not finite.
 pub fn panel(
     image: &RgbImage,
     truth: &[bool],
     found: &Detection,
     (low, high): (f32, f32),
-) -> RgbImage {
+) -> Result<RgbImage> {
+    let pixels = found.width.checked_mul(found.height);
+    let lengths = [
+        ("pixels of the truth", truth.len()),
+        ("pixels of the map", found.map.len()),
+        ("pixels of the mask", found.mask.len()),
+    ];
+    for (what, length) in lengths {
+        if pixels != Some(length) {
+            return Err(Error::Size {
+                what,
+                expected: format!("{} x {}", found.width, found.height),
+                found: length.to_string(),
+            });
+        }
+    }
+    check(
+        low <= high && low.is_finite() && high.is_finite(),
+        "limits of the colours",
+        format!("{low} to {high}"),
+        "two finite values, the first not above the second",
+    )?;
+    check_finite(&found.map, "anomaly map", "it has no colour")?;
     let (width, height) = (found.width as u32, found.height as u32);
     let image = if image.dimensions() == (width, height) {
         image.clone()
@@ -30,15 +58,11 @@ pub fn panel(
     let pixel_of = |x: u32, y: u32| y as usize * found.width + x as usize;
     let binary = |mask: &[bool]| {
         RgbImage::from_fn(width, height, |x, y| {
-            let inside = mask.get(pixel_of(x, y)).copied().unwrap_or_default();
-            Rgb([if inside { 255 } else { 0 }; 3])
+            Rgb([if mask[pixel_of(x, y)] { 255 } else { 0 }; 3])
         })
     };
     let span = if high > low { high - low } else { 1.0 };
-    let level = |x, y| match found.map.get(pixel_of(x, y)) {
-        Some(value) if value.is_finite() => ((value - low) / span).clamp(0.0, 1.0),
-        _ => 0.0,
-    };
+    let level = |x, y| ((found.map[pixel_of(x, y)] - low) / span).clamp(0.0, 1.0);
     let map = RgbImage::from_fn(width, height, |x, y| colour(level(x, y)));
     let overlay = RgbImage::from_fn(width, height, |x, y| {
         let cover = OVERLAY * level(x, y);
@@ -54,7 +78,7 @@ pub fn panel(
         let left = index as u32 * (width + GAP);
         imageops::replace(&mut picture, panel, left.into(), 0);
     }
-    picture
+    Ok(picture)
 }
 
 /// Dark blue, blue, cyan, yellow, red, dark red for 0 to 1.
@@ -77,12 +101,20 @@ mod tests {
             height: 1,
         };
         let image = RgbImage::from_pixel(2, 1, Rgb([10, 20, 30]));
-        let picture = panel(&image, &[true, false], &found, (0.0, 1.0));
+        let picture = panel(&image, &[true, false], &found, (0.0, 1.0)).unwrap();
         assert_eq!(picture.dimensions(), (2 * 5 + 4 * GAP, 1));
         assert_eq!(picture.get_pixel(0, 0).0, [10, 20, 30]);
         assert_eq!(picture.get_pixel(2 + GAP, 0).0, [255; 3]);
         assert_eq!(picture.get_pixel(2 * (2 + GAP), 0).0, [0; 3]);
         assert_eq!(picture.get_pixel(3 * (2 + GAP), 0).0, [0, 0, 128]);
         assert_eq!(picture.get_pixel(3 * (2 + GAP) + 1, 0).0, [128, 0, 0]);
+
+        let error = |truth: &[bool], limits| panel(&image, truth, &found, limits).unwrap_err();
+        let short = error(&[true], (0.0, 1.0));
+        assert!(matches!(short, Error::Size { .. }), "{short}");
+        for limits in [(1.0, 0.0), (f32::NAN, 1.0), (0.0, f32::INFINITY)] {
+            let flat = error(&[true, false], limits);
+            assert!(matches!(flat, Error::Setting { .. }), "{flat}");
+        }
     }
 }

@@ -68,12 +68,16 @@ pub struct MetricsRow {
     /// Image AUROC.
     pub image_auroc: Option<f64>,
     /// Image average precision.
+    pub image_ap: Option<f64>,
+    /// Image area under the precision–recall curve by the trapezoid rule.
     pub image_aupr: Option<f64>,
     /// Image F1-max.
     pub image_f1: Option<f64>,
     /// Pixel AUROC.
     pub pixel_auroc: Option<f64>,
     /// Pixel average precision.
+    pub pixel_ap: Option<f64>,
+    /// Pixel area under the precision–recall curve by the trapezoid rule.
     pub pixel_aupr: Option<f64>,
     /// Pixel F1-max.
     pub pixel_f1: Option<f64>,
@@ -100,9 +104,11 @@ impl MetricsRow {
             name: name.to_string(),
             images,
             image_auroc: image.auroc,
+            image_ap: image.average_precision,
             image_aupr: image.aupr,
             image_f1: image.f1_max,
             pixel_auroc: pixel.auroc,
+            pixel_ap: pixel.average_precision,
             pixel_aupr: pixel.aupr,
             pixel_f1: pixel.f1_max,
             aupro_0_05: aupro.at_0_05,

@@ -1,7 +1,6 @@
 //! The state of a training that goes on, in one file: safetensors with the module and both moments
 //! of each parameter, and the course so far in its header.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 
 use burn::backend::Autodiff;
@@ -11,24 +10,69 @@ use burn::optim::adaptor::OptimizerAdaptor;
 use burn::optim::record::AdaptorRecord;
 use burn::tensor::Tensor;
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
 
 use super::adam::{Adam, AdamState};
-use crate::error::{Error, Result};
-use crate::files::write_whole;
+use crate::data::Fingerprint;
+use crate::error::{Error, Result, check};
+use crate::files::{check_writable, write_whole};
 use crate::model::ModelBackend;
-use crate::model::weights::{Precision, TensorFile, to_bytes};
+use crate::model::weights::{HeaderEntry, Precision, TensorFile, to_bytes};
+use crate::warning::warn;
 
 type Optimiser<B, M> = OptimizerAdaptor<Adam, M, Autodiff<B>>;
 /// The optimiser's state of each parameter.
 type Records<B, M> = <Optimiser<B, M> as Optimizer<M, Autodiff<B>>>::Record;
 
 /// What a training has done so far.
-pub trait Course: Serialize + DeserializeOwned {
+pub trait Course: Clone + Serialize + DeserializeOwned {
     /// How many steps, and of how many.
     fn steps(&self) -> (usize, usize);
 
-    /// Whether this is the course of a training that began like this one.
-    fn continues(&self, start: &Self) -> bool;
+    /// What is not as it is at the start of this training, in words: empty if this is the course of
+    /// one that began like it.
+    fn changes(&self, start: &Self) -> Vec<String>;
+
+    /// This course as that of a training that starts like `start`.
+    fn adopt(self, start: Self) -> Self;
+}
+
+/// The fields that two settings differ in, in words.
+pub fn changed_fields<T: Serialize>(what: &str, then: &T, now: &T) -> Vec<String> {
+    let fields = |settings| match serde_json::to_value(settings) {
+        Ok(Value::Object(fields)) => fields,
+        _ => Map::new(),
+    };
+    let (then, now) = (fields(then), fields(now));
+    let differ = now
+        .iter()
+        .filter(|(name, now)| then.get(*name) != Some(now));
+    differ
+        .map(|(name, now)| {
+            let then = then.get(name).unwrap_or(&Value::Null);
+            format!("{what} {name}: {then} then, {now} now")
+        })
+        .collect()
+}
+
+/// How a set of images has changed, in words.
+pub fn changed_images(
+    what: &str,
+    then: Option<Fingerprint>,
+    now: Option<Fingerprint>,
+) -> Vec<String> {
+    let count =
+        |set: Option<Fingerprint>| set.map_or("none".to_string(), |set| set.images.to_string());
+    match (then, now) {
+        _ if then == now => Vec::new(),
+        (Some(a), Some(b)) if a.images == b.images => {
+            vec![format!(
+                "{what}: as many as then ({}), but not the same",
+                a.images
+            )]
+        }
+        _ => vec![format!("{what}: {} then, {} now", count(then), count(now))],
+    }
 }
 
 /// Whether two channel statistics are of the same network and images. Sums may be rounded in another
@@ -55,6 +99,8 @@ pub struct Checkpoint {
     pub path: PathBuf,
     /// Steps between two writes.
     pub every: usize,
+    /// Whether to go on from a file of a training that began otherwise.
+    pub accepts_changes: bool,
 }
 
 impl Checkpoint {
@@ -63,23 +109,19 @@ impl Checkpoint {
         Self {
             path: path.into(),
             every,
+            accepts_changes: false,
         }
     }
 
-    /// Checks the interval.
+    /// Checks the interval, and that the file can be written.
     ///
     /// # Errors
     ///
-    /// [`Error::Setting`] for 0.
+    /// [`Error::Setting`] for an interval of 0, [`Error::Io`] naming the file.
     pub fn validate(&self) -> Result<()> {
-        match self.every {
-            0 => Err(Error::Setting {
-                name: "checkpoint interval",
-                value: "0".into(),
-                rule: "at least 1 step",
-            }),
-            _ => Ok(()),
-        }
+        let rule = "at least 1 step";
+        check(self.every > 0, "checkpoint interval", self.every, rule)?;
+        check_writable(&self.path)
     }
 
     /// Writes the state whole, if it is due or the last.
@@ -104,8 +146,11 @@ impl Checkpoint {
         };
         let state = [module.valid(), moment(false), moment(true)];
         let course = serde_json::to_string(course).map_err(|e| self.broken(&e.to_string()))?;
-        let header = HashMap::from([(COURSE.to_string(), course)]);
-        let bytes = to_bytes::<B, _>(&state, str::to_string, Precision::Full, header)?;
+        let header = HeaderEntry {
+            key: COURSE,
+            json: course,
+        };
+        let bytes = to_bytes::<B, _>(&state, str::to_string, Precision::Full, Some(header))?;
         write_whole(&self.path, &bytes)
     }
 
@@ -129,12 +174,33 @@ impl Checkpoint {
             .metadata
             .get(COURSE)
             .and_then(|text| serde_json::from_str(text).ok());
-        let course: C = course.ok_or_else(|| self.broken("not a checkpoint of this training"))?;
+        let course: C = course.ok_or_else(|| {
+            self.broken("not a checkpoint of such a training, or of another version of hypad")
+        })?;
+        if !file.has_checksum {
+            return Err(self.broken("damaged: its checksum is missing"));
+        }
+        let changes = course.changes(start);
+        if !changes.is_empty() {
+            if !self.accepts_changes {
+                return Err(self.broken(&format!(
+                    "a checkpoint of another training: {}; remove it, write results to another \
+                     folder, or say that it shall go on with these changes",
+                    changes.join("; ")
+                )));
+            }
+            let path = self.path.display();
+            warn(format_args!(
+                "{path}: goes on with changes: {}",
+                changes.join("; ")
+            ));
+        }
+        let course = course.adopt(start.clone());
         let (steps, all) = course.steps();
-        if !course.continues(start) || steps > all {
-            let reason = "a checkpoint of another recipe, teacher or set of images; remove it, or \
-                          write results to another folder";
-            return Err(self.broken(reason));
+        if steps > all {
+            return Err(self.broken(&format!(
+                "a checkpoint after {steps} steps of a training that shall have {all}"
+            )));
         }
         let plain = module.valid();
         let state = [plain.clone(), plain.clone(), plain];
@@ -210,5 +276,68 @@ impl<B: ModelBackend, M: AutodiffModule<Autodiff<B>>> ModuleVisitor<B> for IntoR
         }
         let record = AdaptorRecord::from_state(state);
         self.records.insert(parameter.id, record);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::backend::Flex;
+    use burn::nn::{Linear, LinearConfig};
+    use rand::{Rng, SeedableRng, rngs::StdRng};
+    use serde::Deserialize;
+
+    type Network = Linear<Autodiff<Flex>>;
+
+    #[derive(Clone, Serialize, Deserialize)]
+    struct Steps {
+        done: usize,
+        all: usize,
+    }
+
+    impl Course for Steps {
+        fn steps(&self) -> (usize, usize) {
+            (self.done, self.all)
+        }
+
+        fn changes(&self, _: &Self) -> Vec<String> {
+            Vec::new()
+        }
+
+        fn adopt(self, _: Self) -> Self {
+            self
+        }
+    }
+
+    /// 3,000 changes of bytes, insertions and cuts from one seed: none is accepted.
+    #[test]
+    fn a_file_with_any_change_is_refused() {
+        let device = Default::default();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoint.safetensors");
+        let checkpoint = Checkpoint::new(&path, 1);
+        let network: Network = LinearConfig::new(3, 2).init(&device);
+        let optimiser = || Adam { weight_decay: 0.0 }.init::<Autodiff<Flex>, Network>();
+        let course = Steps { done: 4, all: 9 };
+        checkpoint.write(&network, &optimiser(), &course).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        let read = || checkpoint.read(network.clone(), optimiser(), &course);
+        assert_eq!(read().unwrap().unwrap().course.done, 4);
+        let mut rng = StdRng::seed_from_u64(1);
+        for case in 0..3000 {
+            let mut bytes = whole.clone();
+            let at = rng.random_range(0..whole.len());
+            match case % 4 {
+                0 => bytes.truncate(at),
+                1 => bytes.insert(at, rng.random()),
+                _ => bytes[at] ^= rng.random_range(1..=255_u8),
+            }
+            std::fs::write(&path, bytes).unwrap();
+            let error = match read() {
+                Err(error) => error.to_string(),
+                Ok(_) => panic!("case {case}, byte {at}"),
+            };
+            assert!(error.contains("checkpoint.safetensors"), "{error}");
+        }
     }
 }

@@ -33,7 +33,7 @@ pub struct TrainConfig {
     /// How the learning rate falls: to a tenth after 0.95 of the steps.
     pub schedule: Schedule,
     /// Part of the training images held out to normalise the maps and for the threshold: 0.1, rounded
-    /// up. Where that is one image the threshold is its score, whatever `threshold_sigmas`.
+    /// up.
     pub validation: f64,
     /// Strength of the colour jitter on the autoencoder's branch: 0.2.
     pub jitter: f32,
@@ -46,6 +46,11 @@ pub struct TrainConfig {
     /// The threshold of the predicted mask: this many standard deviations above the mean score of
     /// the validation images, 3. Needs no defect to be chosen.
     pub threshold_sigmas: f64,
+    /// The least standard deviation of these scores that the threshold assumes: 0.01, a tenth of the
+    /// distance between the two quantiles of the maps. Without it the threshold of images that are all
+    /// alike, or of one image, would be the score of any such image.
+    #[serde(default = "least_deviation")]
+    pub least_deviation: f64,
     /// The student's first convolutions that start as the teacher's, where they have one shape (all
     /// but the last): 0.
     pub warm_layers: usize,
@@ -60,8 +65,12 @@ pub struct TrainConfig {
     /// Mebibytes of memory for teacher features of training images, which are then computed once;
     /// 0.8 each at 256 × 256, three times that without a projection. Changes the time, not the result.
     pub feature_cache: usize,
-    /// Draws a progress bar on the standard error if that is a terminal.
+    /// Shows the progress on the standard error; see [`ProgressBar`](crate::progress::ProgressBar).
     pub progress: bool,
+}
+
+fn least_deviation() -> f64 {
+    0.01
 }
 
 impl Default for TrainConfig {
@@ -87,6 +96,7 @@ impl TrainConfig {
             penalty_every: 1,
             map_quantiles: [0.9, 0.995],
             threshold_sigmas: 3.0,
+            least_deviation: least_deviation(),
             warm_layers: 0,
             tiles: 1,
             seed: 42,
@@ -177,6 +187,12 @@ impl TrainConfig {
             "threshold sigmas",
             self.threshold_sigmas,
             "finite and at least 0",
+        )?;
+        check(
+            at_least_0(self.least_deviation),
+            "least deviation",
+            self.least_deviation,
+            "finite and at least 0",
         )
     }
 
@@ -184,7 +200,7 @@ impl TrainConfig {
     pub fn learning_rate_at(&self, step: usize) -> f64 {
         let steps = self.steps as f64;
         let part = match self.schedule {
-            Schedule::Step { after, factor } if step >= (after * steps) as usize => factor,
+            Schedule::Step { after, factor } if step as f64 / steps >= after => factor,
             Schedule::Step { .. } => 1.0,
             Schedule::Linear => (1.0 - step as f64 / steps).max(0.0),
         };
@@ -212,6 +228,17 @@ mod tests {
         assert_eq!(config.learning_rate_at(0), 1e-4);
         assert_eq!(config.learning_rate_at(66_499), 1e-4);
         assert_eq!(config.learning_rate_at(66_500), 1e-4 * 0.1);
+        // 0.29 * 100 is less than 29 in doubles.
+        let config = TrainConfig {
+            steps: 100,
+            schedule: Schedule::Step {
+                after: 0.29,
+                factor: 0.1,
+            },
+            ..TrainConfig::published()
+        };
+        assert_eq!(config.learning_rate_at(28), 1e-4);
+        assert_eq!(config.learning_rate_at(29), 1e-4 * 0.1);
         let config = TrainConfig::fast();
         assert_eq!(config.learning_rate_at(0), 5e-4);
         assert_eq!(config.learning_rate_at(400), 0.75 * 5e-4);

@@ -10,13 +10,13 @@ use rand::seq::SliceRandom;
 use rand::{Rng, rngs::StdRng};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
 use super::adam::Adam;
-use super::bar::{STEPS, progress_bar};
-use super::checkpoint::{Checkpoint, Course, same_statistics};
+use super::checkpoint::{Checkpoint, Course, changed_fields, changed_images, same_statistics};
 use super::moments::Moments;
 use super::pool::in_own_pool;
 use super::random::{Purpose, Rounds, rng};
@@ -25,7 +25,8 @@ use crate::data::image::{IMAGENET_MEAN, IMAGENET_STD, PixelRange, resize, to_ten
 use crate::data::{Fingerprint, ImageSet};
 use crate::error::{Error, Result, check};
 use crate::model::backbone::{TARGET_CHANNELS, Targets};
-use crate::model::{ModelBackend, Pdn, PdnConfig, PdnSize};
+use crate::model::{ModelBackend, Pdn, PdnConfig, PdnSize, weights};
+use crate::progress::ProgressBar;
 
 /// Batches that wait for their step, at most.
 const AHEAD: usize = 2;
@@ -69,7 +70,7 @@ pub struct DistillConfig {
     pub validate_every: usize,
     /// Seed of the split, the order, the initial weights and the augmentation.
     pub seed: u64,
-    /// Draws a progress bar on the standard error if that is a terminal.
+    /// Shows the progress on the standard error; see [`ProgressBar`](crate::progress::ProgressBar).
     pub progress: bool,
 }
 
@@ -199,7 +200,7 @@ pub struct Distilled<B: Backend> {
 }
 
 /// What a distillation has done so far.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 struct DistillCourse {
     config: DistillConfig,
     /// What tells the images it draws from apart from others.
@@ -216,10 +217,23 @@ impl Course for DistillCourse {
         (self.losses.len(), self.config.steps)
     }
 
-    fn continues(&self, start: &Self) -> bool {
-        self.config == start.config
-            && self.images == start.images
-            && same_statistics(&self.targets, &start.targets)
+    fn changes(&self, start: &Self) -> Vec<String> {
+        let mut changes = changed_fields("recipe", &self.config, &start.config);
+        let images = [self, start].map(|course| Some(course.images));
+        changes.extend(changed_images("images", images[0], images[1]));
+        if images[0] == images[1] && !same_statistics(&self.targets, &start.targets) {
+            changes.push("another backbone".into());
+        }
+        changes
+    }
+
+    fn adopt(self, start: Self) -> Self {
+        Self {
+            time: self.time,
+            losses: self.losses,
+            validation: self.validation,
+            ..start
+        }
     }
 }
 
@@ -252,12 +266,27 @@ impl<B: ModelBackend> Distiller<B> {
         }
     }
 
-    /// Trains on images of anything.
+    /// Goes on from the checkpoint also where images, backbone or recipe have changed since, with a
+    /// warning that names what changed. Without a checkpoint it does nothing.
+    pub fn accept_changes(self) -> Self {
+        let accepts_changes = true;
+        Self {
+            checkpoint: self.checkpoint.map(|checkpoint| Checkpoint {
+                accepts_changes,
+                ..checkpoint
+            }),
+            ..self
+        }
+    }
+
+    /// Trains on images of anything. Every image that will be drawn is decoded once before the first
+    /// step.
     ///
     /// # Errors
     ///
-    /// [`Error::Setting`] for a recipe out of range or fewer than two images, the errors of reading
-    /// images, [`Error::Diverged`] for a loss that is not finite, and [`Error::Format`] for a checkpoint
+    /// [`Error::Setting`] for a recipe out of range or fewer than two images, [`Error::Dataset`] with all
+    /// images that cannot be read, [`Error::NotFinite`] for a backbone whose features are not finite,
+    /// [`Error::Diverged`] for a loss that is not finite, and [`Error::Format`] for a checkpoint
     /// that does not belong to this run.
     pub fn fit(&self, images: &ImageSet, device: &B::Device) -> Result<Distilled<B>> {
         in_own_pool(|| self.fit_here(images, device))
@@ -290,18 +319,24 @@ impl<B: ModelBackend> Distiller<B> {
         }
         .init();
         let statistics = &train[..train.len().min(config.statistics)];
-        let bar = progress_bar(
-            config.progress,
-            statistics.len(),
-            "normalising the targets {pos}/{len}",
-        );
+        let mut rounds = Rounds::new(config.seed, train.len());
+        let draws = config.steps.saturating_mul(config.batch).min(train.len());
+        let drawn = (0..draws).map(|draw| train[rounds.at(draw)]);
+        let drawn = drawn.chain(statistics.iter().chain(validation).copied());
+        let drawn: BTreeSet<usize> = drawn.collect();
+        let bar = ProgressBar::new(config.progress, drawn.len(), "checking images");
+        images.subset(drawn)?.check(&|| bar.inc())?;
+        drop(bar);
+        let what = "normalising the targets";
+        let bar = ProgressBar::new(config.progress, statistics.len(), what);
         let mut moments = Moments::new(TARGET_CHANNELS);
-        for index in bar.wrap_iter(statistics.iter()) {
+        for index in bar.wrap(statistics) {
             let pixels = self.crop(images.decode(*index)?, None)?;
             moments.add_features(self.raw_targets(vec![pixels], device)?);
         }
         let channels = [1, TARGET_CHANNELS, 1, 1];
-        let [mean, std] = [moments.mean::<B>(device), moments.std(device)];
+        let cause = "the backbone's weights are damaged";
+        let [mean, std] = moments.statistics::<B>("the backbone's features", cause, device)?;
         let mut course = DistillCourse {
             config: DistillConfig {
                 progress: true,
@@ -326,9 +361,8 @@ impl<B: ModelBackend> Distiller<B> {
             Ok([small, within(targets, seen)])
         };
 
-        let bar = progress_bar(config.progress, config.steps, STEPS);
-        bar.set_position(course.losses.len() as u64);
-        bar.reset_eta();
+        let bar = ProgressBar::new(config.progress, config.steps, "distilling");
+        bar.start_at(course.losses.len());
         let pair = &pair;
         let mut draw = Draw {
             distiller: self,
@@ -378,11 +412,13 @@ impl<B: ModelBackend> Distiller<B> {
                 let held_out = course.validation.last();
                 let held_out = held_out.map(|(_, loss)| format!(", held out {loss:.4}"));
                 bar.set_message(format!("loss {loss:.4}{}", held_out.unwrap_or_default()));
-                bar.inc(1);
+                bar.inc();
             }
             Ok(network)
         })?;
-        bar.finish_and_clear();
+        drop(bar);
+        weights::check_finite(&network.valid())
+            .map_err(|_| Error::Diverged { step: config.steps })?;
         Ok(Distilled {
             teacher: network.valid().unpadded(),
             losses: course.losses,

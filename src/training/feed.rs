@@ -1,13 +1,16 @@
 //! What the steps see: training images in random order, plain and jittered, and penalty images.
 
-use image::DynamicImage;
+use std::collections::BTreeSet;
+use std::ops::Range;
+
 use rand::Rng;
 use rand::rngs::StdRng;
 
 use super::config::TrainConfig;
+use super::images::TrainingImages;
 use super::random::{Purpose, Rounds, rng};
 use super::window::Window;
-use crate::data::image::{PixelRange, unit};
+use crate::data::image::unit;
 use crate::data::{ImageSet, augment};
 use crate::error::Result;
 
@@ -24,7 +27,7 @@ pub struct Sample {
 
 /// Draws the images of the steps.
 pub struct Feed<'a> {
-    images: &'a [DynamicImage],
+    images: &'a TrainingImages,
     penalty: Option<&'a ImageSet>,
     size: [usize; 2],
     /// Rows and columns of the feature maps.
@@ -36,7 +39,7 @@ pub struct Feed<'a> {
 impl<'a> Feed<'a> {
     /// A feed of images of one size, of which feature maps have so many places.
     pub fn new(
-        images: &'a [DynamicImage],
+        images: &'a TrainingImages,
         penalty: Option<&'a ImageSet>,
         [size, places]: [[usize; 2]; 2],
         config: &'a TrainConfig,
@@ -47,7 +50,7 @@ impl<'a> Feed<'a> {
             size,
             places,
             config,
-            rounds: Rounds::new(config.seed, images.len()),
+            rounds: Rounds::new(config.seed, images.train.len()),
         }
     }
 
@@ -57,11 +60,31 @@ impl<'a> Feed<'a> {
     ///
     /// Those of reading a penalty image.
     pub fn step(&mut self, step: usize) -> Result<Sample> {
-        let mut rng = rng(self.config.seed, Purpose::Step, step);
         let index = self.rounds.at(step);
-        let image = unit(&self.images[index], &PixelRange::default());
+        let image = unit(&self.images.train[index], &self.images.range);
         let mut jittered = image.clone();
-        augment::jitter(&mut jittered, self.config.jitter, &mut rng);
+        let (window, penalty) = self.draw(step, &mut jittered);
+        let penalty = penalty.map(|(index, rng)| self.penalty_image(index, rng));
+        Ok(Sample {
+            index,
+            image,
+            jittered,
+            penalty: penalty.transpose()?,
+            window,
+        })
+    }
+
+    /// The penalty images that these steps draw.
+    pub fn penalty_indices(&self, steps: Range<usize>) -> BTreeSet<usize> {
+        let drawn = steps.filter_map(|step| self.draw(step, &mut []).1);
+        drawn.map(|(index, _)| index).collect()
+    }
+
+    /// What is random in a step: jitters the pixels, draws a window and the penalty image, the random
+    /// numbers of which go on.
+    fn draw(&self, step: usize, jittered: &mut [f32]) -> (Option<Window>, Option<(usize, StdRng)>) {
+        let mut rng = rng(self.config.seed, Purpose::Step, step);
+        augment::jitter(jittered, self.config.jitter, &mut rng);
         let window = match self.config.tiles {
             1 => None,
             tiles => {
@@ -71,27 +94,23 @@ impl<'a> Feed<'a> {
         };
         let penalty = match self.penalty {
             Some(images) if step.is_multiple_of(self.config.penalty_every) => {
-                Some(self.penalty_image(images, &mut rng)?)
+                Some((rng.random_range(0..images.len()), rng))
             }
             _ => None,
         };
-        Ok(Sample {
-            index,
-            image,
-            jittered,
-            penalty,
-            window,
-        })
+        (window, penalty)
     }
 
-    /// A random penalty image: twice the input size, perhaps grey, its centre cut out.
-    fn penalty_image(&self, images: &ImageSet, rng: &mut StdRng) -> Result<Vec<f32>> {
+    /// A penalty image: twice the input size, perhaps grey, its centre cut out.
+    fn penalty_image(&self, index: usize, mut rng: StdRng) -> Result<Vec<f32>> {
+        let Some(images) = self.penalty else {
+            return Ok(Vec::new());
+        };
         let [height, width] = self.size;
-        let index = rng.random_range(0..images.len());
         let large = images.load(index, [2 * height, 2 * width])?;
         let (left, top) = (width as u32 / 2, height as u32 / 2);
         let crop = large.crop_imm(left, top, width as u32, height as u32);
-        let mut pixels = unit(&crop, &PixelRange::default());
+        let mut pixels = unit(&crop, &self.images.range);
         if rng.random_bool(self.config.penalty_grey) {
             augment::greyscale(&mut pixels);
         }
@@ -102,7 +121,8 @@ impl<'a> Feed<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use image::{Rgb, RgbImage};
+    use crate::data::image::PixelRange;
+    use image::{DynamicImage, Rgb, RgbImage};
 
     fn plain(value: u8) -> DynamicImage {
         RgbImage::from_pixel(16, 16, Rgb([60 + value, 120, 30])).into()
@@ -110,7 +130,11 @@ mod tests {
 
     #[test]
     fn every_step_has_an_image_and_every_so_many_a_penalty() {
-        let images: Vec<DynamicImage> = (0..4).map(plain).collect();
+        let images = TrainingImages {
+            train: (0..4).map(plain).collect(),
+            validation: Vec::new(),
+            range: PixelRange::default(),
+        };
         let config = TrainConfig {
             penalty_every: 3,
             penalty_grey: 0.0,
@@ -129,7 +153,7 @@ mod tests {
         let mut seen = Vec::new();
         for step in 0..8 {
             let sample = steps.step(step).unwrap();
-            assert!(sample.image == unit(&images[sample.index], &PixelRange::default()));
+            assert!(sample.image == unit(&images.train[sample.index], &images.range));
             assert!(sample.image != sample.jittered);
             assert_eq!(sample.window.unwrap().height, 3);
             seen.push(sample.index);
@@ -142,6 +166,8 @@ mod tests {
             round.sort();
             assert_eq!(round, [0, 1, 2, 3]);
         }
+        assert_eq!(feed().penalty_indices(0..8), BTreeSet::from([0]));
+        assert!(feed().penalty_indices(1..3).is_empty());
         // A feed that begins later shows the same.
         let (late, whole) = (feed().step(7).unwrap(), steps.step(7).unwrap());
         assert_eq!((late.index, late.jittered), (whole.index, whole.jittered));

@@ -1,7 +1,6 @@
 //! Training: the losses, the schedule, the loop.
 
 mod adam;
-mod bar;
 mod cache;
 mod checkpoint;
 mod config;
@@ -9,6 +8,7 @@ mod distill;
 mod feed;
 #[cfg(test)]
 mod gradients;
+mod images;
 mod loss;
 mod mining;
 mod moments;

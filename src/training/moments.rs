@@ -2,6 +2,8 @@
 
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 
+use crate::error::{Result, check_finite};
+
 /// Mean and sum of squared deviations of each channel, merged image by image in f64 (Chan, Golub,
 /// LeVeque, 1979): the result of two passes over all images, in one.
 pub(super) struct Moments {
@@ -41,17 +43,33 @@ impl Moments {
         self.add(batch * h * w, &mean.into_data(), &squares.into_data());
     }
 
-    pub fn mean<B: Backend>(&self, device: &B::Device) -> Tensor<B, 1> {
+    /// Mean and population standard deviation of each channel: `[channels]` each. A channel that never
+    /// changes says nothing; the standard deviation 1 leaves it at 0.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFinite`](crate::Error) for features that were not finite; `what` and `cause` are
+    /// the words for them.
+    pub fn statistics<B: Backend>(
+        &self,
+        what: &str,
+        cause: &'static str,
+        device: &B::Device,
+    ) -> Result<[Tensor<B, 1>; 2]> {
         let mean: Vec<f32> = self.mean.iter().map(|m| *m as f32).collect();
-        Tensor::from_data(TensorData::from(&mean[..]), device)
-    }
-
-    /// Population standard deviation. A channel that never changes says nothing; 1 leaves it at 0.
-    pub fn std<B: Backend>(&self, device: &B::Device) -> Tensor<B, 1> {
-        let std = |s: &f64| (s / self.count).sqrt() as f32;
-        let std = self.squares.iter().map(std);
-        let std: Vec<f32> = std.map(|s| if s > 0.0 { s } else { 1.0 }).collect();
-        Tensor::from_data(TensorData::from(&std[..]), device)
+        let std = |s: &f64| match *s {
+            0.0 => 1.0,
+            s => (s / self.count).sqrt() as f32,
+        };
+        let std: Vec<f32> = self.squares.iter().map(std).collect();
+        check_finite(&mean, format_args!("means of {what}"), cause)?;
+        check_finite(&std, format_args!("standard deviations of {what}"), cause)?;
+        // A deviation too small for f32 is none.
+        let std: Vec<f32> = std
+            .iter()
+            .map(|s| if *s > 0.0 { *s } else { 1.0 })
+            .collect();
+        Ok([mean, std].map(|values| Tensor::from_data(TensorData::from(&values[..]), device)))
     }
 }
 
@@ -79,7 +97,23 @@ mod tests {
         let (mean, squares) = moments(&values);
         assert!((total.mean[0] - mean).abs() < 1e-12);
         assert!((total.squares[0] - squares).abs() < 1e-12);
-        let std: f32 = total.std::<Flex>(&Default::default()).into_scalar();
+        let statistics = total.statistics::<Flex>("values", "", &Default::default());
+        let [_, std] = statistics.unwrap().map(|s| s.into_scalar());
         assert!((std - (squares / 7.0).sqrt() as f32).abs() < 1e-6);
+    }
+
+    #[test]
+    fn features_that_are_not_finite_are_refused() {
+        let device = Default::default();
+        for value in [f32::NAN, f32::INFINITY] {
+            let mut total = Moments::new(2);
+            for value in [0.0, value] {
+                let features = [[[[0.5_f32]], [[value]]]];
+                total.add_features(Tensor::<Flex, 4>::from_floats(features, &device));
+            }
+            let statistics = total.statistics::<Flex>("features", "the teacher is broken", &device);
+            let message = statistics.unwrap_err().to_string();
+            assert!(message.contains("the teacher is broken"), "{message}");
+        }
     }
 }

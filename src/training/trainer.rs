@@ -4,30 +4,30 @@ use burn::backend::Autodiff;
 use burn::module::AutodiffModule;
 use burn::optim::{GradientsParams, Optimizer};
 use burn::tensor::{ElementConversion, backend::Backend};
-use image::DynamicImage;
 use rand::Rng;
-use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
 use super::adam::Adam;
-use super::bar::{STEPS, progress_bar};
 use super::cache::FeatureCache;
-use super::checkpoint::{Checkpoint, Course, same_statistics};
+use super::checkpoint::{Checkpoint, Course, changed_fields, changed_images, same_statistics};
 use super::config::TrainConfig;
 use super::feed::Feed;
+use super::images::TrainingImages;
 use super::loss::{Batch, student_loss};
 use super::moments::Moments;
 use super::pool::in_own_pool;
 use super::random::{Purpose, rng};
-use crate::data::image::{PixelRange, to_tensor, unit};
+use crate::data::image::{to_tensor, unit};
 use crate::data::{Fingerprint, ImageSet};
 use crate::detect::{Detector, MapNormalisation, Maps};
 use crate::error::{Error, Result, check};
 use crate::metrics::sigma_threshold;
 use crate::model::{Embedding, HypAd, HypAdConfig, ModelBackend, Pdn, Student, Teacher, weights};
+use crate::progress::ProgressBar;
+use crate::warning::warn;
 
 /// Trains a HypAD model on normal images.
 ///
@@ -65,7 +65,7 @@ pub struct Progress<'a, B: ModelBackend> {
 }
 
 /// What a training has done so far.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 struct TrainCourse {
     model: HypAdConfig,
     train: TrainConfig,
@@ -84,12 +84,28 @@ impl Course for TrainCourse {
         (self.losses.len(), self.train.steps)
     }
 
-    fn continues(&self, start: &Self) -> bool {
-        self.model == start.model
-            && self.train == start.train
-            && self.images == start.images
-            && self.penalty == start.penalty
-            && same_statistics(&self.teacher, &start.teacher)
+    fn changes(&self, start: &Self) -> Vec<String> {
+        let mut changes = changed_fields("model", &self.model, &start.model);
+        changes.extend(changed_fields("recipe", &self.train, &start.train));
+        let images = [self, start].map(|course| Some(course.images));
+        changes.extend(changed_images("training images", images[0], images[1]));
+        changes.extend(changed_images(
+            "penalty images",
+            self.penalty,
+            start.penalty,
+        ));
+        if images[0] == images[1] && !same_statistics(&self.teacher, &start.teacher) {
+            changes.push("another teacher".into());
+        }
+        changes
+    }
+
+    fn adopt(self, start: Self) -> Self {
+        Self {
+            time: self.time,
+            losses: self.losses,
+            ..start
+        }
     }
 }
 
@@ -145,7 +161,8 @@ impl<B: ModelBackend> Trainer<B> {
     /// Writes the state to a file after every so many steps, and goes on from that file if it is
     /// there; the result is that of a run without a break on the same machine and backend. The file
     /// is written after the last step as well and stays: another `fit` returns what it holds. It takes
-    /// three times the room of the trained weights, 65 MB with PDN-S.
+    /// three times the room of the trained weights, 65 MB with PDN-S. A file of a training with other
+    /// images, teacher or settings is an error that names what changed.
     pub fn with_checkpoint(self, path: impl Into<PathBuf>, every: usize) -> Self {
         Self {
             checkpoint: Some(Checkpoint::new(path, every)),
@@ -153,7 +170,24 @@ impl<B: ModelBackend> Trainer<B> {
         }
     }
 
+    /// Goes on from the checkpoint also where images, teacher or settings have changed since, with a
+    /// warning that names what changed: after penalty images were added or repaired, or to train for more
+    /// steps. The result is that of no training without a break. Without a checkpoint it does nothing.
+    pub fn accept_changes(self) -> Self {
+        let accepts_changes = true;
+        Self {
+            checkpoint: self.checkpoint.map(|checkpoint| Checkpoint {
+                accepts_changes,
+                ..checkpoint
+            }),
+            ..self
+        }
+    }
+
     /// Trains on the normal images of a category.
+    ///
+    /// Everything that can be checked is checked before the first step: settings, every training image,
+    /// every penalty image that will be drawn, and that the checkpoint can be written.
     ///
     /// The same seed gives the same model, on the same machine and backend, as long as nothing
     /// else in the process draws from the backend's random numbers, which are seeded in every step.
@@ -161,7 +195,8 @@ impl<B: ModelBackend> Trainer<B> {
     /// # Errors
     ///
     /// [`Error::Setting`] for a configuration out of range or a training set of fewer than two images,
-    /// [`Error::Size`] for a teacher that does not fit the configuration, the errors of reading images,
+    /// [`Error::Size`] for a teacher that does not fit the configuration, [`Error::NotFinite`] for one whose
+    /// weights or features are not finite, [`Error::Dataset`] with all images that cannot be read,
     /// [`Error::Diverged`] for a loss that is not finite, and those of reading and writing a checkpoint,
     /// [`Error::Format`] for one of another training.
     pub fn fit(self, images: &ImageSet, device: &B::Device) -> Result<Trained<B>> {
@@ -223,23 +258,14 @@ impl<B: ModelBackend> Trainer<B> {
             images.len(),
             "at least 2, since a part of them is held out",
         )?;
+        if let Some(penalty) = &self.penalty {
+            let rule = "at least 1; without penalty images, give no set of them";
+            check(!penalty.is_empty(), "penalty images", penalty.len(), rule)?;
+        }
         let teacher = self.teacher(device)?;
+        weights::check_finite(&teacher)?;
         let size = self.config.image_size;
-        let mut order: Vec<usize> = (0..images.len()).collect();
-        order.shuffle(&mut rng(self.train.seed, Purpose::Split, 0));
-        let held_out = (self.train.validation * images.len() as f64).ceil() as usize;
-        let (train, validation) = order.split_at(images.len() - held_out.min(images.len() - 1));
-        let load = |part: &[usize]| -> Result<Vec<DynamicImage>> {
-            let bar = progress_bar(
-                self.train.progress,
-                part.len(),
-                "reading {pos}/{len} images",
-            );
-            bar.wrap_iter(part.iter())
-                .map(|index| images.load(*index, size))
-                .collect()
-        };
-        let (train, validation) = (load(train)?, load(validation)?);
+        let read = TrainingImages::read(images, &self.train, size)?;
 
         // From here on the order in which the backend's random numbers are drawn counts.
         Autodiff::<B>::seed(device, self.train.seed);
@@ -248,8 +274,7 @@ impl<B: ModelBackend> Trainer<B> {
         let student = model.student.warmed(&first, self.train.warm_layers);
         // Burn draws weights when they are first used: now, before the first step's seed.
         let _ = student.valid();
-        let teacher = self.normalise(Teacher::new(teacher, device), &train, device);
-        let parts = [train.as_slice(), &validation];
+        let teacher = self.normalise(Teacher::new(teacher, device), &read, device)?;
         let penalty = self.penalty.as_ref().map(ImageSet::fingerprint);
         let course = TrainCourse {
             model: self.config.clone(),
@@ -260,14 +285,24 @@ impl<B: ModelBackend> Trainer<B> {
             time: Duration::ZERO,
             losses: Vec::new(),
         };
-        let (student, course) = self.run(student, &teacher, parts, course, device, watch)?;
-        let clipped = self.clipped(&teacher, &validation, device)?;
+        let (student, course) = self.run(student, &teacher, &read, course, device, watch)?;
+        let clipped = self.clipped(&teacher, &read, device)?;
 
         let model = HypAd {
             teacher,
             student: student.valid(),
         };
-        let detector = self.calibrate(model, course.losses.len(), &validation, device)?;
+        let step = course.losses.len();
+        let (detector, deviation) = self.calibrate(model, step, &read, device)?;
+        let least = self.train.least_deviation;
+        if deviation < least {
+            warn(format_args!(
+                "the scores of the {} training images held out have a standard deviation of \
+                 {deviation:.1e}; the threshold assumes {least}. Images that are more, or differ more, \
+                 give a better one",
+                read.validation.len()
+            ));
+        }
         Ok(Trained {
             detector,
             losses: course.losses,
@@ -299,31 +334,26 @@ impl<B: ModelBackend> Trainer<B> {
     fn normalise(
         &self,
         teacher: Teacher<B>,
-        images: &[DynamicImage],
+        images: &TrainingImages,
         device: &B::Device,
-    ) -> Teacher<B> {
-        let bar = progress_bar(
-            self.train.progress,
-            images.len(),
-            "normalising the teacher {pos}/{len}",
-        );
+    ) -> Result<Teacher<B>> {
+        let count = images.train.len();
+        let bar = ProgressBar::new(self.train.progress, count, "normalising the teacher");
         let mut total = Moments::new(self.config.channels);
-        for image in bar.wrap_iter(images.iter()) {
-            let image = to_tensor(
-                &unit(image, &PixelRange::default()),
-                self.config.image_size,
-                device,
-            );
+        for image in bar.wrap(&images.train) {
+            let image = to_tensor(&unit(image, &images.range), self.config.image_size, device);
             total.add_features(teacher.forward(image));
         }
-        teacher.normalised(total.mean(device), total.std(device))
+        let cause = "the teacher's weights are damaged";
+        let [mean, std] = total.statistics("the teacher's features", cause, device)?;
+        Ok(teacher.normalised(mean, std))
     }
 
     /// The part of the teacher's vectors that the clip makes shorter.
     fn clipped(
         &self,
         teacher: &Teacher<B>,
-        images: &[DynamicImage],
+        images: &TrainingImages,
         device: &B::Device,
     ) -> Result<f64> {
         let Some(radius) = self.config.clip else {
@@ -332,14 +362,11 @@ impl<B: ModelBackend> Trainer<B> {
         let embedding = Embedding::new(&self.config)?;
         let projected = teacher.pooled(embedding.group());
         let part = |image| {
-            let image = to_tensor(
-                &unit(image, &PixelRange::default()),
-                self.config.image_size,
-                device,
-            );
+            let image = to_tensor(&unit(image, &images.range), self.config.image_size, device);
             embedding.clipped(radius, projected.forward(image))
         };
-        Ok(images.iter().map(part).sum::<f64>() / images.len() as f64)
+        let count = images.validation.len() as f64;
+        Ok(images.validation.iter().map(part).sum::<f64>() / count)
     }
 
     /// The steps, from where the course is. The images are prepared on a thread of their own.
@@ -347,12 +374,11 @@ impl<B: ModelBackend> Trainer<B> {
         &self,
         mut student: Student<Autodiff<B>>,
         teacher: &Teacher<B>,
-        images: [&[DynamicImage]; 2],
+        images: &TrainingImages,
         mut course: TrainCourse,
         device: &B::Device,
         watch: &mut Watch<B>,
     ) -> Result<(Student<Autodiff<B>>, TrainCourse)> {
-        let [images, validation] = images;
         let embedding = Embedding::new(&self.config)?;
         let projected = teacher.pooled(embedding.group());
         let mut optimiser = Adam {
@@ -360,16 +386,20 @@ impl<B: ModelBackend> Trainer<B> {
         }
         .init();
         let (size, places) = (self.config.image_size, self.config.output_size()?);
-        let bar = progress_bar(self.train.progress, self.train.steps, STEPS);
         if let Some(checkpoint) = &self.checkpoint
             && let Some(resumed) = checkpoint.read(student.clone(), optimiser.clone(), &course)?
         {
             (student, optimiser, course) = (resumed.module, resumed.optimiser, resumed.course);
         }
-        bar.set_position(course.losses.len() as u64);
-        bar.reset_eta();
-        let mut features = FeatureCache::new(images.len(), self.train.feature_cache);
         let mut feed = Feed::new(images, self.penalty.as_ref(), [size, places], &self.train);
+        if let Some(penalty) = &self.penalty {
+            let drawn = feed.penalty_indices(course.losses.len()..self.train.steps);
+            let bar = ProgressBar::new(self.train.progress, drawn.len(), "checking penalty images");
+            penalty.subset(drawn)?.check(&|| bar.inc())?;
+        }
+        let mut features = FeatureCache::new(images.train.len(), self.train.feature_cache);
+        let bar = ProgressBar::new(self.train.progress, self.train.steps, "training");
+        bar.start_at(course.losses.len());
         std::thread::scope(|scope| {
             let (sender, samples) = sync_channel(AHEAD);
             let steps = course.losses.len()..self.train.steps;
@@ -418,17 +448,18 @@ impl<B: ModelBackend> Trainer<B> {
                 }
                 course.losses.push(loss);
                 bar.set_message(format!("loss {loss:.4}"));
-                bar.inc(1);
+                bar.inc();
                 course.time += start.elapsed();
                 if watch.steps.contains(&(step + 1)) {
                     let model = HypAd {
                         teacher: teacher.clone(),
                         student: student.valid(),
                     };
+                    let (detector, _) = self.calibrate(model, step + 1, images, device)?;
                     let progress = Progress {
                         step: step + 1,
                         time: course.time,
-                        detector: &self.calibrate(model, step + 1, validation, device)?,
+                        detector: &detector,
                     };
                     (watch.call)(progress)?;
                 }
@@ -438,43 +469,52 @@ impl<B: ModelBackend> Trainer<B> {
                 }
                 start = Instant::now();
             }
-            bar.finish_and_clear();
             Ok((student, course))
         })
     }
 
-    /// Takes the map quantiles and the threshold from the held-out images, after so many steps.
+    /// Takes the map quantiles and the threshold from the held-out images, after so many steps. Also
+    /// returns the standard deviation of their scores.
     fn calibrate(
         &self,
         model: HypAd<B>,
         step: usize,
-        images: &[DynamicImage],
+        images: &TrainingImages,
         device: &B::Device,
-    ) -> Result<Detector<B>> {
-        let mut detector = Detector::new(model, self.config.clone(), device)?;
-        let bar = progress_bar(self.train.progress, images.len(), "calibrating {pos}/{len}");
+    ) -> Result<(Detector<B>, f64)> {
+        // The teacher was checked before: what is not finite now was trained.
+        let diverged = |error| match error {
+            Error::NotFinite { .. } => Error::Diverged { step },
+            error => error,
+        };
+        let mut detector = Detector::new(model, self.config.clone(), device).map_err(diverged)?;
+        detector.pixel_range = images.range;
+        let count = images.validation.len();
+        let bar = ProgressBar::new(self.train.progress, count, "calibrating");
         let maps = bar
-            .wrap_iter(images.iter())
+            .wrap(&images.validation)
             .map(|image| detector.raw_maps(image));
-        let maps = maps.collect::<Result<Vec<_>>>()?;
+        let maps = maps.collect::<Result<Vec<_>>>().map_err(diverged)?;
         let pool = |of: fn(&Maps) -> &Vec<f32>| maps.iter().flat_map(of).copied().collect();
         let (student, autoencoder): (Vec<f32>, Vec<f32>) =
             (pool(|m| &m.student), pool(|m| &m.autoencoder));
-        let mut values = student.iter().chain(&autoencoder);
-        if !values.all(|value| value.is_finite()) {
-            return Err(Error::Diverged { step });
-        }
         let quantiles = self.train.map_quantiles;
         detector.student_map = MapNormalisation::fit(&student, quantiles)?;
         detector.autoencoder_map = MapNormalisation::fit(&autoencoder, quantiles)?;
 
         let [height, width] = self.config.image_size;
         let score = |maps| {
-            let maps = detector.normalise(maps);
+            let maps = detector.normalise(maps)?;
             Ok(detector.judge(&maps, [width, height])?.score)
         };
         let scores: Vec<f32> = maps.into_iter().map(score).collect::<Result<_>>()?;
-        detector.threshold = sigma_threshold(&scores, self.train.threshold_sigmas)?;
-        Ok(detector)
+        let mean = sigma_threshold(&scores, 0.0)?;
+        let deviation = f64::from(sigma_threshold(&scores, 1.0)? - mean);
+        let (sigmas, least) = (self.train.threshold_sigmas, self.train.least_deviation);
+        detector.threshold = match deviation < least {
+            true => (f64::from(mean) + sigmas * least) as f32,
+            false => sigma_threshold(&scores, sigmas)?,
+        };
+        Ok((detector, deviation))
     }
 }

@@ -1,47 +1,58 @@
-"""Residual networks of torchvision with random weights, and their activations for one image.
+"""Activations of torchvision's residual networks for weights and an image given by a formula.
 
-    python tests/cases/resnet.py FOLDER
-    HYPAD_RESNETS=FOLDER cargo test --release resnet
+    python tests/cases/resnet.py
 
-Needs torch and torchvision; writes half a gigabyte.
+Needs numpy, torch and torchvision; writes `resnet.json` beside itself. The arithmetic is that of f64.
 """
 
-import json
-import sys
-from pathlib import Path
-
 import torch
-import torchvision
+from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 
-folder = Path(sys.argv[1])
-folder.mkdir(parents=True, exist_ok=True)
-torch.manual_seed(3)
-for name in ["resnet18", "wide_resnet101_2"]:
-    network = getattr(torchvision.models, name)(weights=None).eval()
-    for module in network.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            torch.nn.init.uniform_(module.weight, 0.3, 0.9)
-            torch.nn.init.uniform_(module.bias, -0.2, 0.2)
-            torch.nn.init.uniform_(module.running_mean, -0.2, 0.2)
-            torch.nn.init.uniform_(module.running_var, 0.5, 2.0)
-    torch.save(network.state_dict(), folder / f"{name}.pth")
+import formula
 
-    pixels = torch.arange(3 * 64 * 96) * 7919 % 256
-    image = pixels.float().reshape(1, 3, 64, 96) / 255
-    mean = torch.tensor([0.485, 0.456, 0.406])[None, :, None, None]
-    std = torch.tensor([0.229, 0.224, 0.225])[None, :, None, None]
-    found = {}
-    for part in ["layer2", "layer3"]:
-        keep = lambda module, inputs, output, part=part: found.update({part: output})
-        getattr(network, part).register_forward_hook(keep)
-    with torch.no_grad():
-        network((image - mean) / std)
-    summary = {
-        part: {
-            "shape": list(output.shape),
-            "std": output.std().item(),
-            "every": output.flatten()[:: max(1, output.numel() // 200)].tolist(),
-        }
-        for part, output in found.items()
+MEAN = torch.tensor([0.485, 0.456, 0.406]).double()[None, :, None, None]
+STD = torch.tensor([0.229, 0.224, 0.225]).double()[None, :, None, None]
+# Sides that stages halve with and without a remainder.
+SIZE = (72, 100)
+# Variance of a convolution's weights times its inputs: activations stay of order 1.
+GAIN = 2.0
+# Behind the third stage, or without effect in inference.
+UNUSED = ("layer4.", "fc.", "num_batches_tracked")
+
+
+def activations(network, image):
+    """Fills a network with the formula's weights; `layer2` and `layer3` for the image, and the names
+    and shapes of the weights up to there."""
+    state = network.state_dict()
+    used = {
+        name: list(values.shape)
+        for name, values in state.items()
+        if not any(part in name for part in UNUSED)
     }
-    (folder / f"{name}.json").write_text(json.dumps(summary))
+    state.update({name: formula.tensor(name, shape, GAIN) for name, shape in used.items()})
+    network.load_state_dict(state)
+    network = network.double().eval()
+    layers = {}
+    for name in ["layer2", "layer3"]:
+        keep = lambda module, inputs, output, name=name: layers.update({name: output})
+        getattr(network, name).register_forward_hook(keep)
+    with torch.no_grad():
+        network((image.double() - MEAN) / STD)
+    return used, layers
+
+
+def main():
+    networks = {
+        "resnet18": ResNet(BasicBlock, [2, 2, 2, 2]),
+        # The blocks of WideResNet-101-2, but few.
+        "wide_bottlenecks": ResNet(Bottleneck, [1, 2, 1, 1], width_per_group=128),
+    }
+    cases = {}
+    for name, network in networks.items():
+        used, layers = activations(network, formula.image(*SIZE))
+        cases[name] = formula.record(used, GAIN, SIZE, layers)
+    formula.write("resnet.json", cases)
+
+
+if __name__ == "__main__":
+    main()

@@ -6,8 +6,8 @@ use super::Reason;
 
 const HEADER: u64 = 12;
 
-/// The chunks: type, and where their data begin and end.
-fn chunks<R: Read + Seek>(reader: &mut R) -> Result<Vec<([u8; 4], [u64; 2])>, Reason> {
+/// The types of the chunks.
+fn chunks<R: Read + Seek>(reader: &mut R) -> Result<Vec<[u8; 4]>, Reason> {
     let cut = || "the file is cut off".to_string();
     let length = reader.seek(SeekFrom::End(0)).map_err(|_| cut())?;
     reader.seek(SeekFrom::Start(4)).map_err(|_| cut())?;
@@ -26,12 +26,12 @@ fn chunks<R: Read + Seek>(reader: &mut R) -> Result<Vec<([u8; 4], [u64; 2])>, Re
         reader.seek(SeekFrom::Start(at)).map_err(|_| cut())?;
         let kind = number(reader)?;
         let size = u64::from(u32::from_le_bytes(number(reader)?));
-        let data = [at + 8, at + 8 + size];
-        if data[1] > end {
+        let data_end = at + 8 + size;
+        if data_end > end {
             return Err(format!("chunk {} is cut off", kind.escape_ascii()));
         }
-        chunks.push((kind, data));
-        at = data[1] + size % 2;
+        chunks.push(kind);
+        at = data_end + size % 2;
     }
     Ok(chunks)
 }
@@ -39,7 +39,7 @@ fn chunks<R: Read + Seek>(reader: &mut R) -> Result<Vec<([u8; 4], [u64; 2])>, Re
 /// Checks that the file is whole and no animation.
 pub fn check<R: Read + Seek>(reader: &mut R) -> Result<(), Reason> {
     let chunks = chunks(reader)?;
-    let frames = chunks.iter().filter(|chunk| chunk.0 == *b"ANMF").count();
+    let frames = chunks.iter().filter(|chunk| *chunk == b"ANMF").count();
     match frames {
         0 => Ok(()),
         frames => Err(format!("an animation of {frames} frames")),
@@ -48,5 +48,5 @@ pub fn check<R: Read + Seek>(reader: &mut R) -> Result<(), Reason> {
 
 /// Whether the pixels are compressed with loss.
 pub fn is_lossy<R: Read + Seek>(reader: &mut R) -> Result<bool, Reason> {
-    Ok(chunks(reader)?.iter().any(|chunk| chunk.0 == *b"VP8 "))
+    Ok(chunks(reader)?.iter().any(|chunk| chunk == b"VP8 "))
 }

@@ -151,6 +151,7 @@ fn padded<B: Backend>(x: Tensor<B, 4>, stride: usize) -> Tensor<B, 4> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::cases;
     use super::*;
     use burn::backend::Flex;
     use burn::tensor::TensorData;
@@ -200,49 +201,17 @@ mod tests {
         assert!(network.forward(image, &[]).unwrap().is_empty());
     }
 
-    /// Values of the original network, on the weights in the folder that `HYPAD_WEIGHTS` names.
+    /// `tests/cases/mobilenet.py` recorded them.
     #[test]
-    fn activations_are_those_of_the_original() {
-        let Some(folder) = std::env::var_os("HYPAD_WEIGHTS").map(std::path::PathBuf::from) else {
-            return;
-        };
-        let device = Default::default();
-        let file = folder.join("mobilenet_v1_imagenet.safetensors");
-        let network = MobileNetV1::<Flex>::load(file, &device).unwrap();
-        let text = std::fs::read(folder.join("mobilenet_v1_reference_activations.json")).unwrap();
-        let expected: serde_json::Value = serde_json::from_slice(&text).unwrap();
-        let pixel = |at: usize| {
-            let (c, i, j) = (at / 4096, at / 64 % 64, at % 64);
-            ((7 * i + 13 * j + 29 * c) % 256) as f32 / 255.0
-        };
-        let image = TensorData::new((0..3 * 4096).map(pixel).collect(), [1, 3, 64, 64]);
-        let blocks: Vec<usize> = (1..=12).collect();
-        let taps = network.forward(Tensor::<Flex, 4>::from_data(image, &device), &blocks);
-        for (block, tap) in blocks.iter().zip(taps.unwrap()) {
-            let expected = &expected["outputs"][format!("conv_pw_{block}_relu")];
-            let [_, channels, h, w] = tap.dims();
-            let values: Vec<f32> = tap.into_data().iter::<f32>().collect();
-            let close = |found: f32, expected: &serde_json::Value| {
-                let expected = expected.as_f64().unwrap() as f32;
-                assert!(
-                    (found - expected).abs() < 1e-4,
-                    "{block}: {found} {expected}"
-                );
-            };
-            close(
-                values.iter().sum::<f32>() / values.len() as f32,
-                &expected["mean"],
-            );
-            let row = expected["c0_y0_x0_to_7"].as_array().unwrap();
-            values
-                .iter()
-                .zip(row)
-                .take(w)
-                .for_each(|(v, e)| close(*v, e));
-            close(
-                values[(channels / 2 * h + h / 2) * w + w / 2],
-                &expected["chw_mid"],
-            );
+    fn activations_are_those_of_pytorch() {
+        let case =
+            &cases::read(include_str!("../../../tests/cases/mobilenet.json"))["mobilenet_v1"];
+        let (_folder, weights) = case.weights();
+        let network = MobileNetV1::<Flex>::load(weights, &Default::default()).unwrap();
+        let blocks: Vec<usize> = (1..=BLOCKS.len()).collect();
+        let taps = network.forward(case.image(), &blocks).unwrap();
+        for (block, tap) in blocks.iter().zip(taps) {
+            case.check(&block.to_string(), tap, 5e-5);
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Networks whose features a teacher is distilled from. They are trained elsewhere; here they are
 //! loaded and run.
 
+#[cfg(test)]
+mod cases;
 mod mobilenet;
 mod resnet;
 mod targets;

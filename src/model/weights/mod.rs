@@ -2,13 +2,12 @@
 
 mod tensor_file;
 
-use std::collections::HashMap;
 use std::path::Path;
 
 use burn::tensor::backend::Backend;
 
 pub use tensor_file::Precision;
-pub(crate) use tensor_file::{TensorFile, to_bytes};
+pub(crate) use tensor_file::{HeaderEntry, TensorFile, check_finite, to_bytes};
 
 use super::pdn::{Pdn, PdnConfig, PdnSize};
 use crate::error::Result;
@@ -23,7 +22,7 @@ use crate::files::write_whole;
 /// # Errors
 ///
 /// [`Error::Io`](crate::Error::Io), or [`Error::Format`](crate::Error::Format) with every missing,
-/// misshapen or unknown tensor.
+/// misshapen or unknown tensor, and with those that have a NaN or an infinity.
 pub fn load_pdn<B: Backend>(
     path: impl AsRef<Path>,
     config: PdnConfig,
@@ -36,7 +35,8 @@ pub fn load_pdn<B: Backend>(
 ///
 /// # Errors
 ///
-/// [`Error::Io`](crate::Error::Io) naming the file.
+/// [`Error::Io`](crate::Error::Io) naming the file, and [`Error::Format`](crate::Error::Format) for a
+/// weight that is not finite, in 16 bits above 65,504.
 pub fn save_pdn<B: Backend>(
     pdn: &Pdn<B>,
     size: PdnSize,
@@ -44,7 +44,7 @@ pub fn save_pdn<B: Backend>(
     precision: Precision,
 ) -> Result<()> {
     let name = |path: &str| Names::Sequential.outside(size, path);
-    write_whole(path, &to_bytes(pdn, name, precision, HashMap::new())?)
+    write_whole(path, &to_bytes(pdn, name, precision, None)?)
 }
 
 /// The PDN-S teacher that comes with the crate.

@@ -1,7 +1,11 @@
-//! Files of tensors, read with distrust: one that is cut short, misses a tensor or holds one of
-//! another shape is an error that says so.
+//! Files of tensors, read with distrust: one that is cut short, misses a tensor, or holds one of
+//! another shape, a NaN or an infinity, is an error that says so.
+//!
+//! A file that [`to_bytes`] wrote with a header entry has the CRC-32 of all its bytes in that entry, so
+//! that any flipped bit is found. The eight hexadecimal digits of the checksum itself count as zeros.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use burn::module::Module;
@@ -11,7 +15,7 @@ use burn_store::pytorch::PytorchReader;
 use burn_store::{ApplyError, ModuleSnapshot, TensorSnapshot};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
-use crate::error::{Error, Result};
+use crate::error::{self, Error, Result};
 use crate::files;
 
 /// A safetensors or PyTorch file in memory: tensors as f32 by name, and the free text of its header.
@@ -19,7 +23,16 @@ pub(crate) struct TensorFile {
     path: PathBuf,
     pub tensors: BTreeMap<String, TensorData>,
     pub metadata: HashMap<String, String>,
+    /// Whether the file has a checksum, which then is right.
+    pub has_checksum: bool,
 }
+
+/// The checksum in the header: a field of a JSON object that is itself the text of a JSON string.
+const CHECKSUM: &str = r#"\"crc32\":\""#;
+/// The digits of a checksum that is not computed yet.
+const NO_CHECKSUM: &str = "00000000";
+/// Bytes of the length of the header, with which a safetensors file begins.
+const LENGTH_BYTES: usize = 8;
 
 /// How a file of `torch.save` begins: as a zip archive, or before PyTorch 1.6 as a pickle.
 const PYTORCH: [&[u8]; 2] = [b"PK\x03\x04", b"\x80\x02"];
@@ -44,6 +57,7 @@ impl TensorFile {
             let reason = "not a whole safetensors or PyTorch file (cut short or damaged?)";
             format(path, format!("{reason}: {e}"))
         };
+        let has_checksum = verify_checksum(path, bytes)?;
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(broken)?;
         let mut tensors = BTreeMap::new();
         for (name, view) in SafeTensors::deserialize(bytes).map_err(broken)?.iter() {
@@ -60,10 +74,12 @@ impl TensorFile {
             let data = TensorData::from_bytes_vec(view.data().to_vec(), view.shape(), dtype);
             tensors.insert(name.to_string(), data.convert::<f32>());
         }
+        reject_non_finite(path, &tensors)?;
         Ok(Self {
             path: path.to_path_buf(),
             tensors,
             metadata: header.metadata().clone().unwrap_or_default(),
+            has_checksum,
         })
     }
 
@@ -88,10 +104,12 @@ impl TensorFile {
             }
             tensors.insert(name, data.convert::<f32>());
         }
+        reject_non_finite(path, &tensors)?;
         Ok(Self {
             path: path.to_path_buf(),
             tensors,
             metadata: HashMap::new(),
+            has_checksum: false,
         })
     }
 
@@ -183,13 +201,99 @@ pub enum Precision {
     Half,
 }
 
-/// The parameters of a module and a text as one safetensors file, with the names that `name` makes
-/// of their paths.
+/// [`Error::Format`] with every tensor that has a NaN or an infinity.
+fn reject_non_finite(path: &Path, tensors: &BTreeMap<String, TensorData>) -> Result<()> {
+    let damage = (tensors.iter()).filter_map(|(name, data)| non_finite(name, data));
+    let damage: Vec<String> = damage.collect();
+    match damage.is_empty() {
+        true => Ok(()),
+        false => Err(format(path, format!("damaged: {}", damage.join("; ")))),
+    }
+}
+
+/// What is wrong with a tensor that has a NaN or an infinity.
+fn non_finite(name: &str, data: &TensorData) -> Option<String> {
+    let count = data.iter::<f32>().filter(|v| !v.is_finite()).count();
+    let total = data.num_elements();
+    (count > 0).then(|| format!("tensor {name}: {count} of {total} values are NaN or infinite"))
+}
+
+/// Whether all parameters of a module are finite.
+///
+/// # Errors
+///
+/// [`Error::NotFinite`] naming the first that is not.
+pub(crate) fn check_finite<B: Backend, M: Module<B>>(module: &M) -> Result<()> {
+    for snapshot in module.collect(None, None, true) {
+        let name = snapshot.full_path();
+        let data = snapshot.to_data().map_err(|e| Error::Setting {
+            name: "model",
+            value: format!("{e:?}"),
+            rule: "one whose weights can be read",
+        })?;
+        let values: Vec<f32> = data.iter::<f32>().collect();
+        let cause = "the weights are damaged, or their training diverged";
+        error::check_finite(&values, format_args!("tensor {name}"), cause)?;
+    }
+    Ok(())
+}
+
+/// Whether the file has a checksum in its header.
+///
+/// # Errors
+///
+/// [`Error::Format`] if it has another one than its content.
+fn verify_checksum(path: &Path, bytes: &[u8]) -> Result<bool> {
+    let Some(place) = checksum_place(bytes) else {
+        return Ok(false);
+    };
+    match checksum(bytes, &place).as_bytes() == &bytes[place] {
+        true => Ok(true),
+        false => {
+            let reason = "damaged: its checksum is not that of its content".into();
+            Err(format(path, reason))
+        }
+    }
+}
+
+/// The digits of the checksum in a safetensors file, if it has one.
+fn checksum_place(bytes: &[u8]) -> Option<Range<usize>> {
+    let (length, rest) = bytes.split_first_chunk::<LENGTH_BYTES>()?;
+    let length = usize::try_from(u64::from_le_bytes(*length)).ok()?;
+    let header = &rest[..length.min(rest.len())];
+    let key = CHECKSUM.as_bytes();
+    let found = header.windows(key.len()).position(|part| part == key)?;
+    let start = LENGTH_BYTES + found + key.len();
+    let place = start..start + NO_CHECKSUM.len();
+    (place.end <= bytes.len()).then_some(place)
+}
+
+/// CRC-32 (IEEE 802.3) of the bytes with zeros for the digits at `place`.
+fn checksum(bytes: &[u8], place: &Range<usize>) -> String {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&bytes[..place.start]);
+    hasher.update(NO_CHECKSUM.as_bytes());
+    hasher.update(&bytes[place.end..]);
+    format!("{:08x}", hasher.finalize())
+}
+
+/// An entry of the header of a file: its key, and a JSON object.
+pub(crate) struct HeaderEntry<'a> {
+    pub key: &'a str,
+    pub json: String,
+}
+
+/// The parameters of a module as one safetensors file, with the names that `name` makes of their
+/// paths. With a header entry, the file has a checksum.
+///
+/// # Errors
+///
+/// [`Error::Format`] for a value that is not finite in this precision.
 pub(crate) fn to_bytes<B: Backend, M: Module<B>>(
     module: &M,
     name: impl Fn(&str) -> String,
     precision: Precision,
-    metadata: HashMap<String, String>,
+    header: Option<HeaderEntry>,
 ) -> Result<Vec<u8>> {
     let unwritable =
         |e: &dyn std::fmt::Display| format(Path::new("model"), format!("cannot be stored: {e}"));
@@ -202,7 +306,11 @@ pub(crate) fn to_bytes<B: Backend, M: Module<B>>(
             Precision::Full => data.convert::<f32>(),
             Precision::Half => data.convert_dtype(DType::F16),
         };
-        tensors.push((name(&snapshot.full_path()), data));
+        let name = name(&snapshot.full_path());
+        if let Some(damage) = non_finite(&name, &data) {
+            return Err(unwritable(&damage));
+        }
+        tensors.push((name, data));
     }
     let dtype = match precision {
         Precision::Full => Dtype::F32,
@@ -213,5 +321,15 @@ pub(crate) fn to_bytes<B: Backend, M: Module<B>>(
         let view = TensorView::new(dtype, data.shape.to_vec(), data.as_bytes());
         views.push((name, view.map_err(|e| unwritable(&e))?));
     }
-    safetensors::serialize(views, Some(metadata)).map_err(|e| unwritable(&e))
+    let metadata = header.map(|HeaderEntry { key, json }| {
+        let fields = json.strip_prefix('{').unwrap_or(&json);
+        let text = format!(r#"{{"crc32":"{NO_CHECKSUM}",{fields}"#);
+        HashMap::from([(key.to_string(), text)])
+    });
+    let mut bytes = safetensors::serialize(views, metadata).map_err(|e| unwritable(&e))?;
+    if let Some(place) = checksum_place(&bytes) {
+        let checksum = checksum(&bytes, &place);
+        bytes[place].copy_from_slice(checksum.as_bytes());
+    }
+    Ok(bytes)
 }
