@@ -289,7 +289,7 @@ fn tiff_floats_palettes_and_pages() {
         Page::new([4, 3], 64, 3, f64s),
         Page::new([4, 3], 16, 3, f16s),
     ] {
-        let image = folder.open(&tiff(&[page.clone()])).unwrap();
+        let image = folder.open(&tiff(std::slice::from_ref(&page))).unwrap();
         assert_eq!(unit(&image, &range), grey);
         let map = folder.map(&tiff(&[page])).unwrap();
         assert_eq!((map.values, map.size), (values.clone(), [4, 3]));
