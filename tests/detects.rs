@@ -173,13 +173,15 @@ fn masks_lie_over_the_defects(tested: &[Tested]) {
 /// −0.03 to 0.05 and 0.03 to 0.14. With the normalisation of the other map the student's 0.9-quantile
 /// is 37 to 87, and the autoencoder's −0.31 to −0.72.
 fn maps_of_good_images_are_calibrated(tested: &[Tested]) {
-    let maps: [(&str, fn(&Tested) -> &Vec<f32>); 2] = [
-        ("student", |test| &test.maps.student),
-        ("autoencoder", |test| &test.maps.autoencoder),
-    ];
-    for (name, map) in maps {
+    let of_good = |map: fn(&Tested) -> &Vec<f32>| -> Vec<f32> {
         let good = tested.iter().filter(|test| test.is_good());
-        let values: Vec<f32> = good.flat_map(map).copied().collect();
+        good.flat_map(map).copied().collect()
+    };
+    let maps = [
+        ("student", of_good(|test| &test.maps.student)),
+        ("autoencoder", of_good(|test| &test.maps.autoencoder)),
+    ];
+    for (name, values) in maps {
         for (q, wanted) in [(0.9, 0.0), (0.995, 0.1)] {
             let found = quantile(&values, q).unwrap();
             assert!(
