@@ -38,7 +38,7 @@ pub(crate) fn at_most<T: Float>(value: T, most: T) -> T {
 /// healthy then.
 #[inline(always)]
 pub(crate) fn nan_unless_finite<T: Float>(value: T) -> T {
-    value - value
+    value * T::zero()
 }
 
 fn series<T: Float, const N: usize>(z: T, terms: [f64; N]) -> Even<T> {
