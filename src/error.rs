@@ -100,7 +100,6 @@ pub enum Error {
 /// # Errors
 ///
 /// [`Error::Setting`] with these words if not.
-#[cfg(feature = "anomaly")]
 pub(crate) fn check(
     holds: bool,
     name: &'static str,

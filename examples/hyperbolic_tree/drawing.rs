@@ -30,15 +30,15 @@ pub fn draw(tree: &Tree, points: &[[f64; 2]], c: f64, chart: Chart) -> Option<Ve
     } else {
         let lengths = points
             .iter()
-            .map(|p| chart.at(p, c))
+            .filter_map(|p| chart.at(p, c))
             .map(|[x, y]| x.hypot(y));
         lengths.fold(1e-9, f64::max)
     };
     let half = SIZE as f32 / 2.0;
     let place = |point: [f64; 2]| {
-        let [x, y] = chart.at(&point, c);
+        let [x, y] = chart.at(&point, c)?;
         let scale = half * REACH / radius as f32;
-        (half + x as f32 * scale, half - y as f32 * scale)
+        Some((half + x as f32 * scale, half - y as f32 * scale))
     };
     if disk {
         let rim = PathBuilder::from_circle(half, half, half * REACH)?;
@@ -63,7 +63,7 @@ pub fn draw(tree: &Tree, points: &[[f64; 2]], c: f64, chart: Chart) -> Option<Ve
         }
     }
     for node in (0..tree.len()).rev() {
-        let (x, y) = place(points[node]);
+        let (x, y) = place(points[node])?;
         let size = if node == 0 { 8.0 } else { 3.0 };
         if let Some(dot) = PathBuilder::from_circle(x, y, size) {
             canvas.fill_path(&dot, &paint(colour(node)), FillRule::Winding, still(), None);
@@ -73,12 +73,12 @@ pub fn draw(tree: &Tree, points: &[[f64; 2]], c: f64, chart: Chart) -> Option<Ve
 }
 
 impl Chart {
-    fn at(self, point: &[f64; 2], c: f64) -> [f64; 2] {
+    fn at(self, point: &[f64; 2], c: f64) -> Option<[f64; 2]> {
         let mut place = *point;
         if self == Self::Tangent {
-            scalar::logmap0(point, c, &mut place);
+            scalar::logmap0(point, c, &mut place).ok()?;
         }
-        place
+        Some(place)
     }
 }
 
@@ -86,17 +86,17 @@ fn geodesic(
     from: [f64; 2],
     to: [f64; 2],
     c: f64,
-    place: impl Fn([f64; 2]) -> (f32, f32),
+    place: impl Fn([f64; 2]) -> Option<(f32, f32)>,
 ) -> Option<Path> {
     const PIECES: usize = 24;
     let mut path = PathBuilder::new();
-    let (x, y) = place(from);
+    let (x, y) = place(from)?;
     path.move_to(x, y);
     for piece in 1..=PIECES {
         let (mut scratch, mut point) = ([0.0; 2], [0.0; 2]);
         let t = piece as f64 / PIECES as f64;
-        scalar::geodesic(t, &from, &to, c, &mut scratch, &mut point);
-        let (x, y) = place(point);
+        scalar::geodesic(t, &from, &to, c, &mut scratch, &mut point).ok()?;
+        let (x, y) = place(point)?;
         path.line_to(x, y);
     }
     path.finish()

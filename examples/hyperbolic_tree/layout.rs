@@ -1,5 +1,6 @@
 //! Where the nodes start: grown from the root, every child one edge away from its parent.
 
+use hypad::Result;
 use hypad::geometry::scalar;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
@@ -14,7 +15,7 @@ const CANDIDATES: usize = 256;
 /// Each child lies on a geodesic of length `edge` from its parent, in the direction that is widest
 /// from those to the grandparent and to the siblings: with many candidates, in two dimensions, the
 /// construction of Sarkar (*Low Distortion Delaunay Embedding of Trees in Hyperbolic Plane*, 2011).
-pub fn grown(tree: &Tree, dim: usize, c: f64, edge: f64, seed: u64) -> Vec<f64> {
+pub fn grown(tree: &Tree, dim: usize, c: f64, edge: f64, seed: u64) -> Result<Vec<f64>> {
     let mut random = StdRng::seed_from_u64(seed);
     let mut points = vec![0.0; tree.len() * dim];
     // Directions that are taken at each node.
@@ -25,26 +26,30 @@ pub fn grown(tree: &Tree, dim: usize, c: f64, edge: f64, seed: u64) -> Vec<f64> 
             .min_by(|a, b| widest(a, &taken[parent]).total_cmp(&widest(b, &taken[parent])))
             .unwrap_or_default();
         let from = points[parent * dim..(parent + 1) * dim].to_vec();
-        let length = edge / scalar::lambda_x(&from, c);
+        let length = edge / scalar::lambda_x(&from, c)?;
         let tangent: Vec<f64> = direction.iter().map(|d| d * length).collect();
         let to = &mut points[child * dim..(child + 1) * dim];
-        scalar::expmap(&from, &tangent, c, to);
+        scalar::expmap(&from, &tangent, c, to)?;
         let mut back = vec![0.0; dim];
-        scalar::logmap(to, &from, c, &mut back);
+        scalar::logmap(to, &from, c, &mut back)?;
         taken[child].push(unit(&back));
         taken[parent].push(direction);
     }
-    points
+    Ok(points)
 }
 
 /// The largest cosine with one of `taken`.
 fn widest(direction: &[f64], taken: &[Vec<f64>]) -> f64 {
-    let cosines = taken.iter().map(|other| scalar::inner(direction, other));
+    let cosines = taken.iter().map(|other| dot(direction, other));
     cosines.fold(-1.0, f64::max)
 }
 
+fn dot(x: &[f64], y: &[f64]) -> f64 {
+    x.iter().zip(y).map(|(x, y)| x * y).sum()
+}
+
 fn unit(vector: &[f64]) -> Vec<f64> {
-    let norm = scalar::inner(vector, vector).sqrt();
+    let norm = dot(vector, vector).sqrt();
     vector.iter().map(|v| v / norm).collect()
 }
 

@@ -113,7 +113,7 @@ fn run(args: &Args) -> Result<()> {
     for &dim in &args.dims {
         for (space, c) in [("hyperbolic", args.curvature), ("euclidean", 0.0)] {
             let started = Instant::now();
-            let start = layout::grown(&tree, dim, c, edge, args.seed);
+            let start = layout::grown(&tree, dim, c, edge, args.seed)?;
             let points = embed(args, start, &distances, c)?;
             let seconds = started.elapsed().as_secs_f64();
             let embedded = points.ball().pairwise_dist(points.val(), points.val());
@@ -162,7 +162,7 @@ fn embed(args: &Args, start: Vec<f64>, distances: &[f64], c: f64) -> Result<Ball
     let dim = start.len() / nodes;
     let mut points = BallPoints::new(PoincareBall::new(c)?, double(start, [nodes, dim]));
     let ball = points.ball();
-    let mut optimiser = RiemannianAdamConfig::new().init();
+    let mut optimiser = RiemannianAdamConfig::new().init()?;
     let bar = ProgressBar::new(args.steps as u64).with_style(
         ProgressStyle::with_template("{bar:40} {pos}/{len}  loss {msg}  {eta} left")
             .unwrap_or_else(|_| ProgressStyle::default_bar()),

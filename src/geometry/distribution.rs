@@ -8,6 +8,7 @@ use super::PoincareBall;
 use super::ops::backend::HyperbolicBackend;
 use super::ops::curvature::Curvature;
 use super::ops::primitive::scalars::log_sinhc;
+use crate::error::{Error, Result, check};
 
 /// A normal distribution in the tangent space at μ, taken to the ball by exp_μ.
 ///
@@ -25,7 +26,7 @@ use super::ops::primitive::scalars::log_sinhc;
 /// let device = Default::default();
 /// let mean = Tensor::<Flex, 2>::from_floats([[0.3, -0.2]], &device);
 /// let std = Tensor::from_floats([[0.5]], &device);
-/// let normal = WrappedNormal::new(PoincareBall::new(0.7)?, mean, std);
+/// let normal = WrappedNormal::new(PoincareBall::new(0.7)?, mean, std)?;
 /// let samples = normal.sample([1000, 2]);
 /// assert_eq!(normal.log_prob(samples).dims(), [1000, 1]);
 /// # Ok(())
@@ -46,10 +47,33 @@ impl<B: HyperbolicBackend, const D: usize, C: Curvature<B>> WrappedNormal<B, D, 
     /// - mean: `[..., n]`, a point; the coordinates are on the last axis whatever
     ///   [`along`](PoincareBall::along) says
     /// - std: `[..., 1]` or `[..., n]`, positive
-    pub fn new(ball: PoincareBall<C>, mean: Tensor<B, D>, std: Tensor<B, D>) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Setting`](crate::Error::Setting) for a standard deviation that is not a positive
+    /// number, for which all are read back from the device; [`Error::Size`](crate::Error::Size) for
+    /// one of another number of coordinates.
+    pub fn new(ball: PoincareBall<C>, mean: Tensor<B, D>, std: Tensor<B, D>) -> Result<Self> {
+        let [n, found] = [&mean, &std].map(|tensor| tensor.dims()[D - 1]);
+        if found != 1 && found != n {
+            return Err(Error::Size {
+                what: "coordinates of the standard deviation",
+                expected: format!("1 or {n}"),
+                found: found.to_string(),
+            });
+        }
+        let data = std.clone().into_data();
+        let wrong = data.iter::<f64>().find(|s| !(s.is_finite() && *s > 0.0));
+        check(
+            wrong.is_none(),
+            "std",
+            wrong.unwrap_or(f64::NAN),
+            "finite and above 0",
+        )?;
         let (c, _) = ball.into_parts();
         let ball = PoincareBall::from_parts(c, None);
-        Self { ball, mean, std }
+        let mean = ball.not_beyond(mean);
+        Ok(Self { ball, mean, std })
     }
 
     /// Random points.
@@ -76,6 +100,7 @@ impl<B: HyperbolicBackend, const D: usize, C: Curvature<B>> WrappedNormal<B, D, 
     pub fn log_prob(&self, z: Tensor<B, D>) -> Tensor<B, D> {
         let n = z.dims()[D - 1];
         let lambda = self.ball.lambda_x(self.mean.clone());
+        let z = self.ball.not_beyond(z);
         let v = self.ball.logmap(self.mean.clone(), z) * lambda;
         let std = self.std.clone().expand(v.dims());
         let square = (v.clone() / std.clone()).square().sum_dim(D - 1);

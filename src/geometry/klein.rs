@@ -5,10 +5,10 @@
 
 use burn::tensor::Tensor;
 
-use super::ops::backend::{HyperbolicBackend, PointOp};
+use super::ops::backend::HyperbolicBackend;
 use super::ops::curvature::Curvature;
-use super::ops::precision::in_f32;
-use super::ops::primitive::scalars::{arsinhc, over, safe_sqrt, tanhc};
+use super::ops::precision::{alike, in_f32, in_f64};
+use super::ops::primitive::scalars::{arsinhc, nan_unless_finite, over, safe_sqrt, tanhc};
 use super::{Lorentz, PoincareBall};
 use crate::error::Result;
 
@@ -70,7 +70,15 @@ impl<C> Klein<C> {
     where
         C: Curvature<B>,
     {
-        self.c.point(PointOp::RimGap, x, self.axis.unwrap_or(D - 1))
+        PoincareBall::from(self.clone()).rim_gap(x)
+    }
+
+    /// A point beyond the rim brought back to it along its ray; others as they are.
+    fn not_beyond<B: HyperbolicBackend, const D: usize>(&self, x: Tensor<B, D>) -> Tensor<B, D>
+    where
+        C: Curvature<B>,
+    {
+        PoincareBall::from(self.clone()).not_beyond(x)
     }
 
     /// From the Poincaré ball: 2x/(1 + c‖x‖²).
@@ -85,7 +93,7 @@ impl<C> Klein<C> {
     {
         in_f32([x], |[x]| {
             let scale = self.rim_gap(x.clone()).neg().add_scalar(2.0);
-            x.mul_scalar(2.0) / scale
+            self.not_beyond(x).mul_scalar(2.0) / scale
         })
     }
 
@@ -101,7 +109,7 @@ impl<C> Klein<C> {
     {
         in_f32([x], |[x]| {
             let gap = self.rim_gap(x.clone());
-            x / gap.sqrt().add_scalar(1.0)
+            self.not_beyond(x) / gap.sqrt().add_scalar(1.0)
         })
     }
 
@@ -120,7 +128,7 @@ impl<C> Klein<C> {
     {
         in_f32([x], |[x]| {
             let square = self.c.times(self.dot(x.clone(), x.clone()));
-            x / square.add_scalar(1.0).sqrt()
+            x / nan_unless_finite(square.clone().add_scalar(1.0).sqrt(), square)
         })
     }
 
@@ -136,7 +144,7 @@ impl<C> Klein<C> {
     {
         in_f32([x], |[x]| {
             let gap = self.rim_gap(x.clone());
-            x / gap.sqrt()
+            self.not_beyond(x) / gap.sqrt()
         })
     }
 
@@ -144,12 +152,12 @@ impl<C> Klein<C> {
     fn square<B: HyperbolicBackend, const D: usize>(
         &self,
         x: Tensor<B, D>,
+        gap: Tensor<B, D>,
         v: Tensor<B, D>,
     ) -> Tensor<B, D>
     where
         C: Curvature<B>,
     {
-        let gap = self.rim_gap(x.clone());
         let along = self.dot(x, v.clone()) / gap.clone();
         // Not c⟨x,v⟩², which overflows in f32 at a small c.
         let bend = self.c.times(along.clone()) * along;
@@ -157,7 +165,8 @@ impl<C> Klein<C> {
     }
 
     /// Einstein addition: (x + y/γ + cγ/(1 + γ) ⟨x,y⟩ x)/(1 + c⟨x,y⟩), γ = 1/√(1 − c‖x‖²).
-    /// Ungar 2009, ch. 3; the image of the Möbius addition of the halved points.
+    /// Ungar 2009, ch. 3; the image of the Möbius addition of the halved points. Evaluated with
+    /// 1 + c⟨x,y⟩ = (α + β + c‖x + y‖²)/2, α = 1 − c‖x‖² and β = 1 − c‖y‖².
     ///
     /// # Shapes
     ///
@@ -171,12 +180,15 @@ impl<C> Klein<C> {
     where
         C: Curvature<B>,
     {
-        in_f32([x, y], |[x, y]| {
-            let root = self.rim_gap(x.clone()).sqrt();
-            let product = self.c.times(self.dot(x.clone(), y.clone()));
-            // γ/(1 + γ) = 1/(1 + 1/γ).
-            let bend = product.clone() / root.clone().add_scalar(1.0);
-            (x.clone() + y * root + x * bend) / product.add_scalar(1.0)
+        let [x, y] = alike(self.axis.unwrap_or(D - 1), [x, y]);
+        let [a, b] = [&x, &y].map(|point| self.rim_gap(point.clone()));
+        in_f64([x, y, a, b], |[x, y, a, b]| {
+            let [x, y] = [x, y].map(|point| self.not_beyond(point));
+            let (root, sum) = (a.clone().sqrt(), x.clone() + y.clone());
+            let bend = self.c.times(self.dot(sum.clone(), sum.clone()));
+            let whole = (a + b + bend).mul_scalar(0.5);
+            let across = (sum + y * root.clone()) * root.clone();
+            (across + x * whole.clone()) / (whole * root.add_scalar(1.0))
         })
     }
 
@@ -195,9 +207,11 @@ impl<C> Klein<C> {
     where
         C: Curvature<B>,
     {
-        in_f32([x, y], |[x, y]| {
-            let ratio = self.rim_gap(x.clone()) / self.rim_gap(y.clone());
-            let square = self.square(x.clone(), y - x) * ratio;
+        let [x, y] = alike(self.axis.unwrap_or(D - 1), [x, y]);
+        let [a, b] = [&x, &y].map(|point| self.rim_gap(point.clone()));
+        in_f64([x, y, a, b], |[x, y, a, b]| {
+            let [x, y] = [x, y].map(|point| self.not_beyond(point));
+            let square = self.square(x.clone(), a.clone(), y - x) * (a / b);
             let stretch = arsinhc(self.c.times(square.clone()));
             safe_sqrt(square) * stretch
         })
@@ -251,8 +265,10 @@ impl<C> Klein<C> {
     where
         C: Curvature<B>,
     {
-        in_f32([x, u, v], |[x, u, v]| {
-            let gap = self.rim_gap(x.clone());
+        let [x, u, v] = alike(self.axis.unwrap_or(D - 1), [x, u, v]);
+        let gap = self.rim_gap(x.clone());
+        in_f64([x, u, v, gap], |[x, u, v, gap]| {
+            let x = self.not_beyond(x);
             let along = |v: &Tensor<B, D>| self.dot(x.clone(), v.clone()) / gap.clone();
             let bend = self.c.times(along(&u)) * along(&v);
             self.dot(u, v) / gap.clone() + bend
@@ -273,7 +289,11 @@ impl<C> Klein<C> {
     where
         C: Curvature<B>,
     {
-        in_f32([x, v], |[x, v]| safe_sqrt(self.square(x, v)))
+        let [x, v] = alike(self.axis.unwrap_or(D - 1), [x, v]);
+        let gap = self.rim_gap(x.clone());
+        in_f64([x, v, gap], |[x, v, gap]| {
+            safe_sqrt(self.square(self.not_beyond(x), gap, v))
+        })
     }
 
     /// Riemannian gradient from the Euclidean one: α(g − c⟨x,g⟩x), α = 1 − c‖x‖².
@@ -290,9 +310,10 @@ impl<C> Klein<C> {
     where
         C: Curvature<B>,
     {
-        in_f32([x, grad], |[x, grad]| {
-            let gap = self.rim_gap(x.clone());
-            self.across(x, grad) * gap
+        let [x, grad] = alike(self.axis.unwrap_or(D - 1), [x, grad]);
+        let gap = self.rim_gap(x.clone());
+        in_f64([x, grad, gap], |[x, grad, gap]| {
+            self.across(self.not_beyond(x), grad) * gap
         })
     }
 
@@ -311,15 +332,18 @@ impl<C> Klein<C> {
     where
         C: Curvature<B>,
     {
-        in_f32([x, y, v], |[x, y, v]| {
+        let [x, y, v] = alike(self.axis.unwrap_or(D - 1), [x, y, v]);
+        let [a, b] = [&x, &y].map(|point| self.rim_gap(point.clone()));
+        in_f64([x, y, v, a, b], |[x, y, v, a, b]| {
             let lorentz = Lorentz::from(PoincareBall::from(self.clone()));
-            let [a, b] = [&x, &y].map(|point| self.to_lorentz(point.clone()));
+            let [x, y] = [x, y].map(|point| self.not_beyond(point));
+            let (root_x, root_y) = (a.clone().sqrt(), b.sqrt());
+            let [from, to] =
+                [(&x, &root_x), (&y, &root_y)].map(|(p, root)| p.clone() / root.clone());
             // The derivative of x/√α, and of its inverse.
-            let gap = self.rim_gap(x.clone());
-            let along = self.c.times(self.dot(x.clone(), v.clone())) / gap.clone();
-            let there = lorentz.ptransp(a, b, (v + x * along) / gap.sqrt());
-            let gap = self.rim_gap(y.clone());
-            self.across(y, there) * gap.sqrt()
+            let along = self.c.times(self.dot(x.clone(), v.clone())) / a;
+            let there = lorentz.ptransp(from, to, (v + x * along) / root_x);
+            self.across(y, there) * root_y
         })
     }
 
@@ -352,6 +376,7 @@ impl<C> Klein<C> {
     where
         C: Curvature<B>,
     {
+        let [x, y] = alike(self.axis.unwrap_or(D - 1), [x, y]);
         in_f32([x, y], |[x, y]| {
             let v = self.logmap(x.clone(), y).mul_scalar(t);
             self.expmap(x, v)
@@ -398,11 +423,17 @@ impl<C> Klein<C> {
     where
         C: Curvature<B>,
     {
-        in_f32([x, v], |[x, v]| {
-            let t = tanhc(self.c.times(self.square(x.clone(), v.clone())));
-            let along = self.dot(x.clone(), v.clone()) / self.rim_gap(x.clone());
-            let bend = self.c.times(along) * t.clone();
-            x + v * (t / bend.add_scalar(1.0))
+        let [x, v] = alike(self.axis.unwrap_or(D - 1), [x, v]);
+        let gap = self.rim_gap(x.clone());
+        in_f64([x, v, gap], |[x, v, gap]| {
+            let x = self.not_beyond(x);
+            let t = tanhc(self.c.times(self.square(x.clone(), gap.clone(), v.clone())));
+            let along = self.dot(x.clone(), v.clone()) / gap.clone();
+            let whole = (self.c.times(along) * t.clone()).add_scalar(1.0);
+            // At least 1 − √c‖x‖, which is at least α/2; rounding may take it to 0.
+            let least = gap.mul_scalar(0.5);
+            let less = whole.clone().lower(least.clone());
+            x + v * (t / whole.mask_where(less, least))
         })
     }
 
@@ -420,10 +451,13 @@ impl<C> Klein<C> {
     where
         C: Curvature<B>,
     {
-        in_f32([x, y], |[x, y]| {
-            let ratio = self.rim_gap(x.clone()) / self.rim_gap(y.clone());
+        let [x, y] = alike(self.axis.unwrap_or(D - 1), [x, y]);
+        let [a, b] = [&x, &y].map(|point| self.rim_gap(point.clone()));
+        in_f64([x, y, a, b], |[x, y, a, b]| {
+            let [x, y] = [x, y].map(|point| self.not_beyond(point));
+            let ratio = a.clone() / b;
             let gap = y - x.clone();
-            let square = self.square(x, gap.clone()) * ratio.clone();
+            let square = self.square(x, a, gap.clone()) * ratio.clone();
             gap * (ratio.sqrt() * arsinhc(self.c.times(square)))
         })
     }
@@ -444,8 +478,10 @@ impl<C> Klein<C> {
     where
         C: Curvature<B>,
     {
-        in_f32([x, weights], |[x, weights]| {
-            let weights = weights / self.rim_gap(x.clone()).sqrt();
+        let gap = self.rim_gap(x.clone());
+        in_f64([x, weights, gap], |[x, weights, gap]| {
+            let x = self.not_beyond(x);
+            let weights = weights / gap.sqrt();
             let total = weights.clone().sum_dim(dim);
             over((x * weights).sum_dim(dim), total)
         })

@@ -18,21 +18,27 @@
 //!
 //! # Numerics
 //!
-//! Every operation is continuous in c down to c = 0, and every gradient is finite for finite input
-//! (coordinates below 10¹⁸ in f32): at x = y, at the origin, and at the rim. Where a function has no
-//! gradient (a norm at 0), the gradient is 0. Distances use the inverse hyperbolic sine, which keeps
+//! Every operation is continuous in c down to c = 0. Values and gradients are finite for finite
+//! coordinates below 10¹⁸: at x = y, at the origin, at the rim and beyond it; in f32 unless the number
+//! itself is larger than an f32, as the product of two long tangent vectors at the rim is. Where a
+//! function has no gradient (a norm at 0), the gradient is 0. Distances use the inverse hyperbolic sine, which keeps
 //! its relative accuracy for points that nearly coincide, where the common artanh(‖−x ⊕ y‖) form
 //! loses all digits.
 //!
 //! The operations with kernels (⊕, exp, log, r ⊗ x, distances, projection, clip, 1 − c‖x‖²) sum over
 //! coordinates in f64 whatever the type of the elements, and 1 − c‖x‖² has all its digits; distances
 //! of all pairs sum in f32 or f64, whichever is the points'. Operations of the models that are made of
-//! several compute f16 and bf16 in f32, and in f64 what needs it (midpoints, the hyperboloid). Half
-//! precision is thus rounded once, at the end; layers round between their operations. An f16 beyond
-//! 65504, such as λₓ at the rim, is infinite as everywhere. (Not so on devices without f64; and the
-//! gap of f64 points near the rim has all its digits on the CPU alone.)
+//! several compute f16 and bf16 in f32, and in f64 what needs it (gyrations, planes, midpoints, the other
+//! models). Half precision is thus rounded once, at the end; layers round between their operations. An
+//! f16 beyond 65504, such as λₓ at the rim, is infinite as everywhere. (Not so on devices without f64,
+//! where large numbers overflow earlier, too; and the gap of f64 points near the rim has all its digits
+//! on the CPU alone.)
 //!
-//! Formulas: Ganea, Bécigneul, Hofmann, *Hyperbolic Neural Networks*, NeurIPS 2018 (arXiv
+//! NaN is never replaced: every element of a result and of a gradient that depends on a NaN is NaN, on
+//! CPUs and GPUs. An infinite coordinate gives NaN or an infinite number. A point on or beyond the rim:
+//! see [`PoincareBall`].
+//!
+//! //! Formulas: Ganea, Bécigneul, Hofmann, *Hyperbolic Neural Networks*, NeurIPS 2018 (arXiv
 //! 1805.09112); Ungar, *A Gyrovector Space Approach to Hyperbolic Geometry*, 2009.
 
 mod ball;

@@ -8,8 +8,8 @@ use hypad::geometry::{HyperbolicBackend, Klein, Lorentz, PoincareBall};
 pub type F = Autodiff<Flex>;
 
 /// A backend that the tests run on.
-pub trait Tested: AutodiffBackend + HyperbolicBackend {}
-impl<B: AutodiffBackend + HyperbolicBackend> Tested for B {}
+pub trait Tested: AutodiffBackend<InnerBackend: HyperbolicBackend> + HyperbolicBackend {}
+impl<B: AutodiffBackend<InnerBackend: HyperbolicBackend> + HyperbolicBackend> Tested for B {}
 
 /// An operation on up to three rows.
 pub type Op<B> = fn(&PoincareBall, [Tensor<B, 2>; 3]) -> Tensor<B, 2>;

@@ -12,7 +12,7 @@ fn density_integrates_to_one() {
     for (c, std) in [(0.0, 0.3), (0.7, 0.4), (2.0, 0.6)] {
         let ball = PoincareBall::new(c).unwrap();
         let mean = row::<Flex>(&[0.2, -0.1], DType::F64);
-        let normal = WrappedNormal::new(ball, mean, row(&[std], DType::F64));
+        let normal = WrappedNormal::new(ball, mean, row(&[std], DType::F64)).unwrap();
         let radius = if c > 0.0 { 1.0 / f64::sqrt(c) } else { 2.0 };
         let (steps, mut points) = (700, Vec::new());
         let h = 2.0 * radius / steps as f64;
@@ -41,7 +41,7 @@ fn ignores_the_axis_of_the_ball() {
     let ball = PoincareBall::new(0.7).unwrap();
     let point = || row::<Flex>(&[0.2, -0.1], DType::F64);
     let density = |ball| {
-        let normal = WrappedNormal::new(ball, point(), row(&[0.4], DType::F64));
+        let normal = WrappedNormal::new(ball, point(), row(&[0.4], DType::F64)).unwrap();
         values(normal.log_prob(row(&[0.3, 0.2], DType::F64)))
     };
     assert_eq!(density(ball.along(0)), density(ball));
@@ -52,8 +52,25 @@ fn ignores_the_axis_of_the_ball() {
 fn samples_have_the_standard_deviation() {
     let ball = PoincareBall::new(0.7).unwrap();
     let mean = row::<Flex>(&[0.5, -0.3, 0.2], DType::F64);
-    let normal = WrappedNormal::new(ball, mean.clone(), row(&[0.4], DType::F64));
+    let normal = WrappedNormal::new(ball, mean.clone(), row(&[0.4], DType::F64)).unwrap();
     let samples = normal.sample([20_000, 3]);
     let square = values(ball.dist(samples, mean).square().mean())[0];
     assert!((square / (3.0 * 0.16) - 1.0).abs() < 0.04, "{square}");
+}
+
+#[test]
+fn a_standard_deviation_that_is_none_is_refused() {
+    use hypad::Error;
+    let ball = PoincareBall::new(0.7).unwrap();
+    let mean = row::<Flex>(&[0.5, -0.3, 0.2], DType::F64);
+    for wrong in [0.0, -0.4, f64::NAN, f64::INFINITY] {
+        let std = row(&[0.4, wrong, 0.4], DType::F64);
+        let found = WrappedNormal::new(ball, mean.clone(), std).err();
+        assert!(
+            matches!(found, Some(Error::Setting { name: "std", .. })),
+            "{wrong}: {found:?}"
+        );
+    }
+    let found = WrappedNormal::new(ball, mean, row(&[0.4, 0.4], DType::F64)).err();
+    assert!(matches!(found, Some(Error::Size { .. })), "{found:?}");
 }

@@ -7,6 +7,7 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{DType, Distribution, Tensor, TensorData};
 use hypad::geometry::{Curvature, PairOp, PointOp};
 
+use super::broken::{large_is_finite, nan_shows, nan_shows_in_the_gradient_by_c};
 use super::cases::cases;
 use super::common::*;
 use super::gradients::finite_everywhere;
@@ -26,6 +27,17 @@ fn cases_at_sixty_digits() {
 #[test]
 fn finite() {
     finite_everywhere::<Gpu>(&[DType::F32]);
+}
+
+#[test]
+fn nan_shows_in_every_operation() {
+    nan_shows::<Gpu>(&[DType::F32]);
+    nan_shows_in_the_gradient_by_c::<Gpu>();
+}
+
+#[test]
+fn large_coordinates_are_finite() {
+    large_is_finite::<Gpu>();
 }
 
 #[test]

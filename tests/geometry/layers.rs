@@ -367,3 +367,199 @@ fn embedding_looks_points_up() {
     let expected = [1.0, 0.0, 1.0, 0.0, 2.0].map(|times| [times; 3]).concat();
     assert_eq!(grad, expected);
 }
+
+/// A layer, and what it makes of a batch.
+macro_rules! keeps_curvature {
+    ($layer:ident, $config:expr, $x:expr) => {{
+        use burn::record::{BinBytesRecorder, BinFileRecorder, FullPrecisionSettings, Recorder};
+        let device = Default::default();
+        let at = |c: f64| -> $layer<Flex> { $config(c).init::<Flex>(&device).unwrap() };
+        let (made, other) = (at(0.5), at(1.0));
+        let expected = values(made.forward($x));
+        assert!(error(&values(other.forward($x)), &expected) > 1e-4);
+        let same = |loaded: $layer<Flex>, how: &str| {
+            let found = values(loaded.forward($x));
+            assert_eq!(found, expected, "{} {how}", stringify!($layer));
+        };
+        same(
+            other.clone().load_record(made.clone().into_record()),
+            "by a record",
+        );
+        let recorder = BinBytesRecorder::<FullPrecisionSettings>::default();
+        let bytes = recorder.record(made.clone().into_record(), ()).unwrap();
+        same(
+            other
+                .clone()
+                .load_record(recorder.load(bytes, &device).unwrap()),
+            "by bytes",
+        );
+        let folder = tempfile::tempdir().unwrap();
+        let recorder = BinFileRecorder::<FullPrecisionSettings>::new();
+        let path = folder.path().join("layer");
+        made.clone().save_file(&path, &recorder).unwrap();
+        same(
+            other.clone().load_file(&path, &recorder, &device).unwrap(),
+            "by a file",
+        );
+        #[cfg(feature = "anomaly")]
+        {
+            use burn_store::{ModuleSnapshot, ModuleStore, SafetensorsStore};
+            let mut applied = other.clone();
+            applied.apply(made.collect(None, None, false), None, None, false);
+            same(applied, "by snapshots");
+            let mut store = SafetensorsStore::from_file(folder.path().join("layer.safetensors"));
+            store.collect_from(&made).unwrap();
+            let mut applied = other.clone();
+            store.apply_to::<Flex, _>(&mut applied).unwrap();
+            same(applied, "by safetensors");
+        }
+    }};
+}
+
+/// A record made at one curvature and loaded into a layer of another one: the record's holds.
+#[test]
+fn the_curvature_of_a_record_holds() {
+    let x = || batch(5, 4).inner();
+    let x = x();
+    keeps_curvature!(
+        PoincareLinear,
+        |c| PoincareLinearConfig::new(4, 3, c),
+        x.clone()
+    );
+    keeps_curvature!(PoincareMlr, |c| PoincareMlrConfig::new(4, 3, c), x.clone());
+    keeps_curvature!(Prototypes, |c| PrototypesConfig::new(4, 3, c), x.clone());
+    let mean = Tensor::from_floats([[0.3, -0.2, 0.1, 0.2]], &Default::default());
+    let norm = |c| Shifted(BallBatchNormConfig::new(4, c), mean.clone());
+    keeps_curvature!(BallBatchNorm, norm, x.clone());
+    let pixels = x.clone().transpose().reshape([1, 4, 5, 1]);
+    let conv = |c| PoincareConv2dConfig::new([4, 3], [2, 1], c);
+    keeps_curvature!(PoincareConv2d, conv, pixels.clone());
+    let points = |c| BallPointsConfig::new(2, 3, c);
+    let device = Default::default();
+    let made = points(0.5).init::<Flex>(&device).unwrap();
+    let other = points(1.0).init::<Flex>(&device).unwrap();
+    assert_eq!(other.load_record(made.into_record()).ball().c(), 0.5);
+}
+
+/// Batch normalisation about another mean than the origin, where curvature shows.
+struct Shifted(BallBatchNormConfig, Tensor<Flex, 2>);
+
+impl Shifted {
+    fn init<B>(
+        &self,
+        device: &burn::tensor::ops::Device<Flex>,
+    ) -> hypad::Result<BallBatchNorm<Flex>> {
+        let mut norm = self.0.init::<Flex>(device)?;
+        norm.beta = burn::module::Param::from_tensor(self.1.clone());
+        norm.running_mean = burn::module::RunningState::new(self.1.clone().neg());
+        Ok(norm)
+    }
+}
+
+/// Every setting of every layer that makes no sense is refused by its name.
+#[test]
+fn settings_out_of_range_are_refused() {
+    use hypad::Error;
+    let device = Default::default();
+    fn refused<T>(found: hypad::Result<T>, expected: &str) {
+        match found.err() {
+            Some(Error::Setting { name, .. }) => assert_eq!(name, expected),
+            other => panic!("{expected}: {other:?}"),
+        }
+    }
+    refused(
+        PoincareLinearConfig::new(0, 3, 1.0).init::<Flex>(&device),
+        "d_input",
+    );
+    refused(
+        PoincareLinearConfig::new(3, 0, 1.0).init::<Flex>(&device),
+        "d_output",
+    );
+    refused(
+        PoincareMlrConfig::new(0, 3, 1.0).init::<Flex>(&device),
+        "d_input",
+    );
+    refused(
+        PoincareMlrConfig::new(3, 0, 1.0).init::<Flex>(&device),
+        "classes",
+    );
+    let conv = PoincareConv2dConfig::new;
+    refused(conv([0, 3], [3, 3], 1.0).init::<Flex>(&device), "channels");
+    refused(conv([3, 0], [3, 3], 1.0).init::<Flex>(&device), "channels");
+    refused(
+        conv([3, 3], [0, 3], 1.0).init::<Flex>(&device),
+        "kernel size",
+    );
+    let still = conv([3, 3], [3, 3], 1.0).with_stride([1, 0]);
+    refused(still.init::<Flex>(&device), "stride");
+    let norm = || BallBatchNormConfig::new(3, 1.0);
+    refused(
+        BallBatchNormConfig::new(0, 1.0).init::<Flex>(&device),
+        "dim",
+    );
+    for wrong in [5.0, -0.1, f64::NAN, f64::INFINITY] {
+        refused(
+            norm().with_momentum(wrong).init::<Flex>(&device),
+            "momentum",
+        );
+    }
+    for wrong in [-1.0, f64::NAN, f64::INFINITY] {
+        refused(norm().with_epsilon(wrong).init::<Flex>(&device), "epsilon");
+        let points = BallPointsConfig::new(3, 2, 1.0).with_spread(wrong);
+        refused(points.init::<Flex>(&device), "spread");
+        let table = BallEmbeddingConfig::new(3, 2, 1.0).with_spread(wrong);
+        refused(table.init::<Flex>(&device), "spread");
+        let prototypes = PrototypesConfig::new(3, 2, 1.0).with_spread(wrong);
+        refused(prototypes.init::<Flex>(&device), "spread");
+    }
+    for wrong in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        refused(
+            ExpMap::new(PoincareBall::new(1.0).unwrap(), Some(wrong)),
+            "clip",
+        );
+    }
+    refused(
+        BallPointsConfig::new(0, 2, 1.0).init::<Flex>(&device),
+        "count",
+    );
+    refused(
+        BallPointsConfig::new(2, 0, 1.0).init::<Flex>(&device),
+        "dim",
+    );
+    refused(
+        BallEmbeddingConfig::new(0, 2, 1.0).init::<Flex>(&device),
+        "n_embedding",
+    );
+    refused(
+        BallEmbeddingConfig::new(2, 0, 1.0).init::<Flex>(&device),
+        "d_model",
+    );
+    refused(
+        PrototypesConfig::new(2, 0, 1.0).init::<Flex>(&device),
+        "classes",
+    );
+    refused(
+        PrototypesConfig::new(0, 2, 1.0).init::<Flex>(&device),
+        "d_input",
+    );
+    for c in [-1.0, f64::NAN, f64::INFINITY] {
+        let all = [
+            PoincareLinearConfig::new(3, 3, c)
+                .init::<Flex>(&device)
+                .err(),
+            PoincareMlrConfig::new(3, 3, c).init::<Flex>(&device).err(),
+            conv([3, 3], [3, 3], c).init::<Flex>(&device).err(),
+            BallBatchNormConfig::new(3, c).init::<Flex>(&device).err(),
+            BallPointsConfig::new(3, 3, c).init::<Flex>(&device).err(),
+            BallEmbeddingConfig::new(3, 3, c)
+                .init::<Flex>(&device)
+                .err(),
+            PrototypesConfig::new(3, 3, c).init::<Flex>(&device).err(),
+        ];
+        assert!(
+            all.iter()
+                .all(|found| matches!(found, Some(Error::Curvature(_)))),
+            "{all:?}"
+        );
+    }
+}

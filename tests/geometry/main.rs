@@ -1,6 +1,7 @@
 //! The geometry floor on Flex and NdArray: cases computed at 60 digits, the identities of the
 //! field, gradients where formulas are singular and against differences, shapes, curvature.
 
+mod broken;
 mod cases;
 mod common;
 mod curvature;
@@ -15,3 +16,4 @@ mod models;
 mod optimisers;
 mod pairwise;
 mod shapes;
+mod table;

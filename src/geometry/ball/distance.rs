@@ -5,8 +5,8 @@ use burn::tensor::Tensor;
 use super::PoincareBall;
 use crate::geometry::ops::backend::{HyperbolicBackend, PairOp};
 use crate::geometry::ops::curvature::Curvature;
-use crate::geometry::ops::precision::in_f32;
-use crate::geometry::ops::primitive::scalars::{arsinhc, over, safe_sqrt};
+use crate::geometry::ops::precision::{alike, in_f64};
+use crate::geometry::ops::primitive::scalars::{arsinhc, at_least, over, safe_sqrt};
 
 impl<C> PoincareBall<C> {
     /// Geodesic distance: d(x, y) = 2/√c · arsinh(√c‖x − y‖ / √((1 − c‖x‖²)(1 − c‖y‖²))).
@@ -114,16 +114,18 @@ impl<C> PoincareBall<C> {
     where
         C: Curvature<B>,
     {
-        in_f32([x, p, a], |[x, p, a]| {
+        let [x, p, a] = alike(self.axis::<D>(), [x, p, a]);
+        let (gap_x, gap_p) = (self.rim_gap(x.clone()), self.rim_gap(p.clone()));
+        in_f64([x, p, a, gap_x, gap_p], |[x, p, a, gap_x, gap_p]| {
+            let [x, p] = [x, p].map(|point| self.not_beyond(point));
             let norm = safe_sqrt(self.dot(a.clone(), a.clone()));
             let gap = x.clone() - p.clone();
             let square = self.dot(gap.clone(), gap.clone());
             // 2⟨w,a⟩/(1 − c‖w‖²) = 2(⟨x − p,a⟩ − c‖x − p‖²⟨p,a⟩/(1 − c‖p‖²))/(1 − c‖x‖²).
-            let bend = self.c.times(square) * self.dot(p.clone(), a.clone()) / self.rim_gap(p);
+            let bend = self.c.times(square) * self.dot(p.clone(), a.clone()) / gap_p;
             let along = self.dot(gap, a) - bend;
-            let t = over(along.mul_scalar(2.0) / self.rim_gap(x), norm);
-            // The square of a point beyond the rim may overflow.
-            let z = (self.c.times(t.clone()) * t.clone()).clamp_max(1e36);
+            let t = over(along.mul_scalar(2.0) / gap_x, norm);
+            let z = self.c.times(t.clone()) * t.clone();
             t * arsinhc(z)
         })
     }
@@ -147,12 +149,14 @@ impl<C> PoincareBall<C> {
     where
         C: Curvature<B>,
     {
-        in_f32([x, omega], |[x, omega]| {
+        let [x, omega] = alike(self.axis::<D>(), [x, omega]);
+        let gap = self.rim_gap(x.clone());
+        in_f64([x, omega, gap], |[x, omega, gap]| {
+            let x = self.not_beyond(x);
             let along = self.dot(x.clone(), omega.clone());
             if self.c.value() == 0.0 {
                 return along.mul_scalar(-2.0);
             }
-            let gap = self.rim_gap(x.clone());
             let scaled = self.c.power_times(0.5, x);
             let square = self.dot(scaled.clone(), scaled.clone());
             // The quotient less 1 where it is near 1, itself where it is near 0: at ω.
@@ -163,7 +167,7 @@ impl<C> PoincareBall<C> {
             let far = above.mask_fill(near_omega.clone(), 0.0).log1p();
             let tiny = f32::MIN_POSITIVE;
             let near = quotient.mask_fill(near_omega.clone().bool_not(), 1.0);
-            let near = near.clamp_min(tiny).log();
+            let near = at_least(near, tiny.into()).log();
             self.c.power_times(-0.5, far.mask_where(near_omega, near))
         })
     }

@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use super::PoincareBall;
 use crate::geometry::ops::backend::{HyperbolicBackend, PairOp, PointOp};
 use crate::geometry::ops::curvature::Curvature;
-use crate::geometry::ops::precision::{in_f32, in_f64};
+use crate::geometry::ops::precision::{alike, in_f32, in_f64};
 use crate::geometry::ops::primitive::scalars::{over, safe_sqrt};
 
 impl<C> PoincareBall<C> {
@@ -140,6 +140,7 @@ impl<C> PoincareBall<C> {
     where
         C: Curvature<B>,
     {
+        let [x, v] = alike(self.axis::<D>(), [x, v]);
         self.project(x + v)
     }
 }

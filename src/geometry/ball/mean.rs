@@ -38,6 +38,7 @@ impl<C> PoincareBall<C> {
         let gap = self.rim_gap(x.clone());
         // In f64, for the mean of the Klein model is closer to the rim than any of the points.
         in_f64([x, gap, weights], |[x, gap, weights]| {
+            let x = self.not_beyond(x);
             let sum = (x * (weights.clone() / gap.clone()).mul_scalar(2.0)).sum_dim(dim);
             let total = (weights * (gap.recip().mul_scalar(2.0).sub_scalar(1.0))).sum_dim(dim);
             self.mobius_scalar_mul(0.5, over(sum, total))
@@ -78,11 +79,15 @@ impl<C> PoincareBall<C> {
             let mut taken = 0;
             while taken < steps {
                 let kappa = fixed.stiffness(mean.clone(), still.clone(), masses.clone(), dim);
-                let stiffest = kappa.max().into_data().iter::<f64>().next();
-                let kappa = stiffest.unwrap_or(f64::NAN).max(1.0);
+                // A mean that a NaN among its points makes NaN needs no steps.
+                let nan = kappa.clone().is_nan();
+                let stiffest = kappa.mask_fill(nan, 1.0).max().into_data();
+                let kappa = stiffest
+                    .iter::<f64>()
+                    .next()
+                    .map_or(1.0, |kappa| kappa.max(1.0));
                 let factor = ((kappa - 1.0) / (kappa + 1.0)).max(f64::MIN_POSITIVE);
                 let needed = rounding.ln() / factor.ln();
-                // A NaN among the points makes the mean NaN, and needs no further step.
                 steps = if needed.is_finite() {
                     (1 + needed.ceil() as usize).min(MAX_STEPS)
                 } else {

@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 use super::PoincareBall;
 use crate::geometry::ops::backend::{HyperbolicBackend, PointOp};
 use crate::geometry::ops::curvature::Curvature;
-use crate::geometry::ops::precision::in_f32;
+use crate::geometry::ops::precision::{alike, in_f32, in_f64};
 use crate::geometry::ops::primitive::scalars::safe_sqrt;
 
 impl<C> PoincareBall<C> {
@@ -38,6 +38,7 @@ impl<C> PoincareBall<C> {
     where
         C: Curvature<B>,
     {
+        let [x, u, v] = alike(self.axis::<D>(), [x, u, v]);
         in_f32([x, u, v], |[x, u, v]| {
             self.dot(u, v) * self.lambda_x(x).square()
         })
@@ -57,6 +58,7 @@ impl<C> PoincareBall<C> {
     where
         C: Curvature<B>,
     {
+        let [x, v] = alike(self.axis::<D>(), [x, v]);
         in_f32([x, v], |[x, v]| {
             safe_sqrt(self.dot(v.clone(), v)) * self.lambda_x(x)
         })
@@ -95,6 +97,7 @@ impl<C> PoincareBall<C> {
     where
         C: Curvature<B>,
     {
+        let [x, grad] = alike(self.axis::<D>(), [x, grad]);
         in_f32([x, grad], |[x, grad]| {
             grad * self.rim_gap(x).square().mul_scalar(0.25)
         })
@@ -117,9 +120,11 @@ impl<C> PoincareBall<C> {
     where
         C: Curvature<B>,
     {
-        in_f32([x, y, v], |[x, y, v]| {
-            let scale = self.rim_gap(y.clone()) / self.rim_gap(x.clone());
-            self.gyration(y, x.neg(), v) * scale
+        let [x, y, v] = alike(self.axis::<D>(), [x, y, v]);
+        let [a, b] = [&y, &x].map(|point| self.rim_gap(point.clone()));
+        in_f64([x, y, v, a, b], |[x, y, v, a, b]| {
+            let scale = a.clone() / b.clone();
+            self.gyration_of([y, x.neg()], [a, b], v) * scale
         })
     }
 
@@ -137,6 +142,7 @@ impl<C> PoincareBall<C> {
     where
         C: Curvature<B>,
     {
+        let [y, v] = alike(self.axis::<D>(), [y, v]);
         in_f32([y, v], |[y, v]| v * self.rim_gap(y))
     }
 
@@ -154,6 +160,7 @@ impl<C> PoincareBall<C> {
     where
         C: Curvature<B>,
     {
+        let [x, v] = alike(self.axis::<D>(), [x, v]);
         in_f32([x, v], |[x, v]| v / self.rim_gap(x))
     }
 }

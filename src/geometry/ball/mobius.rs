@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use super::PoincareBall;
 use crate::geometry::ops::backend::{HyperbolicBackend, PairOp, PointOp};
 use crate::geometry::ops::curvature::Curvature;
-use crate::geometry::ops::precision::in_f32;
+use crate::geometry::ops::precision::{alike, in_f64};
 
 impl<C> PoincareBall<C> {
     /// Möbius addition x ⊕ y.
@@ -60,8 +60,10 @@ impl<C> PoincareBall<C> {
     where
         C: Curvature<B>,
     {
-        in_f32([x, y], |[x, y]| {
-            let (a, b) = (self.rim_gap(x.clone()), self.rim_gap(y.clone()));
+        let [x, y] = alike(self.axis::<D>(), [x, y]);
+        let (a, b) = (self.rim_gap(x.clone()), self.rim_gap(y.clone()));
+        in_f64([x, y, a, b], |[x, y, a, b]| {
+            let [x, y] = [x, y].map(|point| self.not_beyond(point));
             let sum = x.clone() + y.clone();
             // α − β = c(‖y‖² − ‖x‖²), and 1 − c²‖x‖²‖y‖² = α + β − αβ.
             let turn = self.c.times(self.dot(y.clone() - x, sum.clone()));
@@ -108,20 +110,36 @@ impl<C> PoincareBall<C> {
     where
         C: Curvature<B>,
     {
-        in_f32([x, y, z], |[x, y, z]| {
-            let (a, b) = (self.rim_gap(x.clone()), self.rim_gap(y.clone()));
-            let sum = x.clone() + y.clone();
-            let bend = self.c.times(self.dot(sum.clone(), sum.clone()));
-            let along_y = self.dot(y, z.clone());
-            let along = self.dot(sum.clone(), z.clone());
-            let scale = self
-                .c
-                .times((a.clone() * b.clone() + bend.clone()).recip())
-                .mul_scalar(2.0);
-            let by_x = b * along.clone() + bend * along_y.clone();
-            let by_sum = a * along_y - along;
-            z + (x * by_x + sum * by_sum) * scale
+        let [x, y, z] = alike(self.axis::<D>(), [x, y, z]);
+        let gaps = [&x, &y].map(|point| self.rim_gap(point.clone()));
+        let [a, b] = gaps;
+        in_f64([x, y, z, a, b], |[x, y, z, a, b]| {
+            self.gyration_of([x, y], [a, b], z)
         })
+    }
+
+    /// gyr[x, y] z from the points and 1 − c‖x‖², 1 − c‖y‖².
+    pub(super) fn gyration_of<B: HyperbolicBackend, const D: usize>(
+        &self,
+        points: [Tensor<B, D>; 2],
+        [a, b]: [Tensor<B, D>; 2],
+        z: Tensor<B, D>,
+    ) -> Tensor<B, D>
+    where
+        C: Curvature<B>,
+    {
+        let [x, y] = points.map(|point| self.not_beyond(point));
+        let sum = x.clone() + y.clone();
+        let bend = self.c.times(self.dot(sum.clone(), sum.clone()));
+        let along_y = self.dot(y, z.clone());
+        let along = self.dot(sum.clone(), z.clone());
+        let scale = self
+            .c
+            .times((a.clone() * b.clone() + bend.clone()).recip())
+            .mul_scalar(2.0);
+        let by_x = b * along.clone() + bend * along_y.clone();
+        let by_sum = a * along_y - along;
+        z + (x * by_x + sum * by_sum) * scale
     }
 
     /// Möbius scalar multiplication r ⊗ x = tanh(r artanh(√c‖x‖)) x / (√c‖x‖).

@@ -17,6 +17,7 @@ use burn::tensor::{DType, Tensor, TensorCreationOptions};
 
 use super::ops::backend::{HyperbolicBackend, PointOp};
 use super::ops::curvature::Curvature;
+use super::ops::precision::at_least_f32;
 use crate::error::{Error, Result};
 
 /// The Poincaré ball of curvature −c, with c‖x‖² < 1.
@@ -25,11 +26,20 @@ use crate::error::{Error, Result};
 /// [`along`](Self::along) names another, and all other axes broadcast. `C` is `f64`, or a tensor if
 /// the curvature is learned ([`LearnableCurvature`](super::nn::LearnableCurvature)).
 ///
+/// # On the rim and beyond it
+///
+/// 1 − c‖x‖² is held at ε, the machine epsilon of the tensor's type (of f32 for halves), and has no
+/// slope there. Of what is made of it alone, and of log₀, r ⊗ x, ⊞, gyrations, transports, midpoints,
+/// planes, horospheres and the other models, such a point counts as the last one inside on its ray. ⊕,
+/// expₓ, logₓ and the distances take its coordinates as they stand, so that x ⊕ y lies beyond the rim
+/// if x does, and distances grow with ln‖x‖ (those of all pairs up to where an f32 ends).
+/// [`project`](Self::project) brings points back.
+///
 /// # Panics
 ///
 /// The constructor returns an error for a curvature that makes no sense. The operations panic as
-/// Burn's own do, for shapes that do not broadcast and for a coordinate axis that the tensor does
-/// not have; no value of the elements makes them panic.
+/// Burn's own do, for shapes that do not broadcast, for vectors of different numbers of coordinates and
+/// for a coordinate axis that the tensor does not have; no value of the elements makes them panic.
 ///
 /// # Example
 ///
@@ -117,20 +127,34 @@ impl<C> PoincareBall<C> {
         (x * y).sum_dim(self.axis::<D>())
     }
 
-    /// 1 − c‖x‖² = 2/λₓ.
-    fn rim_gap<B: HyperbolicBackend, const D: usize>(&self, x: Tensor<B, D>) -> Tensor<B, D>
+    /// 1 − c‖x‖² = 2/λₓ, in f32 at least.
+    pub(super) fn rim_gap<B: HyperbolicBackend, const D: usize>(
+        &self,
+        x: Tensor<B, D>,
+    ) -> Tensor<B, D>
     where
         C: Curvature<B>,
     {
-        self.c.point(PointOp::RimGap, x, self.axis::<D>())
+        self.c
+            .point(PointOp::RimGap, at_least_f32(x), self.axis::<D>())
+    }
+
+    /// A point beyond the rim brought back to it along its ray; others as they are.
+    pub(super) fn not_beyond<B: HyperbolicBackend, const D: usize>(
+        &self,
+        x: Tensor<B, D>,
+    ) -> Tensor<B, D>
+    where
+        C: Curvature<B>,
+    {
+        self.c.point(PointOp::Project(0.0), x, self.axis::<D>())
     }
 
     /// Moves points that lie on the rim or beyond it back into the ball, onto the radius
     /// (1 − 4ε)/√c, with ε the machine epsilon of the tensor's type (f32: 1.2e-7).
     ///
     /// Points inside stay as they are, and projecting twice is projecting once. No operation of
-    /// this handle needs it: distances do not saturate, and points beyond the rim are treated as
-    /// the last ones inside. It is for points that an optimiser moved.
+    /// this handle needs it to be finite. It is for points that an optimiser moved.
     ///
     /// # Shapes
     ///

@@ -6,7 +6,7 @@ use super::Lorentz;
 use crate::geometry::PoincareBall;
 use crate::geometry::ops::backend::HyperbolicBackend;
 use crate::geometry::ops::curvature::Curvature;
-use crate::geometry::ops::precision::in_f64;
+use crate::geometry::ops::precision::{alike, in_f64};
 use crate::geometry::ops::primitive::scalars::{arsinhc, over, safe_sqrt};
 
 impl<C> Lorentz<C> {
@@ -24,6 +24,7 @@ impl<C> Lorentz<C> {
     where
         C: Curvature<B>,
     {
+        let [x, y] = alike(self.axis.unwrap_or(D - 1), [x, y]);
         in_f64([x, y], |[x, y]| {
             let chord = self.chord(x, y);
             let z = self.c.times(chord.clone()).mul_scalar(0.25);
@@ -92,7 +93,9 @@ impl<C> Lorentz<C> {
             // −c⟨ΣwX, ΣwX⟩, which is (Σw)² for equal points and more for others.
             let total = weights.sum_dim(dim).square();
             let bent = self.c.times(self.dot(space.clone(), space.clone()));
-            let square = (time.square() - bent).max_pair(total);
+            let square = time.square() - bent;
+            let less = square.clone().lower(total.clone());
+            let square = square.mask_where(less, total);
             over(space, safe_sqrt(square))
         })
     }

@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use super::Lorentz;
 use crate::geometry::ops::backend::HyperbolicBackend;
 use crate::geometry::ops::curvature::Curvature;
-use crate::geometry::ops::precision::in_f64;
+use crate::geometry::ops::precision::{alike, in_f64};
 use crate::geometry::ops::primitive::scalars::{arsinhc, below_overflow, over, sinhc};
 
 impl<C> Lorentz<C> {
@@ -55,6 +55,7 @@ impl<C> Lorentz<C> {
     where
         C: Curvature<B>,
     {
+        let [x, v] = alike(self.axis.unwrap_or(D - 1), [x, v]);
         in_f64([x, v], |[x, v]| {
             let carried = self.carried(x.clone(), v.clone());
             let z = below_overflow(self.c.times(self.dot(carried.clone(), carried)));
@@ -79,6 +80,7 @@ impl<C> Lorentz<C> {
     where
         C: Curvature<B>,
     {
+        let [x, y] = alike(self.axis.unwrap_or(D - 1), [x, y]);
         in_f64([x, y], |[x, y]| {
             let z = self
                 .c
@@ -105,6 +107,7 @@ impl<C> Lorentz<C> {
     where
         C: Curvature<B>,
     {
+        let [x, y] = alike(self.axis.unwrap_or(D - 1), [x, y]);
         in_f64([x, y], |[x, y]| {
             let z = self.c.times(self.chord(x.clone(), y.clone()));
             let square = arsinhc(z.clone().mul_scalar(0.25)).square() * z;
@@ -129,6 +132,7 @@ impl<C> Lorentz<C> {
     where
         C: Curvature<B>,
     {
+        let [x, u] = alike(self.axis.unwrap_or(D - 1), [x, u]);
         in_f64([x, u], |[x, u]| {
             let norm = self.norm(x.clone(), u.clone());
             self.expmap(x, over(u.mul_scalar(t), norm))

@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use super::Lorentz;
 use crate::geometry::ops::backend::HyperbolicBackend;
 use crate::geometry::ops::curvature::Curvature;
-use crate::geometry::ops::precision::in_f64;
+use crate::geometry::ops::precision::{alike, in_f64};
 use crate::geometry::ops::primitive::scalars::safe_sqrt;
 
 impl<C> Lorentz<C> {
@@ -24,6 +24,7 @@ impl<C> Lorentz<C> {
     where
         C: Curvature<B>,
     {
+        let [x, u, v] = alike(self.axis.unwrap_or(D - 1), [x, u, v]);
         in_f64([x, u, v], |[x, u, v]| {
             self.dot(self.carried(x.clone(), u), self.carried(x, v))
         })
@@ -43,6 +44,7 @@ impl<C> Lorentz<C> {
     where
         C: Curvature<B>,
     {
+        let [x, v] = alike(self.axis.unwrap_or(D - 1), [x, v]);
         in_f64([x, v], |[x, v]| safe_sqrt(self.inner(x, v.clone(), v)))
     }
 
@@ -60,6 +62,7 @@ impl<C> Lorentz<C> {
     where
         C: Curvature<B>,
     {
+        let [x, grad] = alike(self.axis.unwrap_or(D - 1), [x, grad]);
         in_f64([x, grad], |[x, grad]| {
             let along = self.c.times(self.dot(x.clone(), grad.clone()));
             grad + x * along
@@ -81,6 +84,7 @@ impl<C> Lorentz<C> {
     where
         C: Curvature<B>,
     {
+        let [x, y, v] = alike(self.axis.unwrap_or(D - 1), [x, y, v]);
         in_f64([x, y, v], |[x, y, v]| {
             let ratio = self.stretch(y.clone()) / self.stretch(x.clone());
             let product = self.dot(y.clone(), v.clone()) - self.dot(x.clone(), v.clone()) * ratio;
@@ -105,6 +109,7 @@ impl<C> Lorentz<C> {
     where
         C: Curvature<B>,
     {
+        let [y, v] = alike(self.axis.unwrap_or(D - 1), [y, v]);
         in_f64([y, v], |[y, v]| {
             let along = self.c.times(self.dot(y.clone(), v.clone()));
             let stretch = self.stretch(y.clone());
@@ -126,6 +131,7 @@ impl<C> Lorentz<C> {
     where
         C: Curvature<B>,
     {
+        let [x, v] = alike(self.axis.unwrap_or(D - 1), [x, v]);
         in_f64([x, v], |[x, v]| self.carried(x, v))
     }
 }

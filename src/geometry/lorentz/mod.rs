@@ -17,6 +17,7 @@ use super::PoincareBall;
 use super::ops::backend::HyperbolicBackend;
 use super::ops::curvature::Curvature;
 use super::ops::precision::{in_f32, in_f64};
+use super::ops::primitive::scalars::{at_least, nan_unless_finite};
 use crate::error::Result;
 
 /// The Lorentz (hyperboloid) model of curvature −c, in space components.
@@ -82,13 +83,13 @@ impl<C> Lorentz<C> {
         (x * y).sum_dim(self.axis.unwrap_or(D - 1))
     }
 
-    /// √c x₀ = √(1 + c‖x‖²).
+    /// √c x₀ = √(1 + c‖x‖²); NaN for a coordinate that is NaN or infinite.
     fn stretch<B: HyperbolicBackend, const D: usize>(&self, x: Tensor<B, D>) -> Tensor<B, D>
     where
         C: Curvature<B>,
     {
-        let square = self.dot(x.clone(), x);
-        self.c.times(square).add_scalar(1.0).sqrt()
+        let square = self.c.times(self.dot(x.clone(), x));
+        nan_unless_finite(square.clone().add_scalar(1.0).sqrt(), square)
     }
 
     /// ‖X − Y‖² = 2(cosh(√c d) − 1)/c, from the difference of the space parts.
@@ -107,7 +108,7 @@ impl<C> Lorentz<C> {
         let t = self.stretch(x.clone()) + self.stretch(y.clone());
         let (gap, sum) = (x.clone() - y.clone(), x + y);
         let square = t.clone().square() - self.c.times(self.dot(sum.clone(), sum.clone()));
-        let k = square.clamp_min(4.0).sqrt();
+        let k = at_least(square, 4.0).sqrt();
         let along = self.c.times(self.dot(gap.clone(), sum.clone()));
         let carried = gap - sum * (along / (t.clone() * (k + t)));
         self.dot(carried.clone(), carried)
@@ -139,8 +140,9 @@ impl<C> Lorentz<C> {
         C: Curvature<B>,
     {
         in_f32([x], |[x]| {
-            let lambda = PoincareBall::from(self.clone()).lambda_x(x.clone());
-            x * lambda
+            let ball = PoincareBall::from(self.clone());
+            let lambda = ball.lambda_x(x.clone());
+            ball.not_beyond(x) * lambda
         })
     }
 

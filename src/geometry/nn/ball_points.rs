@@ -1,10 +1,18 @@
 //! Parameters that are points of the ball.
 
-use burn::config::Config;
-use burn::module::{Module, Param};
-use burn::tensor::{Distribution, Tensor, TensorData, backend::Backend};
+use std::cell::Cell;
 
-use crate::error::{Error, Result};
+use burn::config::Config;
+use burn::module::{
+    AutodiffModule, Content, Devices, HasAutodiffModule, Module, ModuleDisplay,
+    ModuleDisplayDefault, ModuleMapper, ModuleVisitor, Param,
+};
+use burn::record::Record;
+use burn::tensor::backend::{AutodiffBackend, Backend};
+use burn::tensor::{Distribution, Tensor};
+
+use super::curvature::{stored, stored_ball};
+use crate::error::{Result, check};
 use crate::geometry::{HyperbolicBackend, PoincareBall};
 
 /// Configuration of [`BallPoints`].
@@ -21,17 +29,22 @@ pub struct BallPointsConfig {
     pub spread: f64,
 }
 
-/// Points of a ball, as the parameters of a module.
+/// Points of a ball, as the parameters of a module. Its records carry the curvature.
 ///
-/// The optimisers of [`optim`](crate::geometry::optim) know them by their type and move them along
-/// geodesics; any other optimiser treats them as Euclidean, and may move them out of the ball.
-#[derive(Module, Debug)]
+/// The optimisers of [`optim`](crate::geometry::optim) move them along geodesics; any other
+/// optimiser treats them as Euclidean, and may move them out of the ball.
+#[derive(Clone, Debug)]
 pub struct BallPoints<B: Backend> {
-    // Its eight bytes as numbers, which no float type and no record rounds. Before the points: an
-    // optimiser meets it first.
     c: Param<Tensor<B, 1>>,
     /// `[count, dim]`.
     pub points: Param<Tensor<B, 2>>,
+}
+
+/// What a record holds of [`BallPoints`].
+#[derive(Record, Clone, Debug)]
+pub struct BallPointsRecord<B: Backend> {
+    c: Param<Tensor<B, 1>>,
+    points: Param<Tensor<B, 2>>,
 }
 
 impl BallPointsConfig {
@@ -39,18 +52,17 @@ impl BallPointsConfig {
     ///
     /// # Errors
     ///
-    /// [`Error::Curvature`] for a c that is negative, NaN or infinite;
-    /// [`Error::Setting`] for a spread that is not a number of at least 0.
+    /// [`Error::Curvature`](crate::Error::Curvature) for a c that is negative, NaN or infinite;
+    /// [`Error::Setting`](crate::Error::Setting) for no points, no coordinates, and a spread that is
+    /// not a number of at least 0.
     pub fn init<B: HyperbolicBackend>(&self, device: &B::Device) -> Result<BallPoints<B>> {
         let ball = PoincareBall::new(self.c)?;
-        if !(self.spread.is_finite() && self.spread >= 0.0) {
-            return Err(Error::Setting {
-                name: "spread",
-                value: self.spread.to_string(),
-                rule: "finite and at least 0",
-            });
-        }
-        let normal = Distribution::Normal(0.0, self.spread);
+        check(self.count > 0, "count", self.count, "at least 1")?;
+        check(self.dim > 0, "dim", self.dim, "at least 1")?;
+        let spread = self.spread;
+        let valid = spread.is_finite() && spread >= 0.0;
+        check(valid, "spread", spread, "finite and at least 0")?;
+        let normal = Distribution::Normal(0.0, spread);
         let tangent = Tensor::random([self.count, self.dim], normal, device);
         Ok(BallPoints::new(ball, ball.expmap0(tangent)))
     }
@@ -63,17 +75,15 @@ impl<B: HyperbolicBackend> BallPoints<B> {
     ///
     /// - points: `[count, dim]`
     pub fn new(ball: PoincareBall, points: Tensor<B, 2>) -> Self {
-        let bytes = TensorData::from(ball.c().to_le_bytes().map(f32::from));
-        let c = Tensor::from_data(bytes, (&points.device(), points.dtype()));
         Self {
-            c: Param::from_tensor(c).set_require_grad(false),
+            c: stored(&ball, (&points.device(), points.dtype())),
             points: Param::from_tensor(points.detach()),
         }
     }
 
     /// The ball that they lie in.
     pub fn ball(&self) -> PoincareBall {
-        ball_of(self.c.val())
+        stored_ball(&self.c)
     }
 
     /// The points, `[count, dim]`.
@@ -82,15 +92,124 @@ impl<B: HyperbolicBackend> BallPoints<B> {
     }
 }
 
-/// The ball of a stored c. A record with a c that makes no sense gives NaN wherever it is used.
-pub(in crate::geometry) fn ball_of<B: Backend, const D: usize>(
-    bytes: Tensor<B, D>,
-) -> PoincareBall {
-    let bytes: Vec<u8> = bytes
-        .into_data()
-        .iter::<f32>()
-        .map(|byte| byte as u8)
-        .collect();
-    let c = bytes.try_into().map_or(f64::NAN, f64::from_le_bytes);
-    PoincareBall::new(c).unwrap_or_else(|_| PoincareBall::from_parts(f64::NAN, None))
+thread_local! {
+    /// The ball of the points that a mapper is being given.
+    static BALL: Cell<Option<PoincareBall>> = const { Cell::new(None) };
+}
+
+/// The ball of the parameter that a mapper was just given, if [`BallPoints`] gave it: a mapper is
+/// told of a parameter's name and of those of the types around it, but not what it is.
+pub(in crate::geometry) fn ball_of_mapped() -> Option<PoincareBall> {
+    BALL.get()
+}
+
+/// Runs a function while [`ball_of_mapped`] is this ball.
+fn mapped_in<R>(ball: PoincareBall, run: impl FnOnce() -> R) -> R {
+    struct Restore(Option<PoincareBall>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            BALL.set(self.0);
+        }
+    }
+    let _restore = Restore(BALL.replace(Some(ball)));
+    run()
+}
+
+/// The type that Burn's derive would name.
+const CONTAINER: &str = "Struct:BallPoints";
+
+// As Burn derives it, but for `map`.
+impl<B: Backend> Module<B> for BallPoints<B> {
+    type Record = BallPointsRecord<B>;
+
+    fn collect_devices(&self, devices: Devices<B>) -> Devices<B> {
+        self.points.collect_devices(self.c.collect_devices(devices))
+    }
+
+    fn fork(self, device: &B::Device) -> Self {
+        Self {
+            c: self.c.fork(device),
+            points: self.points.fork(device),
+        }
+    }
+
+    fn to_device(self, device: &B::Device) -> Self {
+        Self {
+            c: Module::<B>::to_device(self.c, device),
+            points: Module::<B>::to_device(self.points, device),
+        }
+    }
+
+    fn visit<V: ModuleVisitor<B>>(&self, visitor: &mut V) {
+        visitor.enter_module("c", CONTAINER);
+        self.c.visit(visitor);
+        visitor.exit_module("c", CONTAINER);
+        visitor.enter_module("points", CONTAINER);
+        self.points.visit(visitor);
+        visitor.exit_module("points", CONTAINER);
+    }
+
+    fn map<M: ModuleMapper<B>>(self, mapper: &mut M) -> Self {
+        mapper.enter_module("c", CONTAINER);
+        let c = Module::<B>::map(self.c, mapper);
+        mapper.exit_module("c", CONTAINER);
+        mapper.enter_module("points", CONTAINER);
+        let points = mapped_in(stored_ball(&c), || Module::<B>::map(self.points, mapper));
+        mapper.exit_module("points", CONTAINER);
+        Self { c, points }
+    }
+
+    fn load_record(self, record: Self::Record) -> Self {
+        Self {
+            c: self.c.load_record(record.c),
+            points: self.points.load_record(record.points),
+        }
+    }
+
+    fn into_record(self) -> Self::Record {
+        BallPointsRecord {
+            c: self.c.into_record(),
+            points: self.points.into_record(),
+        }
+    }
+}
+
+impl<B: AutodiffBackend> AutodiffModule<B> for BallPoints<B> {
+    type InnerModule = BallPoints<B::InnerBackend>;
+
+    fn valid(&self) -> Self::InnerModule {
+        BallPoints {
+            c: self.c.valid(),
+            points: self.points.valid(),
+        }
+    }
+
+    fn from_inner(module: Self::InnerModule) -> Self {
+        Self {
+            c: AutodiffModule::from_inner(module.c),
+            points: AutodiffModule::from_inner(module.points),
+        }
+    }
+}
+
+impl<B: AutodiffBackend> HasAutodiffModule<B> for BallPoints<B::InnerBackend> {
+    type TrainModule = BallPoints<B>;
+}
+
+impl<B: Backend> ModuleDisplayDefault for BallPoints<B> {
+    fn content(&self, content: Content) -> Option<Content> {
+        content
+            .set_top_level_type("BallPoints")
+            .add("c", &self.c)
+            .add("points", &self.points)
+            .optional()
+    }
+}
+
+impl<B: Backend> ModuleDisplay for BallPoints<B> {}
+
+impl<B: Backend> std::fmt::Display for BallPoints<B> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&ModuleDisplay::format(self, Default::default()))
+    }
 }

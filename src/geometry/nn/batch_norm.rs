@@ -4,7 +4,9 @@ use burn::config::Config;
 use burn::module::{Module, Param, RunningState};
 use burn::tensor::{Tensor, backend::Backend};
 
-use crate::error::Result;
+use super::curvature::{stored, stored_ball};
+use crate::error::{Result, check};
+use crate::geometry::ops::primitive::scalars::nan_unless_finite;
 use crate::geometry::{HyperbolicBackend, PoincareBall};
 
 /// Configuration of a [`BallBatchNorm`].
@@ -38,7 +40,7 @@ pub struct BallBatchNorm<B: Backend> {
     pub running_mean: RunningState<Tensor<B, 2>>,
     /// Running variance, `[1]`.
     pub running_var: RunningState<Tensor<B, 1>>,
-    c: f64,
+    c: Param<Tensor<B, 1>>,
     momentum: f64,
     epsilon: f64,
 }
@@ -48,22 +50,35 @@ impl BallBatchNormConfig {
     ///
     /// # Errors
     ///
-    /// [`Error::Curvature`](crate::Error::Curvature) for a c that is negative, NaN or infinite.
+    /// [`Error::Curvature`](crate::Error::Curvature) for a c that is negative, NaN or infinite;
+    /// [`Error::Setting`](crate::Error::Setting) for no coordinates, a momentum that is not between 0
+    /// and 1, and an ε that is not finite or below 0.
     pub fn init<B: HyperbolicBackend>(&self, device: &B::Device) -> Result<BallBatchNorm<B>> {
-        PoincareBall::new(self.c)?;
+        let ball = PoincareBall::new(self.c)?;
+        check(self.dim > 0, "dim", self.dim, "at least 1")?;
+        let (momentum, epsilon) = (self.momentum, self.epsilon);
+        let valid = (0.0..=1.0).contains(&momentum);
+        check(valid, "momentum", momentum, "between 0 and 1")?;
+        let valid = epsilon.is_finite() && epsilon >= 0.0;
+        check(valid, "epsilon", epsilon, "finite and at least 0")?;
         Ok(BallBatchNorm {
             beta: Param::from_tensor(Tensor::zeros([1, self.dim], device)),
             gamma: Param::from_tensor(Tensor::ones([1], device)),
             running_mean: RunningState::new(Tensor::zeros([1, self.dim], device)),
             running_var: RunningState::new(Tensor::ones([1], device)),
-            c: self.c,
-            momentum: self.momentum,
-            epsilon: self.epsilon,
+            c: stored(&ball, device),
+            momentum,
+            epsilon,
         })
     }
 }
 
 impl<B: HyperbolicBackend> BallBatchNorm<B> {
+    /// The ball of its points: the one of the configuration, or of the record that was loaded.
+    pub fn ball(&self) -> PoincareBall {
+        stored_ball(&self.c)
+    }
+
     /// The normalised points; on an autodiff backend with the statistics of the batch, which also
     /// update the running ones, as Burn's own `BatchNorm` does.
     ///
@@ -72,16 +87,15 @@ impl<B: HyperbolicBackend> BallBatchNorm<B> {
     /// - x: `[batch, dim]`, points of the ball
     /// - output: `[batch, dim]`, points of the ball
     pub fn forward(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {
-        let ball = PoincareBall::from_parts(self.c, None);
+        let ball = self.ball();
         let (mean, variance) = if B::ad_enabled(&x.device()) {
             self.of_batch(&ball, x.clone())
         } else {
             (self.running_mean.value(), self.running_var.value())
         };
         let beta = ball.expmap0(self.beta.val());
-        let scale = (self.gamma.val().abs() / variance.add_scalar(self.epsilon)).sqrt();
-        let size = x.dims();
-        let mean = mean.expand(size);
+        let scale = (self.gamma.val().abs() / variance.clone().add_scalar(self.epsilon)).sqrt();
+        let scale = nan_unless_finite(scale, variance);
         let moved = ball.ptransp(mean.clone(), beta.clone(), ball.logmap(mean, x));
         ball.expmap(beta, moved * scale.reshape([1, 1]))
     }

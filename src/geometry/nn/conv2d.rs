@@ -2,11 +2,10 @@
 
 use burn::config::Config;
 use burn::module::Module;
-use burn::tensor::ops::PadMode;
 use burn::tensor::{Slice, Tensor, backend::Backend};
 
 use super::{PoincareLinear, PoincareLinearConfig};
-use crate::error::{Error, Result};
+use crate::error::{Result, check};
 use crate::geometry::ball::beta;
 use crate::geometry::{Curvature, HyperbolicBackend, PoincareBall};
 
@@ -42,7 +41,6 @@ pub struct PoincareConv2d<B: Backend> {
     kernel_size: [usize; 2],
     stride: [usize; 2],
     padding: [usize; 2],
-    c: f64,
 }
 
 impl PoincareConv2dConfig {
@@ -50,17 +48,15 @@ impl PoincareConv2dConfig {
     ///
     /// # Errors
     ///
-    /// [`Error::Curvature`] for a c that is negative, NaN or infinite, [`Error::Setting`] for a kernel
-    /// or a stride of 0.
+    /// [`Error::Curvature`](crate::Error::Curvature) for a c that is negative, NaN or infinite,
+    /// [`Error::Setting`](crate::Error::Setting) for channels, a kernel or a stride of 0.
     pub fn init<B: HyperbolicBackend>(&self, device: &B::Device) -> Result<PoincareConv2d<B>> {
-        for (name, size) in [("kernel size", self.kernel_size), ("stride", self.stride)] {
-            if size.contains(&0) {
-                return Err(Error::Setting {
-                    name,
-                    value: format!("{size:?}"),
-                    rule: "at least 1",
-                });
-            }
+        for (name, size) in [
+            ("channels", self.channels),
+            ("kernel size", self.kernel_size),
+            ("stride", self.stride),
+        ] {
+            check(!size.contains(&0), name, format!("{size:?}"), "at least 1")?;
         }
         let [d_input, d_output] = self.channels;
         let window = d_input * self.kernel_size[0] * self.kernel_size[1];
@@ -70,12 +66,16 @@ impl PoincareConv2dConfig {
             kernel_size: self.kernel_size,
             stride: self.stride,
             padding: self.padding,
-            c: self.c,
         })
     }
 }
 
 impl<B: HyperbolicBackend> PoincareConv2d<B> {
+    /// The ball of its pixels: the one of the configuration, or of the record that was loaded.
+    pub fn ball(&self) -> PoincareBall {
+        self.linear.ball()
+    }
+
     /// The output pixels.
     ///
     /// # Shapes
@@ -89,7 +89,7 @@ impl<B: HyperbolicBackend> PoincareConv2d<B> {
     /// As Burn's operations, for an image that does not fit: of another number of channels, or smaller
     /// than the kernel.
     pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
-        self.forward_in(&PoincareBall::from_parts(self.c, None), x)
+        self.forward_in(&self.ball(), x)
     }
 
     /// The output pixels at another curvature: one that is learned.
@@ -115,9 +115,7 @@ impl<B: HyperbolicBackend> PoincareConv2d<B> {
         let [high, wide] = self.kernel_size;
         let n = channels * high * wide;
         let tangent = pixels.logmap0(x).mul_scalar(beta(n) / beta(channels));
-        let [vertical, horizontal] = self.padding;
-        let padding = (horizontal, horizontal, vertical, vertical);
-        let tangent = tangent.pad(padding, PadMode::Constant(0.0));
+        let tangent = self.padded(tangent);
         // For each place of a window, what is there in all windows.
         let places = (0..high * wide).map(|place| {
             let strided = |first: usize, count: usize, stride: usize| {
@@ -137,5 +135,27 @@ impl<B: HyperbolicBackend> PoincareConv2d<B> {
         let [_, d_output] = out.dims();
         let out = out.reshape([batch, rows, columns, d_output]);
         out.permute([0, 3, 1, 2])
+    }
+
+    /// Zeros on each side. Burn's own padding is in f32 whatever the type of the tensor.
+    fn padded(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
+        let [vertical, horizontal] = self.padding;
+        if self.padding == [0, 0] {
+            return x;
+        }
+        let [batch, channels, height, width] = x.dims();
+        let shape = [
+            batch,
+            channels,
+            height + 2 * vertical,
+            width + 2 * horizontal,
+        ];
+        let inside = [
+            0..batch,
+            0..channels,
+            vertical..vertical + height,
+            horizontal..horizontal + width,
+        ];
+        Tensor::zeros(shape, (&x.device(), x.dtype())).slice_assign(inside, x)
     }
 }

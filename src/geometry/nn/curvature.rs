@@ -1,7 +1,7 @@
-//! A curvature that is learned.
+//! The curvature of a layer: learned, or a number that its records carry.
 
 use burn::module::{Module, Param};
-use burn::tensor::{DType, Element, Tensor, backend::Backend};
+use burn::tensor::{DType, Element, Tensor, TensorCreationOptions, TensorData, backend::Backend};
 
 use crate::error::{Error, Result};
 use crate::geometry::{HyperbolicBackend, PoincareBall};
@@ -58,4 +58,26 @@ impl<B: HyperbolicBackend> LearnableCurvature<B> {
         let below = c.clone().lower_elem(0.0);
         PoincareBall::from_parts(c.clone().mask_where(below, c.neg()), None)
     }
+}
+
+/// The c of a ball as part of a module that does not learn it, so that records and stores of tensors
+/// carry it and the one that is loaded holds: its eight bytes as numbers, which no float type rounds.
+pub(super) fn stored<B: Backend>(
+    ball: &PoincareBall,
+    options: impl Into<TensorCreationOptions<B>>,
+) -> Param<Tensor<B, 1>> {
+    let bytes = TensorData::from(ball.c().to_le_bytes().map(f32::from));
+    Param::from_tensor(Tensor::from_data(bytes, options)).set_require_grad(false)
+}
+
+/// The ball of a stored c. One that makes no sense gives NaN wherever it is used.
+pub(super) fn stored_ball<B: Backend>(bytes: &Param<Tensor<B, 1>>) -> PoincareBall {
+    let bytes: Vec<u8> = bytes
+        .val()
+        .into_data()
+        .iter::<f32>()
+        .map(|byte| byte as u8)
+        .collect();
+    let c = bytes.try_into().map_or(f64::NAN, f64::from_le_bytes);
+    PoincareBall::new(c).unwrap_or_else(|_| PoincareBall::from_parts(f64::NAN, None))
 }

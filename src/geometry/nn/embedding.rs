@@ -5,7 +5,7 @@ use burn::module::Module;
 use burn::tensor::{Int, Tensor, backend::Backend};
 
 use super::{BallPoints, BallPointsConfig};
-use crate::error::Result;
+use crate::error::{Result, check};
 use crate::geometry::HyperbolicBackend;
 
 /// Configuration of a [`BallEmbedding`].
@@ -37,8 +37,17 @@ impl BallEmbeddingConfig {
     ///
     /// # Errors
     ///
-    /// [`Error::Curvature`](crate::Error::Curvature) for a c that is negative, NaN or infinite.
+    /// [`Error::Curvature`](crate::Error::Curvature) for a c that is negative, NaN or infinite;
+    /// [`Error::Setting`](crate::Error::Setting) for a size of 0, and for a spread that is not a number
+    /// of at least 0.
     pub fn init<B: HyperbolicBackend>(&self, device: &B::Device) -> Result<BallEmbedding<B>> {
+        check(
+            self.n_embedding > 0,
+            "n_embedding",
+            self.n_embedding,
+            "at least 1",
+        )?;
+        check(self.d_model > 0, "d_model", self.d_model, "at least 1")?;
         let points = BallPointsConfig::new(self.n_embedding, self.d_model, self.c);
         Ok(BallEmbedding {
             points: points.with_spread(self.spread).init(device)?,

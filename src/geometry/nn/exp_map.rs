@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use crate::error::{Error, Result};
+use crate::error::{Result, check};
 use crate::geometry::{HyperbolicBackend, PoincareBall};
 
 /// Clips feature vectors and takes them to the ball by the exponential map at the origin.
@@ -24,16 +24,13 @@ impl ExpMap {
     ///
     /// # Errors
     ///
-    /// [`Error::Setting`] for a clip that is not a positive number.
+    /// [`Error::Setting`](crate::Error::Setting) for a clip that is not a positive number.
     pub fn new(ball: PoincareBall, clip: Option<f64>) -> Result<Self> {
-        match clip {
-            Some(radius) if !(radius > 0.0 && radius.is_finite()) => Err(Error::Setting {
-                name: "clip",
-                value: radius.to_string(),
-                rule: "a positive number, or none",
-            }),
-            clip => Ok(Self { ball, clip }),
+        if let Some(radius) = clip {
+            let valid = radius > 0.0 && radius.is_finite();
+            check(valid, "clip", radius, "a positive number, or none")?;
         }
+        Ok(Self { ball, clip })
     }
 
     /// The ball that the features are taken to.

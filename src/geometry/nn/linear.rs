@@ -1,13 +1,14 @@
 //! The fully connected layer of the ball.
 
 use burn::config::Config;
-use burn::module::Module;
+use burn::module::{Module, Param};
 use burn::tensor::{Tensor, backend::Backend};
 
+use super::curvature::{stored, stored_ball};
 use super::planes::Planes;
-use crate::error::Result;
-use crate::geometry::ops::precision::in_f32;
-use crate::geometry::ops::primitive::scalars::sinhc;
+use crate::error::{Result, check};
+use crate::geometry::ops::precision::in_f64;
+use crate::geometry::ops::primitive::scalars::{at_least, at_most, sinhc};
 use crate::geometry::{Curvature, HyperbolicBackend, PoincareBall};
 
 /// Configuration of a [`PoincareLinear`].
@@ -33,7 +34,7 @@ pub struct PoincareLinearConfig {
 pub struct PoincareLinear<B: Backend> {
     /// The hyperplanes, one per output coordinate.
     pub planes: Planes<B>,
-    c: f64,
+    c: Param<Tensor<B, 1>>,
 }
 
 impl PoincareLinearConfig {
@@ -41,18 +42,26 @@ impl PoincareLinearConfig {
     ///
     /// # Errors
     ///
-    /// [`Error::Curvature`](crate::Error::Curvature) for a c that is negative, NaN or infinite.
+    /// [`Error::Curvature`](crate::Error::Curvature) for a c that is negative, NaN or infinite;
+    /// [`Error::Setting`](crate::Error::Setting) for no inputs or no outputs.
     pub fn init<B: HyperbolicBackend>(&self, device: &B::Device) -> Result<PoincareLinear<B>> {
-        PoincareBall::new(self.c)?;
+        let ball = PoincareBall::new(self.c)?;
+        check(self.d_input > 0, "d_input", self.d_input, "at least 1")?;
+        check(self.d_output > 0, "d_output", self.d_output, "at least 1")?;
         let std = 1.0 / (2.0 * self.d_input as f64 * self.d_output as f64).sqrt();
         Ok(PoincareLinear {
             planes: Planes::init(self.d_input, self.d_output, std, self.bias, device),
-            c: self.c,
+            c: stored(&ball, device),
         })
     }
 }
 
 impl<B: HyperbolicBackend> PoincareLinear<B> {
+    /// The ball of its points: the one of the configuration, or of the record that was loaded.
+    pub fn ball(&self) -> PoincareBall {
+        stored_ball(&self.c)
+    }
+
     /// The output points.
     ///
     /// # Shapes
@@ -60,7 +69,7 @@ impl<B: HyperbolicBackend> PoincareLinear<B> {
     /// - x: `[batch, d_input]`, points of the ball
     /// - output: `[batch, d_output]`, points of the ball
     pub fn forward(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {
-        self.forward_in(&PoincareBall::from_parts(self.c, None), x)
+        self.forward_in(&self.ball(), x)
     }
 
     /// The output points at another curvature: one that is learned.
@@ -74,17 +83,17 @@ impl<B: HyperbolicBackend> PoincareLinear<B> {
         x: Tensor<B, 2>,
     ) -> Tensor<B, 2> {
         let c = ball.curvature();
-        in_f32([self.planes.scores(ball, x)], |[v]| {
+        in_f64([self.planes.scores(ball, x)], |[v]| {
             let z = c.times(v.clone()) * v.clone();
             // Less the largest exponent, for sinh overflows: s = e^(−m) sinh(√c v)/√c.
             let largest = z.clone().max_dim(1).sqrt().detach();
             let near = z.clone().lower_elem(1.0);
-            let t = z.clone().clamp_min(1.0).sqrt();
+            let t = at_least(z.clone(), 1.0).sqrt();
             let grown = (t.clone() - largest.clone()).exp();
             let fallen = (t.clone() + largest.clone()).neg().exp();
             let far = (grown - fallen) / t.mul_scalar(2.0);
             let shrink = largest.neg().exp();
-            let stretch = far.mask_where(near, sinhc(z.clamp_max(1.0)) * shrink.clone());
+            let stretch = far.mask_where(near, sinhc(at_most(z, 1.0)) * shrink.clone());
             let s = v * stretch;
             let square = (c.times(s.clone()) * s.clone()).sum_dim(1);
             let root = (shrink.clone().square() + square).sqrt();

@@ -1,6 +1,9 @@
 //! Layers with hyperbolic features or parameters. Each is `XConfig` → `.init(&device)` → `X`, as in
 //! Burn's own layers; curvature is c ≥ 0 everywhere, and c = 0 is the Euclidean limit.
 //!
+//! Records, and stores of a module's tensors, carry the curvature of a layer: the one that is loaded
+//! holds.
+//!
 //! [`BallPoints`] are parameters that lie in the ball, which [`optim`](super::optim) steps along
 //! geodesics; all other parameters are Euclidean.
 
@@ -14,7 +17,7 @@ mod linear;
 mod planes;
 mod prototypes;
 
-pub use ball_points::{BallPoints, BallPointsConfig};
+pub use ball_points::{BallPoints, BallPointsConfig, BallPointsRecord};
 pub use batch_norm::{BallBatchNorm, BallBatchNormConfig};
 pub use conv2d::{PoincareConv2d, PoincareConv2dConfig};
 pub use curvature::LearnableCurvature;

@@ -4,8 +4,9 @@ use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::tensor::{Distribution, Tensor, backend::Backend};
 
-use crate::error::Result;
-use crate::geometry::ops::precision::in_f32;
+use super::curvature::{stored, stored_ball};
+use crate::error::{Result, check};
+use crate::geometry::ops::precision::{in_f32, in_f64};
 use crate::geometry::ops::primitive::scalars::{arsinhc, over, safe_sqrt, sinhc};
 use crate::geometry::{Curvature, HyperbolicBackend, PoincareBall};
 
@@ -15,7 +16,8 @@ use crate::geometry::{Curvature, HyperbolicBackend, PoincareBall};
 pub struct Planes<B: Backend> {
     /// Normals, `[n, planes]`.
     pub z: Param<Tensor<B, 2>>,
-    /// Offsets, `[1, planes]`: the plane goes through exp₀(r z/‖z‖).
+    /// Offsets, `[1, planes]`: the plane goes through exp₀(r z/‖z‖). Scores are finite for √c|r| up to
+    /// 150, on devices without f64 up to 10; NaN far beyond that.
     pub r: Param<Tensor<B, 2>>,
 }
 
@@ -47,17 +49,22 @@ impl<B: HyperbolicBackend> Planes<B> {
         in_f32([x, self.z.val(), self.r.val()], |[x, z, r]| {
             let norm = safe_sqrt(z.clone().square().sum_dim(0));
             let unit = over(z, norm.clone());
-            let lambda = PoincareBall::from_parts(c.clone(), None).lambda_x(x.clone());
-            let bend = c.times(r.clone().square());
-            // cosh 2t = 1 + 2 sinh² t.
-            let sinh = sinhc(bend.clone());
-            let cosh = (bend.clone() * sinh.square())
-                .mul_scalar(2.0)
-                .add_scalar(1.0);
-            let offset = r.mul_scalar(2.0) * sinhc(bend.mul_scalar(4.0));
-            let t = x.matmul(unit) * lambda.clone() * cosh - lambda.sub_scalar(1.0) * offset;
-            let stretch = arsinhc((c.times(t.clone()) * t.clone()).clamp_max(1e36));
-            t * stretch * norm.mul_scalar(2.0)
+            let ball = PoincareBall::from_parts(c.clone(), None);
+            let lambda = ball.lambda_x(x.clone());
+            let along = ball.not_beyond(x).matmul(unit);
+            // The rest in f64: hyperbolic functions of large offsets.
+            in_f64([along, lambda, r, norm], |[along, lambda, r, norm]| {
+                let bend = c.times(r.clone().square());
+                // cosh 2t = 1 + 2 sinh² t.
+                let sinh = sinhc(bend.clone());
+                let cosh = (bend.clone() * sinh.square())
+                    .mul_scalar(2.0)
+                    .add_scalar(1.0);
+                let offset = r.mul_scalar(2.0) * sinhc(bend.mul_scalar(4.0));
+                let t = along * lambda.clone() * cosh - lambda.sub_scalar(1.0) * offset;
+                let stretch = arsinhc(c.times(t.clone()) * t.clone());
+                t * stretch * norm.mul_scalar(2.0)
+            })
         })
     }
 }
@@ -83,7 +90,7 @@ pub struct PoincareMlrConfig {
 pub struct PoincareMlr<B: Backend> {
     /// The hyperplanes.
     pub planes: Planes<B>,
-    c: f64,
+    c: Param<Tensor<B, 1>>,
 }
 
 impl PoincareMlrConfig {
@@ -91,18 +98,26 @@ impl PoincareMlrConfig {
     ///
     /// # Errors
     ///
-    /// [`Error::Curvature`](crate::Error::Curvature) for a c that is negative, NaN or infinite.
+    /// [`Error::Curvature`](crate::Error::Curvature) for a c that is negative, NaN or infinite;
+    /// [`Error::Setting`](crate::Error::Setting) for no inputs or no classes.
     pub fn init<B: HyperbolicBackend>(&self, device: &B::Device) -> Result<PoincareMlr<B>> {
-        PoincareBall::new(self.c)?;
+        let ball = PoincareBall::new(self.c)?;
+        check(self.d_input > 0, "d_input", self.d_input, "at least 1")?;
+        check(self.classes > 0, "classes", self.classes, "at least 1")?;
         let std = 1.0 / (self.d_input as f64).sqrt();
         Ok(PoincareMlr {
             planes: Planes::init(self.d_input, self.classes, std, self.bias, device),
-            c: self.c,
+            c: stored(&ball, device),
         })
     }
 }
 
 impl<B: HyperbolicBackend> PoincareMlr<B> {
+    /// The ball of its points: the one of the configuration, or of the record that was loaded.
+    pub fn ball(&self) -> PoincareBall {
+        stored_ball(&self.c)
+    }
+
     /// Logits.
     ///
     /// # Shapes
@@ -110,7 +125,7 @@ impl<B: HyperbolicBackend> PoincareMlr<B> {
     /// - x: `[batch, d_input]`, points of the ball
     /// - output: `[batch, classes]`
     pub fn forward(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {
-        self.forward_in(&PoincareBall::from_parts(self.c, None), x)
+        self.forward_in(&self.ball(), x)
     }
 
     /// Logits at another curvature: one that is learned.

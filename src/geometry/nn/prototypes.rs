@@ -5,7 +5,7 @@ use burn::module::Module;
 use burn::tensor::{Tensor, backend::Backend};
 
 use super::{BallPoints, BallPointsConfig};
-use crate::error::Result;
+use crate::error::{Result, check};
 use crate::geometry::HyperbolicBackend;
 
 /// Configuration of [`Prototypes`].
@@ -34,8 +34,12 @@ impl PrototypesConfig {
     ///
     /// # Errors
     ///
-    /// [`Error::Curvature`](crate::Error::Curvature) for a c that is negative, NaN or infinite.
+    /// [`Error::Curvature`](crate::Error::Curvature) for a c that is negative, NaN or infinite;
+    /// [`Error::Setting`](crate::Error::Setting) for a size of 0, and for a spread that is not a number
+    /// of at least 0.
     pub fn init<B: HyperbolicBackend>(&self, device: &B::Device) -> Result<Prototypes<B>> {
+        check(self.classes > 0, "classes", self.classes, "at least 1")?;
+        check(self.d_input > 0, "d_input", self.d_input, "at least 1")?;
         let points = BallPointsConfig::new(self.classes, self.d_input, self.c);
         Ok(Prototypes {
             prototypes: points.with_spread(self.spread).init(device)?,

@@ -3,6 +3,7 @@
 use burn::tensor::{Tensor, TensorPrimitive};
 
 use super::backend::{HyperbolicBackend, PairOp, PointOp, value};
+use super::precision::alike;
 
 /// The c of a ball: `f64`, or a `Tensor<B, 1>` of one element through which gradients flow.
 ///
@@ -53,7 +54,7 @@ impl<B: HyperbolicBackend> Curvature<B> for f64 {
         y: Tensor<B, D>,
         axis: usize,
     ) -> Tensor<B, D> {
-        let [x, y] = broadcast(op, x, y).map(|t| t.into_primitive().tensor());
+        let [x, y] = broadcast(op, x, y, axis).map(|t| t.into_primitive().tensor());
         Tensor::from_primitive(TensorPrimitive::Float(B::pair_op(op, x, y, axis, *self)))
     }
 }
@@ -87,7 +88,7 @@ impl<B: HyperbolicBackend> Curvature<B> for Tensor<B, 1> {
         axis: usize,
     ) -> Tensor<B, D> {
         let c = self.clone().into_primitive().tensor();
-        let [x, y] = broadcast(op, x, y).map(|t| t.into_primitive().tensor());
+        let [x, y] = broadcast(op, x, y, axis).map(|t| t.into_primitive().tensor());
         let output = B::pair_op_learned(op, x, y, axis, c);
         Tensor::from_primitive(TensorPrimitive::Float(output))
     }
@@ -98,7 +99,9 @@ fn broadcast<B: HyperbolicBackend, const D: usize>(
     op: PairOp,
     x: Tensor<B, D>,
     y: Tensor<B, D>,
+    axis: usize,
 ) -> [Tensor<B, D>; 2] {
+    let [x, y] = alike(axis, [x, y]);
     let (of_x, of_y) = (x.dims(), y.dims());
     if of_x == of_y || op == PairOp::PairwiseDist {
         return [x, y];

@@ -2,6 +2,31 @@
 
 use burn::tensor::{DType, Tensor, backend::Backend};
 
+/// The same tensors, whose number of coordinates must be one: that axis does not broadcast.
+///
+/// # Panics
+///
+/// If it is not.
+pub fn alike<B: Backend, const D: usize, const N: usize>(
+    axis: usize,
+    inputs: [Tensor<B, D>; N],
+) -> [Tensor<B, D>; N] {
+    let sizes = inputs.each_ref().map(|input| input.dims()[axis]);
+    assert!(
+        sizes.iter().all(|size| *size == sizes[0]),
+        "points and vectors have the same number of coordinates, not {sizes:?} on axis {axis}"
+    );
+    inputs
+}
+
+/// The same tensor, in f32 if it is of half precision.
+pub fn at_least_f32<B: Backend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> {
+    match x.dtype() {
+        DType::F16 | DType::BF16 => x.cast(DType::F32),
+        _ => x,
+    }
+}
+
 /// Runs an operation of half-precision tensors in f32: its steps neither round nor overflow, and
 /// only its result is rounded. Other types are left as they are.
 pub fn in_f32<B: Backend, const D: usize, const N: usize>(

@@ -8,7 +8,8 @@ use burn::record::Record;
 use burn::tensor::Tensor;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 
-use super::{Riemannian, RiemannianStep};
+use super::{Riemannian, RiemannianStep, check_memory};
+use crate::error::{Result, check};
 use crate::geometry::{HyperbolicBackend, PoincareBall};
 
 /// Configuration of [`RiemannianAdam`], with the usual values as defaults.
@@ -45,16 +46,23 @@ pub struct RiemannianAdamState<B: Backend, const D: usize> {
 
 impl RiemannianAdamConfig {
     /// The optimiser of a module.
-    pub fn init<B, M>(&self) -> Riemannian<RiemannianAdam, M, B>
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Setting`](crate::Error::Setting) for a β that is not in [0, 1), and an ε that is not
+    /// finite and above 0.
+    pub fn init<B, M>(&self) -> Result<Riemannian<RiemannianAdam, M, B>>
     where
         B: AutodiffBackend,
         B::InnerBackend: HyperbolicBackend,
         M: AutodiffModule<B>,
     {
-        RiemannianAdam {
-            config: self.clone(),
-        }
-        .into()
+        check_memory("beta_1", self.beta_1)?;
+        check_memory("beta_2", self.beta_2)?;
+        let valid = self.epsilon.is_finite() && self.epsilon > 0.0;
+        check(valid, "epsilon", self.epsilon, "finite and above 0")?;
+        let config = self.clone();
+        Ok(RiemannianAdam { config }.into())
     }
 }
 

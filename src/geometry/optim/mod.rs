@@ -11,3 +11,10 @@ mod sgd;
 pub use adam::{RiemannianAdam, RiemannianAdamConfig, RiemannianAdamState};
 pub use riemannian::{Riemannian, RiemannianStep};
 pub use sgd::{RiemannianSgd, RiemannianSgdConfig, RiemannianSgdState};
+
+use crate::error::{Result, check};
+
+/// Whether a part of the past that is kept leaves room for the present.
+fn check_memory(name: &'static str, value: f64) -> Result<()> {
+    check((0.0..1.0).contains(&value), name, value, "in [0, 1)")
+}

@@ -8,7 +8,7 @@ use burn::optim::{GradientsParams, MultiGradientsParams, Optimizer, SimpleOptimi
 use burn::tensor::Tensor;
 use burn::tensor::backend::AutodiffBackend;
 
-use super::super::nn::ball_points::ball_of;
+use super::super::nn::ball_points::ball_of_mapped;
 use super::super::{HyperbolicBackend, PoincareBall};
 
 /// An optimiser that can step points of a ball, too.
@@ -68,8 +68,6 @@ where
             records: &mut self.records,
             grads,
             lr,
-            inside: Vec::new(),
-            ball: None,
         };
         module.map(&mut mapper)
     }
@@ -102,9 +100,6 @@ where
     }
 }
 
-/// What Burn calls the module that holds points.
-const POINTS: &str = "Struct:BallPoints";
-
 struct Stepper<'a, O, M, B>
 where
     O: RiemannianStep<B::InnerBackend>,
@@ -116,10 +111,6 @@ where
     records: &'a mut Records<O, M, B>,
     grads: GradAdaptor,
     lr: LearningRate,
-    /// The types of the modules around the parameter at hand.
-    inside: Vec<String>,
-    /// The ball of the points at hand.
-    ball: Option<PoincareBall>,
 }
 
 impl<O, M, B> ModuleMapper<B> for Stepper<'_, O, M, B>
@@ -129,21 +120,8 @@ where
     B: AutodiffBackend,
     B::InnerBackend: HyperbolicBackend,
 {
-    fn enter_module(&mut self, _: &str, container: &str) {
-        self.inside.push(container.to_string());
-    }
-
-    fn exit_module(&mut self, _: &str, _: &str) {
-        self.inside.pop();
-    }
-
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
         let (id, tensor, mapper) = param.consume();
-        let of_points = self.inside.last().is_some_and(|name| name == POINTS);
-        if of_points && D == 1 {
-            // The curvature, which comes before its points.
-            self.ball = Some(ball_of(tensor.clone()));
-        }
         let Some((grad, device)) = self.grads.remove::<B::InnerBackend, D>(id) else {
             return Param::from_mapped_value(id, tensor, mapper);
         };
@@ -151,8 +129,7 @@ where
         let value = tensor.to_device(&device).inner();
         let state = self.records.remove(&id).map(AdaptorRecord::into_state);
         let state = state.map(|state| O::to_device(state, &device));
-        let ball = self.ball.filter(|_| of_points);
-        let (value, state) = match ball {
+        let (value, state) = match ball_of_mapped() {
             Some(ball) => self
                 .optimizer
                 .step_points(&ball, self.lr, value, grad, state),

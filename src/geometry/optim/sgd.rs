@@ -8,7 +8,8 @@ use burn::record::Record;
 use burn::tensor::Tensor;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 
-use super::{Riemannian, RiemannianStep};
+use super::{Riemannian, RiemannianStep, check_memory};
+use crate::error::Result;
 use crate::geometry::{HyperbolicBackend, PoincareBall};
 
 /// Configuration of [`RiemannianSgd`].
@@ -36,16 +37,19 @@ pub struct RiemannianSgdState<B: Backend, const D: usize> {
 
 impl RiemannianSgdConfig {
     /// The optimiser of a module.
-    pub fn init<B, M>(&self) -> Riemannian<RiemannianSgd, M, B>
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Setting`](crate::Error::Setting) for a momentum that is not in [0, 1).
+    pub fn init<B, M>(&self) -> Result<Riemannian<RiemannianSgd, M, B>>
     where
         B: AutodiffBackend,
         B::InnerBackend: HyperbolicBackend,
         M: AutodiffModule<B>,
     {
-        RiemannianSgd {
-            momentum: self.momentum,
-        }
-        .into()
+        let momentum = self.momentum;
+        check_memory("momentum", momentum)?;
+        Ok(RiemannianSgd { momentum }.into())
     }
 }
 

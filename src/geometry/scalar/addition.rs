@@ -6,7 +6,7 @@
 
 use num_traits::Float;
 
-use super::even::{artanhc, tanhc};
+use super::even::{artanhc, at_least, tanhc};
 
 /// Sums of a pair of points: with σ = x + y, α = 1 − c‖x‖² and β = 1 − c‖y‖²,
 ///
@@ -158,7 +158,7 @@ impl<T: Float> ExpPair<T> {
     pub fn sum(&self, factor: T) -> T {
         let [xx, vv] = self.squares;
         let sum = xx + factor * (self.product + self.product + factor * vv);
-        sum.max(T::zero())
+        at_least(sum, T::zero())
     }
 
     fn added(&self, sum: T, c: T) -> Added<T> {
@@ -167,7 +167,7 @@ impl<T: Float> ExpPair<T> {
         let half_cosh = T::one() + decay;
         let four = T::from(4).unwrap_or_else(T::nan);
         let gap = four * decay / (half_cosh * half_cosh);
-        let gap = gap.max(self.least);
+        let gap = at_least(gap, self.least);
         Added {
             factor: self.factor(c),
             gap,

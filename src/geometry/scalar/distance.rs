@@ -2,7 +2,7 @@
 
 use num_traits::Float;
 
-use super::even::{arsinhc, constant, decayed, log_sinhc_slope};
+use super::even::{arsinhc, at_least, at_most, constant, decayed, log_sinhc_slope};
 
 /// Derivatives of a distance that depends on x and y through ‖x‖², ‖y‖² and ‖x − y‖².
 ///
@@ -116,12 +116,12 @@ impl<T: Float> TangentPair<T> {
         let exponent = s * (u + v);
         let r = self.radial.abs();
         let four = constant::<T>(4.0);
-        let root = r * (s * r - exponent).min(T::zero()).exp() * decayed((s + s) * r);
+        let root = r * at_most(s * r - exponent, T::zero()).exp() * decayed((s + s) * r);
         let weight = decayed(four * s * u) * decayed(four * s * v);
         Scaled {
             radial: root * root,
             weight,
-            tangential: weight * self.tangential.max(T::zero()),
+            tangential: weight * at_least(self.tangential, T::zero()),
             exponent,
         }
     }

@@ -18,8 +18,27 @@ pub struct Even<T> {
 const SERIES_BELOW: f64 = 1e-2;
 
 /// A constant of the formulas in the type of the caller.
-pub(super) fn constant<T: Float>(value: f64) -> T {
+pub(crate) fn constant<T: Float>(value: f64) -> T {
     T::from(value).unwrap_or_else(T::nan)
+}
+
+/// `value`, or `least` if it is less. NaN stays NaN, which `Float::max` would replace.
+#[inline(always)]
+pub(crate) fn at_least<T: Float>(value: T, least: T) -> T {
+    if value < least { least } else { value }
+}
+
+/// `value`, or `most` if it is more. NaN stays NaN, which `Float::min` would replace.
+#[inline(always)]
+pub(crate) fn at_most<T: Float>(value: T, most: T) -> T {
+    if value > most { most } else { value }
+}
+
+/// 0, or NaN for a number that is infinite or NaN: what to add to a result that must not look
+/// healthy then.
+#[inline(always)]
+pub(crate) fn nan_unless_finite<T: Float>(value: T) -> T {
+    value - value
 }
 
 fn series<T: Float, const N: usize>(z: T, terms: [f64; N]) -> Even<T> {
@@ -129,13 +148,18 @@ pub fn log_sinhc_slope<T: Float>(z: T) -> T {
 
 /// tanh(r artanh(√z))/√z for 0 ≤ z < 1, given 1 − z with all its digits.
 pub fn scaled_tanhc<T: Float>(r: T, z: T, gap: T) -> Even<T> {
-    let rr = r * r;
-    if z * rr.max(T::one()) < constant(1e-5) {
-        let linear = r * (T::one() - rr) / constant(3.0);
-        let square = r * (constant::<T>(0.2) - rr / constant(3.0) + rr * rr * constant(2.0 / 15.0));
+    // In this order neither overflows for z = 0.
+    let w = z * r * r;
+    if z < constant(1e-5) && w < constant(1e-5) {
+        let third = constant::<T>(1.0 / 3.0);
+        let (fifth, quartic) = (constant::<T>(0.2), constant::<T>(2.0 / 15.0));
+        let rr = r * r;
         return Even {
-            value: r + z * (linear + z * square),
-            slope: linear + (z + z) * square,
+            value: r + r * ((z - w) * third + z * (z * fifth - w * third) + w * w * quartic),
+            slope: r
+                * ((T::one() - rr) * third
+                    + (z + z) * (fifth - rr * third)
+                    + (w + w) * rr * quartic),
         };
     }
     let t = z.sqrt();

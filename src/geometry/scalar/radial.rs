@@ -2,7 +2,7 @@
 
 use num_traits::Float;
 
-use super::even::{Even, artanhc, constant, scaled_tanhc, tanhc};
+use super::even::{Even, artanhc, at_most, constant, nan_unless_finite, scaled_tanhc, tanhc};
 
 /// Which map.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -31,11 +31,13 @@ pub struct Factor<T> {
 
 impl Radial {
     /// The factor from ‖x‖² and 1 − c‖x‖². At the rim and beyond it `gap` is the least one of the
-    /// type, and z is held there: log₀ and ⊗ have no slope.
+    /// type; log₀ and ⊗ of such a point are those of the last point inside on its ray.
+    ///
+    /// NaN if ‖x‖² is NaN or infinite, or r or the radius is.
     #[inline]
     pub fn at<T: Float>(self, norm_squared: T, gap: T, c: T) -> Factor<T> {
         let z = c * norm_squared;
-        let inside = z.min(T::one() - gap);
+        let inside = at_most(z, T::one() - gap);
         let mut even = match self {
             Radial::Exp => tanhc(z),
             Radial::Log => artanhc(inside, gap),
@@ -44,31 +46,39 @@ impl Radial {
             Radial::Clip(radius) => return clip(norm_squared, constant(radius)),
         };
         if z >= T::one() && matches!(self, Radial::Log | Radial::Scale(_)) {
-            even.slope = T::zero();
+            even.value = even.value * (inside / z).sqrt();
+            even.slope = -even.value / (z + z);
         }
+        let lost = match self {
+            Radial::Scale(r) => nan_unless_finite(z) + nan_unless_finite(constant(r)),
+            _ => nan_unless_finite(z),
+        };
         Factor {
-            value: even.value,
-            by_norm: c * even.slope,
-            by_c: norm_squared * even.slope,
+            value: even.value + lost,
+            by_norm: c * even.slope + lost,
+            by_c: norm_squared * even.slope + lost,
         }
     }
 }
 
+/// NaN for a radius below 0, which no vector can be cut to.
 fn clip<T: Float>(norm_squared: T, radius: T) -> Factor<T> {
-    let long = norm_squared > radius * radius;
-    let value = if long {
-        radius / norm_squared.sqrt()
+    let lost = nan_unless_finite(norm_squared);
+    if radius >= T::zero() && norm_squared <= radius * radius {
+        return Factor {
+            value: T::one() + lost,
+            by_norm: lost,
+            by_c: T::zero(),
+        };
+    }
+    let value = if radius >= T::zero() {
+        radius / norm_squared.sqrt() + lost
     } else {
-        T::one()
-    };
-    let slope = if long {
-        -value / (norm_squared + norm_squared)
-    } else {
-        T::zero()
+        T::nan()
     };
     Factor {
         value,
-        by_norm: slope,
+        by_norm: -value / (norm_squared + norm_squared),
         by_c: T::zero(),
     }
 }

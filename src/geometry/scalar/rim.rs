@@ -2,14 +2,15 @@
 
 use num_traits::Float;
 
-use super::even::constant;
+use super::even::{at_least, constant, nan_unless_finite};
 
 /// From this c‖x‖² on the plain sum has lost more than three bits of 1 − c‖x‖².
 const NEAR: f64 = 0.875;
 
 /// 1 − c‖x‖² from ‖x‖², or, near the rim, from the coordinates by [`exact`].
 ///
-/// Not below `least`: what a float type cannot tell from the rim is held at a gap of that size.
+/// Not below `least`: what a float type cannot tell from the rim is held at a gap of that size. NaN
+/// for a coordinate that is NaN or infinite.
 #[inline(always)]
 pub(crate) fn gap<T: Float>(norm_squared: T, c: T, least: T, x: impl Iterator<Item = T>) -> T {
     let z = c * norm_squared;
@@ -19,7 +20,7 @@ pub(crate) fn gap<T: Float>(norm_squared: T, c: T, least: T, x: impl Iterator<It
     } else {
         gap
     };
-    gap.max(least)
+    at_least(gap, least) + nan_unless_finite(z)
 }
 
 /// 1 − c‖x‖² by a compensated sum: every product with its rounding error, both added up.

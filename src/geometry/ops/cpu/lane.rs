@@ -4,6 +4,7 @@ use burn::tensor::Element;
 use num_traits::{AsPrimitive, Float};
 
 use crate::geometry::scalar::distance::TangentPair;
+use crate::geometry::scalar::even::{at_least, at_most, nan_unless_finite};
 
 /// `f32` or `f64`: what the compiler puts into the lanes of a vector register.
 pub trait Lane: Element + Float + AsPrimitive<f64> {
@@ -59,7 +60,7 @@ fn exp(y: f64) -> f64 {
     sum * power
 }
 
-/// tanh(√z)/√z for z ≥ 0 and its derivative.
+/// tanh(√z)/√z for z ≥ 0 and its derivative; NaN for an infinite z, which has no direction.
 #[inline(always)]
 pub fn tanhc(z: f64) -> [f64; 2] {
     /// From here on tanh is 1, and its derivative nothing beside 1/t.
@@ -67,7 +68,7 @@ pub fn tanhc(z: f64) -> [f64; 2] {
     const SERIES_BELOW: f64 = 1e-2;
 
     let t = z.sqrt();
-    let decay = exp(-2.0 * t.min(FLAT));
+    let decay = exp(-2.0 * at_most(t, FLAT));
     let whole = 1.0 / (1.0 + decay);
     let value = (1.0 - decay) * whole / t;
     let slope = (4.0 * decay * whole * whole - value) / (z + z);
@@ -77,9 +78,10 @@ pub fn tanhc(z: f64) -> [f64; 2] {
     let series = 1.0 + z * (a + z * (b + z * (d + z * (e + z * f))));
     let series_slope = a + z * (2.0 * b + z * (3.0 * d + z * (4.0 * e + z * 5.0 * f)));
     let small = z < SERIES_BELOW;
+    let lost = nan_unless_finite(z);
     [
-        if small { series } else { value },
-        if small { series_slope } else { slope },
+        if small { series } else { value } + lost,
+        if small { series_slope } else { slope } + lost,
     ]
 }
 
@@ -117,8 +119,8 @@ pub fn dist_expmap0([u, v, radial, tangential]: [f64; 4], c: f64) -> f64 {
     let s = c.sqrt();
     let far = u < 0.0;
     let straight = sinhc(s * radial.abs()) * radial;
-    let weight = sinhc(2.0 * s * u.max(0.0)) * sinhc(2.0 * s * v);
-    let square = straight * straight + weight * tangential.max(0.0);
+    let weight = sinhc(2.0 * s * at_least(u, 0.0)) * sinhc(2.0 * s * v);
+    let square = straight * straight + weight * at_least(tangential, 0.0);
     let near = f64::distance::<false>(square, c);
     if far { tangential } else { near }
 }

@@ -10,6 +10,7 @@ use super::lane::Lane;
 use super::pull::{Centred, NearPair, Rows, Weights};
 use super::vectors::{Real, row_sums, vectorised};
 use crate::geometry::scalar::distance::BallPair;
+use crate::geometry::scalar::even::at_most;
 use crate::geometry::scalar::rim;
 
 /// Lanes of a tile: one or two vector registers.
@@ -221,7 +222,8 @@ fn distances_of<T: Real, const FUSED: bool>(
             let per_gaps = &per_gaps[line.columns.start / LANES];
             let mut distances = [T::Wide::zero(); LANES];
             for lane in 0..LANES {
-                let q = (line.squares[lane] * per_gap * per_gaps[lane]).min(largest);
+                let q = line.squares[lane] * per_gap * per_gaps[lane];
+                let q = at_most(q, largest);
                 distances[lane] = T::Wide::distance::<FUSED>(q, c);
             }
             let start = (line.row - first) * y.count();
@@ -348,10 +350,11 @@ fn weights_of<T: Real, const FUSED: bool>(
             let mut any = false;
             for lane in 0..LANES {
                 let square = line.squares[lane];
-                let q = (square * per_gap * per_gaps[lane]).min(largest);
+                let q = at_most(square * per_gap * per_gaps[lane], largest);
                 let h = lanes[lane] * (q / (one + c * q)).sqrt();
                 let weight = (h + h) / square;
-                weights[lane] = if square > zero { weight } else { zero };
+                // NaN stays NaN.
+                weights[lane] = if square == zero { zero } else { weight };
                 lanes[lane] = h;
                 any |= square < near + nears[lane];
             }
@@ -397,7 +400,11 @@ fn with_bend<T: Real>(
         .enumerate()
         .for_each(|(row, (out, pulled))| {
             let bend = 2.0 * c * h[row] * points.per_gap[row];
-            let bend = if points.squares[row] > 0.0 { bend } else { 0.0 };
+            let bend = if points.squares[row] == 0.0 {
+                0.0
+            } else {
+                bend
+            };
             for ((out, sum), value) in out.iter_mut().zip(pulled).zip(points.row(row)) {
                 let value: f64 = value.as_();
                 *out = T::of(sum.as_() + bend * value);

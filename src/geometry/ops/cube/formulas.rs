@@ -3,7 +3,9 @@
 
 use burn_cubecl::cubecl::{self, prelude::*};
 
-use super::functions::{arsinhc, artanhc, decayed, exp, ln, log_sinhc_slope, scaled_tanhc, tanhc};
+use super::functions::{
+    arsinhc, artanhc, decayed, exp, ln, log_sinhc_slope, nan_unless_finite, scaled_tanhc, tanhc,
+};
 use crate::geometry::ops::backend::PairOp;
 
 /// A map that only changes the length of a vector.
@@ -16,10 +18,12 @@ pub enum Radial {
     Clip,
 }
 
-/// 1 − c‖x‖², held at the least gap that the type can tell from the rim.
+/// 1 − c‖x‖², held at the least gap that the type can tell from the rim; NaN for a coordinate that is
+/// NaN or infinite.
 #[cube]
 pub fn rim_gap(norm_squared: f64, c: f64, least: f64) -> f64 {
-    max(1.0f64 - c * norm_squared, least)
+    let z = c * norm_squared;
+    max(1.0f64 - z, least) + nan_unless_finite(z)
 }
 
 /// The factor of a radial map, and its derivatives.
@@ -30,9 +34,27 @@ pub struct Factor {
     pub by_c: f64,
 }
 
-/// The factor from ‖x‖²; `parameter` is r of ⊗, the margin of a projection, the radius of a clip.
+/// The factor from ‖x‖²; `parameter` is r of ⊗, the margin of a projection, the radius of a clip. NaN
+/// unless all are finite.
 #[cube]
 pub fn radial(
+    norm_squared: f64,
+    c: f64,
+    parameter: f64,
+    least: f64,
+    #[comptime] map: Radial,
+) -> Factor {
+    let factor = radial_of_finite(norm_squared, c, parameter, least, map);
+    let lost = nan_unless_finite(c * norm_squared) + nan_unless_finite(parameter);
+    Factor {
+        value: factor.value + lost,
+        by_norm: factor.by_norm + lost,
+        by_c: factor.by_c + lost,
+    }
+}
+
+#[cube]
+fn radial_of_finite(
     norm_squared: f64,
     c: f64,
     parameter: f64,
@@ -42,7 +64,10 @@ pub fn radial(
     let z = c * norm_squared;
     let gap = rim_gap(norm_squared, c, least);
     let inside = min(z, 1.0f64 - gap);
+    // Beyond the rim: the last point inside on the same ray.
     let held = z >= 1.0f64;
+    let beyond = select(held, z, 1.0f64);
+    let ratio = select(held, (inside / beyond).sqrt(), 1.0f64);
     if comptime!(map == Radial::Exp) {
         let at = tanhc(z);
         Factor {
@@ -52,17 +77,19 @@ pub fn radial(
         }
     } else if comptime!(map == Radial::Log) {
         let at = artanhc(inside, gap);
-        let slope = select(held, 0.0f64, at.slope);
+        let value = at.value * ratio;
+        let slope = select(held, -value / (beyond + beyond), at.slope);
         Factor {
-            value: at.value,
+            value,
             by_norm: c * slope,
             by_c: norm_squared * slope,
         }
     } else if comptime!(map == Radial::Scale) {
         let at = scaled_tanhc(parameter, inside, gap);
-        let slope = select(held, 0.0f64, at.slope);
+        let value = at.value * ratio;
+        let slope = select(held, -value / (beyond + beyond), at.slope);
         Factor {
-            value: at.value,
+            value,
             by_norm: c * slope,
             by_c: norm_squared * slope,
         }
@@ -98,11 +125,17 @@ pub struct Slopes {
     pub by_c: f64,
 }
 
+/// NaN for a pair with a coordinate that is NaN or infinite, else 0.
+#[cube]
+fn lost_in_pair(xx: f64, yy: f64, c: f64) -> f64 {
+    nan_unless_finite(c * xx) + nan_unless_finite(c * yy)
+}
+
 /// d from ‖x‖², ‖y‖² and ‖x − y‖² of points of the ball.
 #[cube]
 pub fn dist(xx: f64, yy: f64, difference: f64, c: f64, least: f64) -> f64 {
     let q = difference / (rim_gap(xx, c, least) * rim_gap(yy, c, least));
-    2.0f64 * q.sqrt() * arsinhc(c * q).value
+    2.0f64 * q.sqrt() * arsinhc(c * q).value + lost_in_pair(xx, yy, c)
 }
 
 /// Its derivatives: none through a gap that is held, none at all for equal points.
@@ -118,11 +151,12 @@ pub fn dist_slopes(xx: f64, yy: f64, difference: f64, c: f64, least: f64) -> Slo
     let of_x = select(a <= least, 0.0f64, 1.0f64 / a);
     let of_y = select(b <= least, 0.0f64, 1.0f64 / b);
     let stretch = select(apart, 2.0f64 * root * q * arsinhc(c * q).slope, 0.0f64);
+    let lost = lost_in_pair(xx, yy, c);
     Slopes {
-        by_x: c * by_q_times_q * of_x,
-        by_y: c * by_q_times_q * of_y,
-        by_difference: by_q_times_q / gap,
-        by_c: by_q_times_q * (xx * of_x + yy * of_y) + stretch,
+        by_x: c * by_q_times_q * of_x + lost,
+        by_y: c * by_q_times_q * of_y + lost,
+        by_difference: by_q_times_q / gap + lost,
+        by_c: by_q_times_q * (xx * of_x + yy * of_y) + stretch + lost,
     }
 }
 
@@ -181,7 +215,7 @@ pub fn dist_expmap0(at: Tangents, c: f64) -> f64 {
     let angle = t * arsinhc(t * t).value + max(log - 20.0f64, 0.0f64);
     let far = select(apart, 2.0f64 * angle / s, 0.0f64);
     let bent = select(near, plain, far);
-    select(on_one_ray(at), 2.0f64 * at.radial.abs(), bent)
+    select(on_one_ray(at), 2.0f64 * at.radial.abs(), bent) + lost_in_pair(at.u, at.v, c)
 }
 
 /// Its derivatives; `by_x` is by ‖u‖² at a fixed ‖u − v‖².
@@ -223,11 +257,12 @@ pub fn dist_expmap0_slopes(at: Tangents, c: f64) -> Slopes {
     let sign = ahead - select(r < 0.0f64, 1.0f64, 0.0f64);
     let of_u = select(straight, sign / select(straight, at.u, 1.0f64), of_u);
     let of_v = select(straight, -sign / select(straight, at.v, 1.0f64), of_v);
+    let lost = lost_in_pair(at.u, at.v, c);
     Slopes {
-        by_x: select(at.u > 0.0f64, of_u, 0.0f64),
-        by_y: select(at.v > 0.0f64, of_v, 0.0f64),
-        by_difference: select(straight, 0.0f64, by_square * scaled.weight),
-        by_c: select(straight, 0.0f64, through + explicit),
+        by_x: select(at.u > 0.0f64, of_u, 0.0f64) + lost,
+        by_y: select(at.v > 0.0f64, of_v, 0.0f64) + lost,
+        by_difference: select(straight, 0.0f64, by_square * scaled.weight) + lost,
+        by_c: select(straight, 0.0f64, through + explicit) + lost,
     }
 }
 
@@ -249,9 +284,10 @@ pub fn sum_factors(
     #[comptime] op: PairOp,
 ) -> SumFactors {
     let a = rim_gap(xx, c, least);
+    let lost = lost_in_pair(xx, yy, c);
     if comptime!(op == PairOp::Expmap) {
         let added = added(xx, yy, third, a, c, least);
-        let of_v = a * added.factor / added.whole;
+        let of_v = a * added.factor / added.whole + lost;
         SumFactors {
             of_sum: of_v,
             of_x: (a + c * added.sum) / added.whole - of_v,
@@ -261,15 +297,15 @@ pub fn sum_factors(
         let bend = c * third;
         let whole = a * b + bend;
         if comptime!(op == PairOp::Logmap) {
-            let scale = a * artanhc(bend / whole, a * b / whole).value / whole;
+            let scale = a * artanhc(bend / whole, a * b / whole).value / whole + lost;
             SumFactors {
                 of_sum: a * scale,
                 of_x: bend * scale,
             }
         } else {
             SumFactors {
-                of_sum: a / whole,
-                of_x: bend / whole,
+                of_sum: a / whole + lost,
+                of_x: bend / whole + lost,
             }
         }
     }
@@ -313,10 +349,35 @@ pub struct SumGradient {
     pub by_c: f64,
 }
 
-/// From ⟨g, σ⟩ (⟨g, v⟩ for exp) and ⟨g, x⟩. A gap that is held does not change.
+/// From ⟨g, σ⟩ (⟨g, v⟩ for exp) and ⟨g, x⟩. A gap that is held does not change. NaN for a coordinate
+/// that is NaN or infinite.
 #[cube]
 #[allow(clippy::too_many_arguments)]
 pub fn sum_gradient(
+    xx: f64,
+    yy: f64,
+    third: f64,
+    g_sum: f64,
+    g_x: f64,
+    c: f64,
+    least: f64,
+    #[comptime] op: PairOp,
+) -> SumGradient {
+    let by = sum_gradient_of_finite(xx, yy, third, g_sum, g_x, c, least, op);
+    let lost = lost_in_pair(xx, yy, c);
+    SumGradient {
+        of_g_x: by.of_g_x + lost,
+        of_g_y: by.of_g_y + lost,
+        of_x: by.of_x + lost,
+        of_y: by.of_y + lost,
+        of_sum: by.of_sum + lost,
+        by_c: by.by_c + lost,
+    }
+}
+
+#[cube]
+#[allow(clippy::too_many_arguments)]
+fn sum_gradient_of_finite(
     xx: f64,
     yy: f64,
     third: f64,

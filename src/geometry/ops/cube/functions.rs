@@ -17,6 +17,16 @@ pub struct Even {
     pub slope: f64,
 }
 
+/// 0, or NaN for a number that is infinite or NaN: what to add to a result that must not look healthy
+/// then. By its bits, since drivers may compute as if there were no such numbers, and comparisons,
+/// minima and maxima pass over a NaN.
+#[cube]
+pub fn nan_unless_finite(value: f64) -> f64 {
+    let exponent = u64::reinterpret(value) & 0x7ff0_0000_0000_0000u64;
+    let finite = exponent != 0x7ff0_0000_0000_0000u64;
+    f64::reinterpret(select(finite, 0u64, 0x7ff8_0000_0000_0000u64))
+}
+
 /// eʸ for y ≤ 700; 0 below −700.
 #[cube]
 pub fn exp(y: f64) -> f64 {
@@ -241,11 +251,17 @@ pub fn log_sinhc_slope(z: f64) -> f64 {
 /// tanh(r artanh(√z))/√z for 0 ≤ z < 1, given 1 − z with all its digits.
 #[cube]
 pub fn scaled_tanhc(r: f64, z: f64, gap: f64) -> Even {
+    let third = 0.333_333_333_333_333_33f64;
     let rr = r * r;
-    let linear = r * (1.0f64 - rr) * 0.333_333_333_333_333_33f64;
-    let square =
-        r * (rr * rr * 0.133_333_333_333_333_33f64 - rr * 0.333_333_333_333_333_33f64 + 0.2f64);
-    let small = z * max(rr, 1.0f64) < 1e-5f64;
+    // In this order it does not overflow for z = 0.
+    let w = z * r * r;
+    let small = z < 1e-5f64 && w < 1e-5f64;
+    let square = z * (z * 0.2f64 - w * third) + w * w * 0.133_333_333_333_333_33f64;
+    let near = r + r * ((z - w) * third + square);
+    let near_slope = r
+        * ((1.0f64 - rr) * third
+            + (z + z) * (0.2f64 - rr * third)
+            + (w + w) * rr * 0.133_333_333_333_333_33f64);
     let far = select(small, 0.5f64, z);
     let t = far.sqrt();
     let angle = r * artanhc(far, select(small, 0.5f64, gap)).value * t;
@@ -253,7 +269,7 @@ pub fn scaled_tanhc(r: f64, z: f64, gap: f64) -> Even {
     let value = select(angle < 0.0f64, -at.value, at.value) / t;
     let slope = (r * at.slope / gap - value) / (far + far);
     Even {
-        value: select(small, r + z * (linear + z * square), value),
-        slope: select(small, linear + (z + z) * square, slope),
+        value: select(small, near, value),
+        slope: select(small, near_slope, slope),
     }
 }

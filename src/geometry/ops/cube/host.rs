@@ -91,7 +91,9 @@ fn radial(op: PointOp) -> Option<(Radial, f64)> {
         PointOp::Logmap0 => Some((Radial::Log, 0.0)),
         PointOp::ScalarMul(r) => Some((Radial::Scale, r)),
         PointOp::Project(margin) => Some((Radial::Project, margin)),
-        PointOp::Clip(radius) => Some((Radial::Clip, radius)),
+        // No radius for none that makes sense; a larger one than any vector is not infinite.
+        PointOp::Clip(radius) if radius >= 0.0 => Some((Radial::Clip, radius.min(f64::MAX))),
+        PointOp::Clip(_) => Some((Radial::Clip, f64::NAN)),
         PointOp::RimGap => None,
     }
 }

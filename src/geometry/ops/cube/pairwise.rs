@@ -112,6 +112,12 @@ fn squares<T: Float>(
     }
 }
 
+/// ‖x − y‖², or the largest f32 where the sum overflowed: of points far beyond the rim.
+#[cube]
+fn held(square: f64) -> f64 {
+    select(square > f64::MAX, 3.402_823_466_385_288_6e38f64, square)
+}
+
 /// ‖x‖² of every row, in f64.
 #[cube(launch_unchecked, address_type = "dynamic")]
 pub fn row_squares<T: Float>(
@@ -158,7 +164,7 @@ pub fn distances<T: Float>(
         for s in 0..EACH {
             let j = first_y + UNIT_POS as usize % SIDE + s * SIDE;
             if i < count_x && j < count_y {
-                let difference = f64::cast_from(sums[r * EACH + s]);
+                let difference = held(f64::cast_from(sums[r * EACH + s]));
                 let d = dist(squares_x[i], squares_y[j], difference, c, least);
                 out[i * count_y + j] = T::cast_from(d);
             }
@@ -195,7 +201,7 @@ pub fn weights<T: Float>(
             let j = first_y + UNIT_POS as usize % SIDE + s * SIDE;
             if i < count_x && j < count_y {
                 let at = i * count_y + j;
-                let difference = f64::cast_from(sums[r * EACH + s]);
+                let difference = held(f64::cast_from(sums[r * EACH + s]));
                 let slopes = dist_slopes(squares_x[i], squares_y[j], difference, c, least);
                 let g = f64::cast_from(grad[at]);
                 let weight = 2.0f64 * g * slopes.by_difference;
@@ -234,7 +240,7 @@ pub fn by_c<T: Float>(
             let j = first_y + UNIT_POS as usize % SIDE + s * SIDE;
             if i < count_x && j < count_y {
                 let at = i * count_y + j;
-                let difference = f64::cast_from(sums[r * EACH + s]);
+                let difference = held(f64::cast_from(sums[r * EACH + s]));
                 let slopes = dist_slopes(squares_x[i], squares_y[j], difference, c, least);
                 let g = f64::cast_from(grad[at]);
                 out[at] = g * slopes.by_c;

@@ -3,6 +3,7 @@
 use burn_cubecl::cubecl::{self, prelude::*};
 
 use super::formulas::{Radial, radial, rim_gap};
+use super::functions::nan_unless_finite;
 use super::vectors::{Sharing, Sums, part, whole};
 
 /// ‖x‖² and ⟨g, x⟩ of a unit's vector.
@@ -167,7 +168,7 @@ pub fn gap_by_c<T: Float>(
     if part.vector < count && part.lane == 0 {
         let gap = rim_gap(sums.a, c, least);
         let by_c = -sums.a * f64::cast_from(grad[part.vector]);
-        out[part.vector] = select(gap <= least, 0.0f64, by_c);
+        out[part.vector] = select(gap <= least, 0.0f64, by_c) + nan_unless_finite(c * sums.a);
     }
 }
 
@@ -190,7 +191,7 @@ pub fn gap_backward<T: Float>(
     if part.vector < count {
         let gap = rim_gap(sums.a, c, least);
         let factor = -2.0f64 * c * f64::cast_from(grad[part.vector]);
-        let factor = select(gap <= least, 0.0f64, factor);
+        let factor = select(gap <= least, 0.0f64, factor) + nan_unless_finite(c * sums.a);
         let mut k = part.lane;
         while k < n {
             let at = part.start + k * part.step;

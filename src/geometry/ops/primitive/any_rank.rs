@@ -155,6 +155,87 @@ mod tests {
         }
     }
 
+    const POINTS: [PointOp; 6] = [
+        PointOp::Expmap0,
+        PointOp::Logmap0,
+        PointOp::ScalarMul(-1.7),
+        PointOp::Project(0.6),
+        PointOp::Clip(1.1),
+        PointOp::RimGap,
+    ];
+    const PAIRS: [PairOp; 5] = [
+        PairOp::MobiusAdd,
+        PairOp::Expmap,
+        PairOp::Logmap,
+        PairOp::Dist,
+        PairOp::DistExpmap0,
+    ];
+
+    /// Random vectors, and the same with one coordinate of the second vector replaced.
+    fn with_broken(broken: f64) -> [T; 2] {
+        let x = random([3, 4, 1]);
+        let value = T::full([1, 1, 1], broken, (&x.device(), DType::F64));
+        let place = [1..2, 2..3, 0..1];
+        [x.clone(), x.slice_assign(place, value)]
+    }
+
+    /// What a backend without kernels makes of a NaN is NaN wherever it is with kernels, in the vector
+    /// that it is in; an infinite number gives no finite one.
+    fn check_broken(ours: Vec<FloatTensor<Flex>>, kernel: Vec<FloatTensor<Flex>>, what: &str) {
+        for (part, (ours, kernel)) in ours.into_iter().zip(kernel).enumerate() {
+            let [ours, kernel] = [ours, kernel].map(|tensor| {
+                let data = vectors::<Flex>(tensor, 0).into_data();
+                data.iter::<f64>().collect::<Vec<_>>()
+            });
+            for (at, (ours, kernel)) in ours.iter().zip(&kernel).enumerate() {
+                assert_eq!(
+                    ours.is_finite(),
+                    kernel.is_finite(),
+                    "{what}, {part} [{at}]: {ours} {kernel}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn nan_shows() {
+        for c in [0.0, 0.3] {
+            for broken in [f64::NAN, f64::INFINITY] {
+                let [healthy, x] = with_broken(broken);
+                for op in POINTS {
+                    let inputs = [x.clone()];
+                    let ours = outcome(&inputs, c, |[x], c| {
+                        point_op::<B>(op, x, 1, &learned::<B>(c))
+                    });
+                    let kernel = outcome(&inputs, c, |[x], c| B::point_op_learned(op, x, 1, c));
+                    let parts = if broken.is_nan() { 2 } else { 1 };
+                    let first = |all: Vec<_>| all.into_iter().take(parts).collect();
+                    check_broken(
+                        first(ours),
+                        first(kernel),
+                        &format!("{op:?}, c = {c}, {broken}"),
+                    );
+                }
+                for (op, side) in PAIRS.iter().flat_map(|op| [0, 1].map(|side| (*op, side))) {
+                    let mut inputs = [healthy.clone(), healthy.clone() * 0.5];
+                    inputs[side] = x.clone();
+                    let ours = outcome(&inputs, c, |inputs, c| {
+                        pair_op::<B>(op, inputs, 1, &learned::<B>(c))
+                    });
+                    let kernel =
+                        outcome(&inputs, c, |[x, y], c| B::pair_op_learned(op, x, y, 1, c));
+                    let parts = if broken.is_nan() { 3 } else { 1 };
+                    let first = |all: Vec<_>| all.into_iter().take(parts).collect();
+                    check_broken(
+                        first(ours),
+                        first(kernel),
+                        &format!("{op:?} {side}, c = {c}, {broken}"),
+                    );
+                }
+            }
+        }
+    }
+
     /// What a backend without kernels computes is what the kernels of Flex compute: values, gradients
     /// by the inputs and by c.
     #[test]
@@ -162,14 +243,7 @@ mod tests {
         for c in [0.0, 1e-9, 0.3, 2.5] {
             for axis in 0..3 {
                 let shape = [4, 5, 6];
-                for op in [
-                    PointOp::Expmap0,
-                    PointOp::Logmap0,
-                    PointOp::ScalarMul(-1.7),
-                    PointOp::Project(0.6),
-                    PointOp::Clip(1.1),
-                    PointOp::RimGap,
-                ] {
+                for op in POINTS {
                     let x = [random(shape)];
                     let ours =
                         outcome(&x, c, |[x], c| point_op::<B>(op, x, axis, &learned::<B>(c)));
@@ -181,13 +255,7 @@ mod tests {
                         assert_equal(ours, kernel, &what);
                     }
                 }
-                for op in [
-                    PairOp::MobiusAdd,
-                    PairOp::Expmap,
-                    PairOp::Logmap,
-                    PairOp::Dist,
-                    PairOp::DistExpmap0,
-                ] {
+                for op in PAIRS {
                     check_pair(op, [random(shape), random(shape)], axis, c);
                 }
             }

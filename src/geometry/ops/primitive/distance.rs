@@ -4,7 +4,9 @@ use burn::tensor::{Tensor, backend::Backend};
 
 use super::super::backend::HyperbolicBackend;
 use super::super::curvature::Curvature;
-use super::scalars::{arsinhc, inner, norm_squared, over, rim_gap, safe_sqrt, sinhc};
+use super::scalars::{
+    arsinhc, at_least, at_most, inner, norm_squared, over, rim_gap, safe_sqrt, sinhc,
+};
 
 /// The arsinh form. With δ = x − y, α = 1 − c‖x‖², β = 1 − c‖y‖² and z = c‖δ‖²/(αβ):
 /// d = 2‖δ‖/√(αβ) · arsinh(√z)/√z, whose last factor is smooth in c and tends to 1.
@@ -16,6 +18,9 @@ pub fn dist<B: HyperbolicBackend>(
     let alpha = rim_gap(norm_squared(x.clone()), c);
     let beta = rim_gap(norm_squared(y.clone()), c);
     let stretched = norm_squared(x - y) / (alpha * beta);
+    // Of points far beyond the rim it may overflow.
+    let largest = stretched.dtype().finfo().map_or(f64::MAX, |info| info.max);
+    let stretched = at_most(stretched, largest / (4.0 * (1.0 + c.value())));
     let z = c.times(stretched.clone());
     safe_sqrt(stretched).mul_scalar(2.0) * arsinhc(z)
 }
@@ -74,7 +79,7 @@ impl<B: HyperbolicBackend> Pair<B> {
     /// Scales pairs beyond `reach` back to it, so that an evaluation that is discarded for them
     /// stays finite in value and gradient; nearer pairs are unchanged.
     fn shrunk_to(self, reach: f64) -> Self {
-        let scale = self.reach.clone().clamp_min(reach).recip() * reach;
+        let scale = at_least(self.reach.clone(), reach).recip() * reach;
         Self {
             norm_u: self.norm_u * scale.clone(),
             norm_v: self.norm_v * scale.clone(),
@@ -96,7 +101,7 @@ impl<B: HyperbolicBackend> Pair<B> {
             |t: Tensor<B, 3>, factor: f64| sinhc(c.times(t.square()).mul_scalar(factor * factor));
         let tangential = self.tangential() * shc(self.norm_u, 2.0) * shc(self.norm_v, 2.0);
         let radial = (shc(self.radial.clone(), 1.0) * self.radial).square();
-        let s_squared = (radial + tangential).clamp_min(0.0);
+        let s_squared = at_least(radial + tangential, 0.0);
         let z = c.times(s_squared.clone());
         safe_sqrt(s_squared).mul_scalar(2.0) * arsinhc(z)
     }
@@ -109,10 +114,10 @@ impl<B: HyperbolicBackend> Pair<B> {
 
         let tangential = self.tangential();
         // Only pairs with a large reach are used; the others are moved away from 0/0.
-        let exponent = c.power_times(0.5, self.reach).clamp_min(FAR);
+        let exponent = at_least(c.power_times(0.5, self.reach), FAR);
         // sinh(2t)/(2t) · e^(−2t) = (1 − e^(−4t))/(4t), and 1 at t = 0.
         let scaled_shc = |norm: Tensor<B, 3>| {
-            let z = c.power_times(0.5, norm).mul_scalar(4.0).clamp_min(1e-6);
+            let z = at_least(c.power_times(0.5, norm).mul_scalar(4.0), 1e-6);
             (z.clone().neg().exp().neg().add_scalar(1.0)) / z
         };
         let tangential = c.times(tangential) * scaled_shc(self.norm_u) * scaled_shc(self.norm_v);
@@ -125,8 +130,8 @@ impl<B: HyperbolicBackend> Pair<B> {
         // All of it underflows for vectors on one ray, whose distance is the difference of lengths.
         let one_ray = square.clone().lower_elem(f32::MIN_POSITIVE);
         let log = exponent + square.mask_fill(one_ray.clone(), 1.0).log().mul_scalar(0.5);
-        let linear = log.clone().clamp_min(LINEAR_FROM).sub_scalar(LINEAR_FROM);
-        let d = log.clamp_max(LINEAR_FROM).exp().asinh() + linear;
+        let linear = at_least(log.clone(), LINEAR_FROM).sub_scalar(LINEAR_FROM);
+        let d = at_most(log, LINEAR_FROM).exp().asinh() + linear;
         c.power_times(-0.5, d.mul_scalar(2.0))
             .mask_where(one_ray, length.mul_scalar(2.0))
     }

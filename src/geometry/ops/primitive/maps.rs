@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 
 use super::super::backend::HyperbolicBackend;
 use super::super::curvature::Curvature;
-use super::scalars::{artanhc, norm_squared, rim_gap, tanhc};
+use super::scalars::{artanhc, at_least, nan_unless_finite, norm_squared, rim_gap, tanhc};
 
 /// x ⊕ y, written with σ = x + y, α = 1 − c‖x‖² and β = 1 − c‖y‖²:
 ///
@@ -58,9 +58,13 @@ pub fn logmap<B: HyperbolicBackend>(
 
 /// min(1, r/‖x‖) x.
 pub fn clip<B: HyperbolicBackend>(x: Tensor<B, 3>, radius: f64) -> Tensor<B, 3> {
-    // The length counts from the radius on: no division by zero.
-    let square = norm_squared(x.clone()).clamp_min(radius * radius);
-    x * square.sqrt().recip().mul_scalar(radius)
+    let radius = if radius >= 0.0 { radius } else { f64::NAN };
+    let square = norm_squared(x.clone());
+    let long = square.clone().lower_equal_elem(radius * radius).bool_not();
+    let factor = square.clone().mask_fill(long.clone().bool_not(), 1.0);
+    let factor = factor.sqrt().recip().mul_scalar(radius);
+    let factor = factor.mask_fill(long.bool_not(), 1.0);
+    x * nan_unless_finite(factor, square)
 }
 
 /// min(1, (1 − m)/(√c‖x‖)) x; a point that is out by less than a quarter of the margin stays.
@@ -72,10 +76,10 @@ pub fn project<B: HyperbolicBackend>(
     let limit = 1.0 - 0.75 * margin;
     let z = c.times(norm_squared(x.clone()));
     let out = z.clone().greater_elem(limit * limit);
-    let shrunk = z
-        .clamp_min(limit * limit)
+    let shrunk = at_least(z.clone(), limit * limit)
         .sqrt()
         .recip()
         .mul_scalar(1.0 - margin);
-    x * shrunk.ones_like().mask_where(out, shrunk)
+    let factor = shrunk.ones_like().mask_where(out, shrunk);
+    x * nan_unless_finite(factor, z)
 }

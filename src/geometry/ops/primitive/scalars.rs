@@ -31,15 +31,36 @@ pub fn over<B: Backend, const D: usize>(x: Tensor<B, D>, y: Tensor<B, D>) -> Ten
     x / y.mask_fill(none, 1.0)
 }
 
+/// z, or `least` where it is less. NaN stays NaN, which Burn's `clamp_min` replaces on some backends.
+pub fn at_least<B: Backend, const D: usize>(z: Tensor<B, D>, least: f64) -> Tensor<B, D> {
+    let below = z.clone().lower_elem(least);
+    z.mask_fill(below, least)
+}
+
+/// z, or `most` where it is more. NaN stays NaN.
+pub fn at_most<B: Backend, const D: usize>(z: Tensor<B, D>, most: f64) -> Tensor<B, D> {
+    let above = z.clone().greater_elem(most);
+    z.mask_fill(above, most)
+}
+
+/// The value, or NaN where z is infinite or NaN.
+pub fn nan_unless_finite<B: Backend, const D: usize>(
+    value: Tensor<B, D>,
+    z: Tensor<B, D>,
+) -> Tensor<B, D> {
+    value + z.mul_scalar(0.0)
+}
+
 /// 1 − c‖x‖² from ‖x‖². At or beyond the rim it is the machine epsilon, the gap of the last point
-/// inside, so that nothing downstream divides by zero.
+/// inside, so that nothing downstream divides by zero; NaN for an infinite or NaN ‖x‖².
 pub fn rim_gap<B: HyperbolicBackend, const D: usize>(
     norm_squared: Tensor<B, D>,
     c: &impl Curvature<B>,
 ) -> Tensor<B, D> {
     let epsilon = epsilon(norm_squared.dtype());
-    let gap = c.times(norm_squared).neg().add_scalar(1.0);
-    gap.clamp_min(epsilon)
+    let z = c.times(norm_squared);
+    let gap = z.clone().neg().add_scalar(1.0);
+    nan_unless_finite(at_least(gap, epsilon), z)
 }
 
 /// The machine epsilon of a float type.
@@ -47,17 +68,21 @@ pub fn epsilon(dtype: DType) -> f64 {
     dtype.finfo().map_or(f64::EPSILON, |info| info.epsilon)
 }
 
-/// tanh(√z)/√z for z ≥ 0.
+/// tanh(√z)/√z for z ≥ 0; NaN for an infinite z, which has no direction.
 pub fn tanhc<B: Backend, const D: usize>(z: Tensor<B, D>) -> Tensor<B, D> {
     let series = [1.0, -1.0 / 3.0, 2.0 / 15.0, -17.0 / 315.0, 62.0 / 2835.0];
-    even(z, series, Tensor::tanh)
+    nan_unless_finite(even(z.clone(), series, Tensor::tanh), z)
 }
 
-/// artanh(√z)/√z for 0 ≤ z < 1. From 1 − ε on the argument is held, with derivative 0.
+/// artanh(√z)/√z for 0 ≤ z < 1. From 1 − ε on artanh is held.
 pub fn artanhc<B: Backend, const D: usize>(z: Tensor<B, D>) -> Tensor<B, D> {
     let series = [1.0, 1.0 / 3.0, 1.0 / 5.0, 1.0 / 7.0, 1.0 / 9.0];
     let last = 1.0 - epsilon(z.dtype());
-    even(z.clamp_max(last), series, Tensor::atanh)
+    let beyond = at_least(z.clone(), last).recip().mul_scalar(last).sqrt();
+    nan_unless_finite(
+        even(at_most(z.clone(), last), series, Tensor::atanh) * beyond,
+        z,
+    )
 }
 
 /// arsinh(√z)/√z for z ≥ 0.
@@ -69,14 +94,13 @@ pub fn arsinhc<B: Backend, const D: usize>(z: Tensor<B, D>) -> Tensor<B, D> {
 /// z, held where sinh(√z) is about to overflow.
 pub fn below_overflow<B: Backend, const D: usize>(z: Tensor<B, D>) -> Tensor<B, D> {
     let largest = z.dtype().finfo().map_or(f64::MAX, |info| info.max);
-    z.clamp_max((0.9 * largest.ln()).powi(2))
+    at_most(z, (0.9 * largest.ln()).powi(2))
 }
 
 /// sinh(√z)/√z for z ≥ 0, held where sinh would overflow.
 pub fn sinhc<B: Backend, const D: usize>(z: Tensor<B, D>) -> Tensor<B, D> {
-    let z = below_overflow(z);
     let series = [1.0, 1.0 / 6.0, 1.0 / 120.0, 1.0 / 5040.0, 1.0 / 362_880.0];
-    even(z, series, Tensor::sinh)
+    nan_unless_finite(even(below_overflow(z.clone()), series, Tensor::sinh), z)
 }
 
 /// ln(sinh(√z)/√z) for z ≥ 0, however large.
@@ -85,10 +109,10 @@ pub fn log_sinhc<B: Backend, const D: usize>(z: Tensor<B, D>) -> Tensor<B, D> {
     const SERIES_BELOW: f64 = 1e-3;
 
     let small = z.clone().lower_elem(SERIES_BELOW);
-    let t = z.clone().clamp_min(SERIES_BELOW).sqrt();
+    let t = at_least(z.clone(), SERIES_BELOW).sqrt();
     let twice = t.clone().mul_scalar(2.0);
     let decayed = twice.clone().neg().exp().neg().add_scalar(1.0) / twice;
-    let z = z.clamp_max(SERIES_BELOW);
+    let z = at_most(z, SERIES_BELOW);
     let bend = z.clone().mul_scalar(1.0 / 2835.0).sub_scalar(1.0 / 180.0);
     let series = (z.clone() * bend).add_scalar(1.0 / 6.0) * z;
     (t + decayed.log()).mask_where(small, series)
@@ -105,10 +129,10 @@ fn even<B: Backend, const D: usize>(
     const SERIES_BELOW: f64 = 1e-4;
 
     let small = z.clone().lower_elem(SERIES_BELOW);
-    let root = z.clone().clamp_min(SERIES_BELOW).sqrt();
+    let root = at_least(z.clone(), SERIES_BELOW).sqrt();
     let quotient = odd(root.clone()) / root;
 
-    let z = z.clamp_max(SERIES_BELOW);
+    let z = at_most(z, SERIES_BELOW);
     let [first, rest @ .., last] = series;
     let mut sum = z.clone().mul_scalar(last);
     for term in rest.into_iter().rev() {
