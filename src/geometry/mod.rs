@@ -38,11 +38,7 @@
 //! CPUs and GPUs. An infinite coordinate gives NaN or an infinite number. A point on or beyond the rim:
 //! see [`PoincareBall`].
 //!
-//! NaN is never replaced: every element of a result and of a gradient that depends on a NaN is NaN, on
-//! CPUs and GPUs. An infinite coordinate gives NaN or an infinite number. A point on or beyond the rim:
-//! see [`PoincareBall`].
-//!
-//! //! Formulas: Ganea, Bécigneul, Hofmann, *Hyperbolic Neural Networks*, NeurIPS 2018 (arXiv
+//! Formulas: Ganea, Bécigneul, Hofmann, *Hyperbolic Neural Networks*, NeurIPS 2018 (arXiv
 //! 1805.09112); Ungar, *A Gyrovector Space Approach to Hyperbolic Geometry*, 2009.
 
 mod ball;
