@@ -445,6 +445,8 @@ fn the_curvature_of_a_record_holds() {
 struct Shifted(BallBatchNormConfig, Tensor<Flex, 2>);
 
 impl Shifted {
+    // As the configurations of layers are called.
+    #[allow(clippy::extra_unused_type_parameters)]
     fn init<B>(
         &self,
         device: &burn::tensor::ops::Device<Flex>,
