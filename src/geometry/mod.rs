@@ -20,7 +20,8 @@
 //!
 //! Every operation is continuous in c down to c = 0. Values and gradients are finite for finite
 //! coordinates below 10¹⁸: at x = y, at the origin, at the rim and beyond it; in f32 unless the number
-//! itself is larger than an f32, as the product of two long tangent vectors at the rim is. Where a
+//! itself is larger than an f32, as the product of two long tangent vectors at the rim is. On GPUs this
+//! holds for the operations with kernels; others are finite for coordinates up to 10⁷. Where a
 //! function has no gradient (a norm at 0), the gradient is 0. Distances use the inverse hyperbolic sine, which keeps
 //! its relative accuracy for points that nearly coincide, where the common artanh(‖−x ⊕ y‖) form
 //! loses all digits.

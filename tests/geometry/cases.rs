@@ -8,11 +8,19 @@ use serde_json::Value;
 
 use super::common::*;
 
+/// A number, or its decimal digits as a string.
+fn number(value: &Value) -> f64 {
+    match value {
+        Value::String(digits) => digits.parse().unwrap(),
+        value => value.as_f64().unwrap(),
+    }
+}
+
 fn list(value: &Value) -> Vec<f64> {
     match value {
-        Value::Array(values) => values.iter().map(|v| v.as_f64().unwrap()).collect(),
+        Value::Array(values) => values.iter().map(number).collect(),
         Value::Null => vec![0.0],
-        value => vec![value.as_f64().unwrap()],
+        value => vec![number(value)],
     }
 }
 
@@ -39,20 +47,21 @@ fn inner(name: &str, c: f64, a: &[f64], b: &[f64]) -> bool {
     points.iter().all(|x| c.sqrt() * norm(x) <= limit)
 }
 
-/// `HYPAD_CASES` names another file of cases. With `--nocapture` the worst errors are shown.
+/// `HYPAD_CASES` names another file of cases: a list of them, or an object with the list as `cases`. With `--nocapture` the worst errors are shown.
 pub fn cases<B: Tested>(dtype: DType, epsilon: f64, backend: &str) {
     let text = match std::env::var("HYPAD_CASES") {
         Ok(path) => std::fs::read_to_string(path).unwrap(),
         Err(_) => include_str!("../cases/ball.json").to_string(),
     };
-    let cases: Vec<Value> = serde_json::from_str(&text).unwrap();
+    let file: Value = serde_json::from_str(&text).unwrap();
+    let cases = file.get("cases").unwrap_or(&file).as_array().unwrap();
     assert!(cases.len() > 1000);
     let mut worst = BTreeMap::<String, f64>::new();
-    for case in &cases {
+    for case in cases {
         let name = case["op"].as_str().unwrap();
         let (op, inputs) = operation::<B>(name);
         let data = inputs.map(|input| list(&case[input]));
-        let c = case["c"].as_f64().unwrap();
+        let c = number(&case["c"]);
         let (output, grads) = run::<B>(op, c, data.each_ref().map(|v| v.as_slice()), dtype);
         let finite = output
             .iter()

@@ -118,6 +118,10 @@ fn with_curvature<B: HyperbolicBackend, C: CheckpointStrategy>(
 }
 
 impl<B: HyperbolicBackend, C: CheckpointStrategy> HyperbolicBackend for Autodiff<B, C> {
+    fn computes_in_f64(device: &Self::Device) -> bool {
+        B::computes_in_f64(device)
+    }
+
     fn point_op(op: PointOp, x: FloatTensor<Self>, axis: usize, c: f64) -> FloatTensor<Self> {
         let Some(kernels) = B::kernels(&x.primitive) else {
             return primitive::point_op::<Self>(op, x, axis, &c);

@@ -2,7 +2,7 @@
 
 use burn::tensor::backend::Backend;
 use burn::tensor::ops::FloatTensor;
-use burn::tensor::{Tensor, TensorPrimitive};
+use burn::tensor::{DType, Tensor, TensorPrimitive};
 
 use super::primitive;
 
@@ -84,6 +84,12 @@ pub trait HyperbolicBackend: Backend {
     /// The kernels for tensors like this one, on its device; none by default.
     fn kernels(_like: &FloatTensor<Self>) -> Option<Kernels<FloatTensor<Self>>> {
         None
+    }
+
+    /// Whether Burn's own operations compute in f64 on this device. Operations that are made of several
+    /// of them compute in f32 where they do not.
+    fn computes_in_f64(device: &Self::Device) -> bool {
+        Self::supports_dtype(device, DType::F64)
     }
 
     /// The operation along `axis`, at curvature −c.

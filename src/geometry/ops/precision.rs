@@ -2,6 +2,8 @@
 
 use burn::tensor::{DType, Tensor, backend::Backend};
 
+use super::backend::HyperbolicBackend;
+
 /// The same tensors, whose number of coordinates must be one: that axis does not broadcast.
 ///
 /// # Panics
@@ -28,28 +30,30 @@ pub fn at_least_f32<B: Backend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D>
 }
 
 /// Runs an operation of half-precision tensors in f32: its steps neither round nor overflow, and
-/// only its result is rounded. Other types are left as they are.
-pub fn in_f32<B: Backend, const D: usize, const N: usize>(
+/// only its result is rounded. Other types are left as they are, but f64 where Burn's operations are
+/// wrong in it ([`HyperbolicBackend::computes_in_f64`]) becomes f32.
+pub fn in_f32<B: HyperbolicBackend, const D: usize, const N: usize>(
     inputs: [Tensor<B, D>; N],
     op: impl FnOnce([Tensor<B, D>; N]) -> Tensor<B, D>,
 ) -> Tensor<B, D> {
-    match inputs.first().map(Tensor::dtype) {
-        Some(DType::F16 | DType::BF16) => within(DType::F32, inputs, op),
+    match inputs.first().map(|input| (input.dtype(), input.device())) {
+        Some((DType::F16 | DType::BF16, _)) => within(DType::F32, inputs, op),
+        Some((DType::F64, device)) if !B::computes_in_f64(&device) => {
+            within(DType::F32, inputs, op)
+        }
         _ => op(inputs),
     }
 }
 
-/// Runs an operation in f64 where the device has that, else as [`in_f32`]: for steps that lose more
-/// than the type of the tensors has.
-pub fn in_f64<B: Backend, const D: usize, const N: usize>(
+/// Runs an operation in f64 where the backend computes in it, else as [`in_f32`]: for steps that lose
+/// more than the type of the tensors has.
+pub fn in_f64<B: HyperbolicBackend, const D: usize, const N: usize>(
     inputs: [Tensor<B, D>; N],
     op: impl FnOnce([Tensor<B, D>; N]) -> Tensor<B, D>,
 ) -> Tensor<B, D> {
-    let doubles = |input: &Tensor<B, D>| B::supports_dtype(&input.device(), DType::F64);
-    if inputs.first().is_some_and(doubles) {
-        within(DType::F64, inputs, op)
-    } else {
-        in_f32(inputs, op)
+    match inputs.first().map(Tensor::device) {
+        Some(device) if B::computes_in_f64(&device) => within(DType::F64, inputs, op),
+        _ => in_f32(inputs, op),
     }
 }
 

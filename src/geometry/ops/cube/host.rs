@@ -412,4 +412,10 @@ where
             pair_by_c: pair_of_any_kind_by_c,
         })
     }
+
+    /// Not through wgpu, where CubeCL 0.10 sums in f64 wrongly: 1.5 + 0.5 − 2 + 3 is 2e-308.
+    fn computes_in_f64(device: &Self::Device) -> bool {
+        let through_wgpu = R::name(&R::client(device)).starts_with("wgpu");
+        !through_wgpu && Self::supports_dtype(device, DType::F64)
+    }
 }

@@ -22,7 +22,11 @@ pub fn norm_squared<B: Backend>(x: Tensor<B, 3>) -> Tensor<B, 3> {
 /// √z with derivative 0, not ∞, at z = 0. Rounding may have made z slightly negative.
 pub fn safe_sqrt<B: Backend, const D: usize>(z: Tensor<B, D>) -> Tensor<B, D> {
     let zero = z.clone().lower_equal_elem(0.0);
-    z.mask_fill(zero.clone(), 1.0).sqrt().mask_fill(zero, 0.0)
+    // A factor of NaN where z is NaN, else 1: on some GPUs Burn's gradient of a root is 0 there.
+    let number = z.clone().is_nan().bool_not();
+    let factor = z.clone().detach().mask_fill(number, 1.0);
+    let root = z.mask_fill(zero.clone(), 1.0).sqrt() * factor;
+    root.mask_fill(zero, 0.0)
 }
 
 /// x/y, and x where y is 0.
