@@ -13,8 +13,9 @@ use burn::optim::{GradientsParams, Optimizer};
 use burn::tensor::{Distribution, Tensor};
 use criterion::{Criterion, SamplingMode, criterion_group};
 use hypad::data::{ImageSet, augment, image};
-use hypad::model::{Embedding, HypAd};
-use hypad::training::{Adam, Batch, TrainConfig, student_loss};
+use hypad::methods::hypad::{Batch, TrainConfig, student_loss};
+use hypad::methods::hypad::{Embedding, HypAd};
+use hypad::training::Adam;
 use hypad::{Detector, HypAdConfig, Trainer};
 use rand::{SeedableRng, rngs::StdRng};
 
@@ -43,7 +44,7 @@ fn trained(config: HypAdConfig, tiles: usize, count: u64) -> Duration {
     let images = ImageSet::images(pictures);
     let mut times = Vec::new();
     let trainer = Trainer::<B>::new(config, recipe);
-    let watch = |progress: hypad::training::Progress<B>| {
+    let watch = |progress: hypad::methods::hypad::Progress<B>| {
         times.push(progress.time);
         Ok(())
     };

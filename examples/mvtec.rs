@@ -7,8 +7,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
 use hypad::data::{ImageSet, MvtecCategory};
-use hypad::model::ModelBackend;
-use hypad::model::{FeatureScale, Margin, PdnConfig, PdnSize};
+use hypad::features::ModelBackend;
+use hypad::features::{PdnConfig, PdnSize};
+use hypad::methods::hypad::{FeatureScale, Margin};
 use hypad::report::Table;
 use hypad::{Error, HypAdConfig, Result};
 

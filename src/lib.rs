@@ -23,9 +23,11 @@ pub mod data;
 #[cfg(feature = "anomaly")]
 pub mod detect;
 #[cfg(feature = "anomaly")]
+pub mod features;
+#[cfg(feature = "anomaly")]
 pub mod files;
 #[cfg(feature = "anomaly")]
-pub mod model;
+pub mod methods;
 #[cfg(feature = "anomaly")]
 pub mod progress;
 #[cfg(feature = "anomaly")]
@@ -39,9 +41,7 @@ mod warning;
 pub use detect::{Detection, Detector};
 pub use error::{Error, Result};
 #[cfg(feature = "anomaly")]
-pub use model::HypAdConfig;
-#[cfg(feature = "anomaly")]
-pub use training::{TrainConfig, Trained, Trainer};
+pub use methods::hypad::{HypAdConfig, TrainConfig, Trained, Trainer};
 
 /// The programs in the README compile and run as they stand.
 #[cfg(all(doctest, feature = "anomaly"))]

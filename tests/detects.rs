@@ -9,8 +9,8 @@ use burn::tensor::{Tensor, TensorData, Tolerance};
 use hypad::data::ImageSet;
 use hypad::data::image::{IMAGENET_MEAN, IMAGENET_STD};
 use hypad::detect::Maps;
+use hypad::methods::hypad::Embedding;
 use hypad::metrics::{auroc, quantile};
-use hypad::model::Embedding;
 use hypad::{Detection, Detector, HypAdConfig, TrainConfig, Trainer};
 
 #[path = "../examples/common/fabric.rs"]

@@ -4,7 +4,7 @@
 use burn::backend::Flex;
 use burn::tensor::{Tensor, backend::Backend};
 use hypad::data::ImageSet;
-use hypad::model::backbone::{MobileNetV1, Targets};
+use hypad::features::{MobileNetV1, Targets};
 use hypad::training::{DistillConfig, Distilled, Distiller};
 use image::{DynamicImage, Rgb, RgbImage};
 use std::path::Path;

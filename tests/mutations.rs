@@ -5,7 +5,7 @@ use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
 
 use burn::backend::Flex;
-use hypad::model::{FeatureScale, Projection};
+use hypad::methods::hypad::{FeatureScale, Projection};
 use hypad::report::OfficialMetrics;
 use hypad::{Detector, HypAdConfig, TrainConfig};
 use rand::{Rng, SeedableRng, rngs::StdRng};

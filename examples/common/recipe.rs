@@ -1,6 +1,6 @@
 //! Flags of a recipe of training.
 
-use hypad::training::Schedule;
+use hypad::methods::hypad::Schedule;
 use hypad::{Result, TrainConfig};
 
 /// A recipe of training.

@@ -3,8 +3,8 @@
 use burn::module::Module;
 use burn::tensor::backend::Backend;
 use hypad::Result;
-use hypad::model::weights::{load_pdn, pretrained_small};
-use hypad::model::{Pdn, PdnConfig, PdnSize};
+use hypad::features::weights::{load_pdn, pretrained_small};
+use hypad::features::{Pdn, PdnConfig, PdnSize};
 
 /// `shipped`, the crate's own PDN-S; `random`, one that has learned nothing; or a file of weights.
 pub fn teacher<B: Backend>(

@@ -12,7 +12,8 @@ use super::model_file;
 use super::normalisation::MapNormalisation;
 use crate::data::image::{PixelRange, resize, to_tensor, unit};
 use crate::error::{Error, Result, check, check_finite};
-use crate::model::{Embedding, HypAd, HypAdConfig, Margin, ModelBackend};
+use crate::features::ModelBackend;
+use crate::methods::hypad::{Embedding, HypAd, HypAdConfig, Margin};
 use crate::warning::warn;
 
 /// What was found in an image.

@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 use super::{detector::Detector, normalisation::MapNormalisation};
 use crate::data::image::PixelRange;
 use crate::error::{Error, Result};
+use crate::features::ModelBackend;
+use crate::features::weights::{HeaderEntry, Precision, TensorFile, to_bytes};
 use crate::files;
-use crate::model::weights::{HeaderEntry, Precision, TensorFile, to_bytes};
-use crate::model::{HypAdConfig, ModelBackend};
+use crate::methods::hypad::HypAdConfig;
 use crate::warning::warn;
 
 /// Key in the header of the file.

@@ -9,8 +9,8 @@ use super::table::MetricsRow;
 use crate::data::image::PixelRange;
 use crate::error::{Error, Result};
 use crate::files::write_whole;
-use crate::model::HypAdConfig;
-use crate::training::TrainConfig;
+use crate::methods::hypad::HypAdConfig;
+use crate::methods::hypad::TrainConfig;
 
 /// What was run on which category, and what came out. Undefined metrics are `null`.
 #[derive(Clone, Debug, Serialize)]

@@ -7,7 +7,7 @@ use burn::record::Record;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Tensor, TensorPrimitive};
 
-use crate::model::{AdamStep, ModelBackend};
+use crate::features::{AdamStep, ModelBackend};
 
 /// Adam with an L2 penalty that is added to the gradient. Kingma, Ba, ICLR 2015, Algorithm 1.
 #[derive(Clone, Debug)]

@@ -15,9 +15,9 @@ use serde_json::{Map, Value};
 use super::adam::{Adam, AdamState};
 use crate::data::Fingerprint;
 use crate::error::{Error, Result, check};
+use crate::features::ModelBackend;
+use crate::features::weights::{HeaderEntry, Precision, TensorFile, to_bytes};
 use crate::files::{check_writable, write_whole};
-use crate::model::ModelBackend;
-use crate::model::weights::{HeaderEntry, Precision, TensorFile, to_bytes};
 use crate::warning::warn;
 
 type Optimiser<B, M> = OptimizerAdaptor<Adam, M, Autodiff<B>>;

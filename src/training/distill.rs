@@ -24,8 +24,8 @@ use crate::data::augment;
 use crate::data::image::{IMAGENET_MEAN, IMAGENET_STD, PixelRange, resize, to_tensor, unit};
 use crate::data::{Fingerprint, ImageSet};
 use crate::error::{Error, Result, check};
-use crate::model::backbone::{TARGET_CHANNELS, Targets};
-use crate::model::{ModelBackend, Pdn, PdnConfig, PdnSize, weights};
+use crate::features::{ModelBackend, Pdn, PdnConfig, PdnSize, weights};
+use crate::features::{TARGET_CHANNELS, Targets};
 use crate::progress::ProgressBar;
 
 /// Batches that wait for their step, at most.

@@ -7,11 +7,11 @@ use image::DynamicImage;
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 
-use super::config::TrainConfig;
 use super::random::{Purpose, rng};
 use crate::data::ImageSet;
 use crate::data::image::{PixelRange, PixelRangeFinder, resize};
 use crate::error::{Error, Result};
+use crate::methods::hypad::TrainConfig;
 use crate::progress::ProgressBar;
 
 /// The images of a training in memory, at the input size of the networks.

@@ -1,26 +1,13 @@
-//! Training: the losses, the schedule, the loop.
+//! What trained methods share: optimiser, checkpoint, seeded random numbers; and the distillation of
+//! teachers.
 
 mod adam;
-mod cache;
-mod checkpoint;
-mod config;
+pub(crate) mod checkpoint;
 mod distill;
-mod feed;
-#[cfg(test)]
-mod gradients;
-mod images;
-mod loss;
-mod mining;
-mod moments;
-mod pool;
-mod random;
-mod trainer;
-mod window;
+pub(crate) mod images;
+pub(crate) mod moments;
+pub(crate) mod pool;
+pub(crate) mod random;
 
 pub use adam::{Adam, AdamState};
-pub use config::{Schedule, TrainConfig};
 pub use distill::{DistillConfig, Distilled, Distiller};
-pub use loss::{Batch, student_loss};
-pub use mining::hard_mean;
-pub use trainer::{Progress, Trained, Trainer};
-pub use window::Window;

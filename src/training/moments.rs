@@ -6,7 +6,7 @@ use crate::error::{Result, check_finite};
 
 /// Mean and sum of squared deviations of each channel, merged image by image in f64 (Chan, Golub,
 /// LeVeque, 1979): the result of two passes over all images, in one.
-pub(super) struct Moments {
+pub(crate) struct Moments {
     count: f64,
     mean: Vec<f64>,
     squares: Vec<f64>,

@@ -376,18 +376,18 @@ fn run<B: ModelBackend>(layer: &Conv2d<B>, x: Tensor<B, 4>, relu: bool) -> Tenso
 }
 
 /// A layer: [`ModelBackend::conv`] without a ReLU.
-pub(super) fn conv<B: ModelBackend>(layer: &Conv2d<B>, x: Tensor<B, 4>) -> Tensor<B, 4> {
+pub(crate) fn conv<B: ModelBackend>(layer: &Conv2d<B>, x: Tensor<B, 4>) -> Tensor<B, 4> {
     run(layer, x, false)
 }
 
 /// [`conv`] with a ReLU after it.
-pub(super) fn conv_relu<B: ModelBackend>(layer: &Conv2d<B>, x: Tensor<B, 4>) -> Tensor<B, 4> {
+pub(crate) fn conv_relu<B: ModelBackend>(layer: &Conv2d<B>, x: Tensor<B, 4>) -> Tensor<B, 4> {
     run(layer, x, true)
 }
 
 /// The layer whose outputs are the means of groups of neighbouring outputs of this one: a mean of linear
 /// maps is one, with a `group`-th of the work.
-pub(super) fn pool_outputs<B: ModelBackend>(layer: &Conv2d<B>, group: usize) -> Conv2d<B> {
+pub(crate) fn pool_outputs<B: ModelBackend>(layer: &Conv2d<B>, group: usize) -> Conv2d<B> {
     let weight = layer.weight.val();
     let [outputs, inputs, height, width] = weight.dims();
     let weight = weight.reshape([1, outputs, inputs, height * width]);
@@ -400,7 +400,7 @@ pub(super) fn pool_outputs<B: ModelBackend>(layer: &Conv2d<B>, group: usize) -> 
 }
 
 /// The layer with other weights, which may be results of a graph.
-pub(super) fn with_weights<B: Backend>(
+pub(crate) fn with_weights<B: Backend>(
     layer: &Conv2d<B>,
     weight: Tensor<B, 4>,
     bias: Option<Tensor<B, 1>>,
@@ -413,7 +413,7 @@ pub(super) fn with_weights<B: Backend>(
 }
 
 /// [`ModelBackend::conv_pool`].
-pub(super) fn conv_pool<B: ModelBackend>(
+pub(crate) fn conv_pool<B: ModelBackend>(
     layer: &Conv2d<B>,
     x: Tensor<B, 4>,
     padding: usize,
@@ -424,17 +424,17 @@ pub(super) fn conv_pool<B: ModelBackend>(
 }
 
 /// [`ModelBackend::pool`].
-pub(super) fn pool<B: ModelBackend>(x: Tensor<B, 4>, padding: usize) -> Tensor<B, 4> {
+pub(crate) fn pool<B: ModelBackend>(x: Tensor<B, 4>, padding: usize) -> Tensor<B, 4> {
     Tensor::from_primitive(TensorPrimitive::Float(B::pool(primitive(x), padding)))
 }
 
 /// [`ModelBackend::resize`].
-pub(super) fn resize<B: ModelBackend>(x: Tensor<B, 4>, size: [usize; 2]) -> Tensor<B, 4> {
+pub(crate) fn resize<B: ModelBackend>(x: Tensor<B, 4>, size: [usize; 2]) -> Tensor<B, 4> {
     Tensor::from_primitive(TensorPrimitive::Float(B::resize(primitive(x), size)))
 }
 
 /// [`ModelBackend::pool_channels`].
-pub(super) fn pool_channels<B: ModelBackend>(x: Tensor<B, 4>, group: usize) -> Tensor<B, 4> {
+pub(crate) fn pool_channels<B: ModelBackend>(x: Tensor<B, 4>, group: usize) -> Tensor<B, 4> {
     Tensor::from_primitive(TensorPrimitive::Float(B::pool_channels(
         primitive(x),
         group,
@@ -447,7 +447,7 @@ pub(super) fn pool_channels<B: ModelBackend>(x: Tensor<B, 4>, group: usize) -> T
 /// # Shapes
 ///
 /// - x and output: `[batch, channels, height, width]`
-pub(super) fn dropout<B: ModelBackend>(layer: &Dropout, x: Tensor<B, 4>) -> Tensor<B, 4> {
+pub(crate) fn dropout<B: ModelBackend>(layer: &Dropout, x: Tensor<B, 4>) -> Tensor<B, 4> {
     if !B::ad_enabled(&x.device()) || layer.prob == 0.0 {
         return x;
     }

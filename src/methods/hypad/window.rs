@@ -3,7 +3,7 @@
 use burn::tensor::{Tensor, backend::Backend};
 
 use crate::error::{Error, Result};
-use crate::model::PdnConfig;
+use crate::features::PdnConfig;
 
 /// A rectangle of outputs of an unpadded patch description network, in rows and columns of its
 /// feature map.
@@ -93,7 +93,7 @@ impl Window {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Pdn, PdnSize};
+    use crate::features::{Pdn, PdnSize};
     use burn::backend::Flex;
     use burn::tensor::{Distribution, Tolerance};
 

@@ -6,8 +6,9 @@ use burn::tensor::{Tensor, TensorData, backend::Backend};
 
 use super::window::Window;
 use crate::error::Result;
+use crate::features::ModelBackend;
+use crate::methods::hypad::{Embedding, Student};
 use crate::metrics::quantile;
-use crate::model::{Embedding, ModelBackend, Student};
 
 /// The mean of the values at or above their own `q`-quantile, which counts as a constant: only the
 /// hardest values pass a gradient. The quantile is taken within each image of the batch.
@@ -139,8 +140,8 @@ fn on_patches<B: ModelBackend>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Distance, HypAdConfig};
-    use crate::training::gradients::{assert_same, in_double};
+    use crate::methods::hypad::gradients::{assert_same, in_double};
+    use crate::methods::hypad::{Distance, HypAdConfig};
     use burn::backend::Flex;
     use burn::tensor::{DType, Distribution};
 

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::autoencoder::AutoencoderConfig;
-use super::pdn::{PdnConfig, PdnSize};
 use crate::error::{Error, Result, check};
+use crate::features::{PdnConfig, PdnSize};
 use crate::geometry::PoincareBall;
 
 /// How the channel vector of a location is reduced before it enters the ball.

@@ -139,7 +139,7 @@ fn describe(convs: usize, channels: usize, padding: bool) -> String {
 /// A patch description network. Made by [`PdnConfig::init`].
 #[derive(Module, Debug)]
 pub struct Pdn<B: Backend> {
-    pub(super) convs: Vec<Conv2d<B>>,
+    pub(crate) convs: Vec<Conv2d<B>>,
     pools: Vec<bool>,
     padding: bool,
 }
@@ -161,7 +161,7 @@ impl<B: ModelBackend> Pdn<B> {
     ///
     /// - image: `[batch, 3, height, width]`
     /// - output: `[batch, inputs of the last convolution, _, _]`
-    pub(super) fn trunk(&self, image: Tensor<B, 4>) -> Tensor<B, 4> {
+    pub(crate) fn trunk(&self, image: Tensor<B, 4>) -> Tensor<B, 4> {
         let last = self.convs.len() - 1;
         let mut x = image;
         let padding = if self.padding { POOL.2 } else { 0 };
@@ -177,13 +177,13 @@ impl<B: ModelBackend> Pdn<B> {
     }
 
     /// With the means of groups of neighbouring outputs as outputs.
-    pub(super) fn pooled(self, group: usize) -> Self {
+    pub(crate) fn pooled(self, group: usize) -> Self {
         let pooled = pool_outputs(self.last(), group);
         self.with_last(pooled)
     }
 
     /// With (output − mean) / std as outputs; mean and std are `[channels]`.
-    pub(super) fn normalised(self, mean: Tensor<B, 1>, std: Tensor<B, 1>) -> Self {
+    pub(crate) fn normalised(self, mean: Tensor<B, 1>, std: Tensor<B, 1>) -> Self {
         let last = self.last();
         let weight = last.weight.val() / std.clone().reshape([-1, 1, 1, 1]);
         let bias = match &last.bias {
@@ -195,7 +195,7 @@ impl<B: ModelBackend> Pdn<B> {
     }
 
     /// The last convolution.
-    pub(super) fn head(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
+    pub(crate) fn head(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
         conv(self.last(), x)
     }
 }
@@ -237,7 +237,7 @@ impl<B: Backend> Pdn<B> {
 
     /// Two networks that have all but the last convolution in common: the first, and the last
     /// convolution of the second. Each has half the outputs. Both last convolutions are new.
-    pub(super) fn halved(mut self, device: &B::Device) -> (Self, Conv2d<B>) {
+    pub(crate) fn halved(mut self, device: &B::Device) -> (Self, Conv2d<B>) {
         let [outputs, inputs, kernel, _] = self.last().weight.dims();
         let half = || Conv2dConfig::new([inputs, outputs / 2], [kernel; 2]).init(device);
         let last = self.convs.len() - 1;
@@ -274,7 +274,7 @@ impl<B: Backend> Pdn<B> {
         self.last().weight.dims()[0]
     }
 
-    pub(super) fn last(&self) -> &Conv2d<B> {
+    pub(crate) fn last(&self) -> &Conv2d<B> {
         self.convs.last().expect("a network has layers")
     }
 }

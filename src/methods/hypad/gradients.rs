@@ -6,7 +6,7 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{DType, Tensor};
 
-use crate::model::Student;
+use crate::methods::hypad::Student;
 
 type A = Autodiff<Flex>;
 

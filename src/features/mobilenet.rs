@@ -8,7 +8,7 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::{Tensor, backend::Backend};
 
 use crate::error::{Error, Result};
-use crate::model::weights::TensorFile;
+use crate::features::weights::TensorFile;
 
 /// Output channels and stride of each block.
 const BLOCKS: [(usize, usize); 12] = [
@@ -151,8 +151,8 @@ fn padded<B: Backend>(x: Tensor<B, 4>, stride: usize) -> Tensor<B, 4> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::cases;
     use super::*;
+    use crate::features::cases;
     use burn::backend::Flex;
     use burn::tensor::TensorData;
 
@@ -204,8 +204,7 @@ mod tests {
     /// `tests/cases/mobilenet.py` recorded them.
     #[test]
     fn activations_are_those_of_pytorch() {
-        let case =
-            &cases::read(include_str!("../../../tests/cases/mobilenet.json"))["mobilenet_v1"];
+        let case = &cases::read(include_str!("../../tests/cases/mobilenet.json"))["mobilenet_v1"];
         let (_folder, weights) = case.weights();
         let network = MobileNetV1::<Flex>::load(weights, &Default::default()).unwrap();
         let blocks: Vec<usize> = (1..=BLOCKS.len()).collect();

@@ -6,8 +6,8 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Dropout, DropoutConfig, PaddingConfig2d};
 use burn::tensor::{Tensor, backend::Backend};
 
-use super::ops::{ModelBackend, conv, conv_relu, dropout, pool_outputs, resize};
 use crate::error::{Result, check};
+use crate::features::ops::{ModelBackend, conv, conv_relu, dropout, pool_outputs, resize};
 
 /// Configuration of an [`Autoencoder`].
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -12,7 +12,7 @@ use burn::tensor::{Tensor, TensorData, activation::relu, backend::Backend};
 
 use crate::data::image::{IMAGENET_MEAN, IMAGENET_STD};
 use crate::error::Result;
-use crate::model::weights::TensorFile;
+use crate::features::weights::TensorFile;
 
 /// What is added to the variance in batch normalisation.
 const EPSILON: f64 = 1e-5;
@@ -298,8 +298,8 @@ impl<B: Backend> ResNet<B> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::cases::{self, file};
     use super::*;
+    use crate::features::cases::{self, file};
     use burn::backend::Flex;
     use burn::tensor::Tolerance;
 
@@ -360,7 +360,7 @@ mod tests {
             blocks: [1, 2, 1],
             ..ResNetConfig::wide_resnet101_2()
         };
-        let cases = cases::read(include_str!("../../../tests/cases/resnet.json"));
+        let cases = cases::read(include_str!("../../tests/cases/resnet.json"));
         for (name, config) in [
             ("resnet18", ResNetConfig::resnet18()),
             ("wide_bottlenecks", few_blocks),

@@ -6,13 +6,13 @@ use std::ops::Range;
 use rand::Rng;
 use rand::rngs::StdRng;
 
-use super::config::TrainConfig;
-use super::images::TrainingImages;
-use super::random::{Purpose, Rounds, rng};
+use super::recipe::TrainConfig;
 use super::window::Window;
 use crate::data::image::unit;
 use crate::data::{ImageSet, augment};
 use crate::error::Result;
+use crate::training::images::TrainingImages;
+use crate::training::random::{Purpose, Rounds, rng};
 
 /// The images of one step, as `height × width × 3` values in \[0, 1\].
 pub struct Sample {

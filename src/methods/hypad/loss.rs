@@ -8,7 +8,8 @@ use burn::tensor::{Tensor, backend::Backend};
 use super::mining::student_term;
 use super::window::Window;
 use crate::error::Result;
-use crate::model::{Embedding, ModelBackend, Student};
+use crate::features::ModelBackend;
+use crate::methods::hypad::{Embedding, Student};
 
 /// The images of one step, each `[batch, 3, height, width]`, with the teacher's features of the
 /// first two, projected ([`Embedding`]) or not.
@@ -83,9 +84,9 @@ pub fn student_loss<B: ModelBackend>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::HypAdConfig;
-    use crate::training::gradients::{assert_same, in_double};
-    use crate::training::hard_mean;
+    use crate::methods::hypad::HypAdConfig;
+    use crate::methods::hypad::gradients::{assert_same, in_double};
+    use crate::methods::hypad::hard_mean;
     use burn::backend::Flex;
     use burn::tensor::{DType, Distribution, ElementConversion};
 

@@ -10,23 +10,26 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
-use super::adam::Adam;
 use super::cache::FeatureCache;
-use super::checkpoint::{Checkpoint, Course, changed_fields, changed_images, same_statistics};
-use super::config::TrainConfig;
-use super::feed::Feed;
-use super::images::TrainingImages;
 use super::loss::{Batch, student_loss};
-use super::moments::Moments;
-use super::pool::in_own_pool;
-use super::random::{Purpose, rng};
+use super::recipe::TrainConfig;
+use super::samples::Feed;
 use crate::data::image::{to_tensor, unit};
 use crate::data::{Fingerprint, ImageSet};
 use crate::detect::{Detector, MapNormalisation, Maps};
 use crate::error::{Error, Result, check};
+use crate::features::{ModelBackend, Pdn, weights};
+use crate::methods::hypad::{Embedding, HypAd, HypAdConfig, Student, Teacher};
 use crate::metrics::sigma_threshold;
-use crate::model::{Embedding, HypAd, HypAdConfig, ModelBackend, Pdn, Student, Teacher, weights};
 use crate::progress::ProgressBar;
+use crate::training::Adam;
+use crate::training::checkpoint::{
+    Checkpoint, Course, changed_fields, changed_images, same_statistics,
+};
+use crate::training::images::TrainingImages;
+use crate::training::moments::Moments;
+use crate::training::pool::in_own_pool;
+use crate::training::random::{Purpose, rng};
 use crate::warning::warn;
 
 /// Trains a HypAD model on normal images.

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Tensor, TensorData, f16};
 
-use crate::model::ModelBackend;
+use crate::features::ModelBackend;
 
 /// Feature maps in half precision, as many as a budget allows.
 pub struct FeatureCache {

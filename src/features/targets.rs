@@ -98,8 +98,8 @@ fn enlarge<B: Backend>(x: Tensor<B, 4>, size: [usize; 2]) -> Tensor<B, 4> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::ResNetConfig;
     use super::*;
+    use crate::features::ResNetConfig;
     use burn::backend::Flex;
     use burn::tensor::TensorData;
 

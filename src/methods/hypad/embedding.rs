@@ -3,8 +3,8 @@
 use burn::tensor::{ElementConversion, Tensor};
 
 use super::config::{Distance, HypAdConfig, Projection};
-use super::ops::{ModelBackend, pool_channels};
 use crate::error::Result;
+use crate::features::ops::{ModelBackend, pool_channels};
 use crate::geometry::PoincareBall;
 
 /// Projects, scales and clips feature vectors and compares them in the Poincaré ball.
@@ -136,7 +136,7 @@ impl Embedding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::FeatureScale;
+    use crate::methods::hypad::FeatureScale;
     use burn::backend::Flex;
     use burn::tensor::{Distribution, Tolerance};
 

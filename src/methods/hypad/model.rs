@@ -6,10 +6,10 @@ use burn::tensor::{Tensor, backend::Backend};
 
 use super::autoencoder::{Autoencoder, AutoencoderConfig};
 use super::config::HypAdConfig;
-use super::ops::{ModelBackend, conv, pool_outputs};
-use super::pdn::{Pdn, PdnConfig};
-use super::weights;
 use crate::error::{Error, Result, check};
+use crate::features::ops::{ModelBackend, conv, pool_outputs};
+use crate::features::weights;
+use crate::features::{Pdn, PdnConfig};
 
 /// A teacher network whose features are normalised channel by channel.
 #[derive(Module, Debug)]
@@ -31,7 +31,7 @@ impl<B: Backend> Teacher<B> {
     }
 
     /// The PDN-S teacher that comes with the crate, as
-    /// [`weights::pretrained_small`](super::weights::pretrained_small) loads it. It does not
+    /// [`weights::pretrained_small`](crate::features::weights::pretrained_small) loads it. It does not
     /// normalise yet.
     ///
     /// # Errors
@@ -186,7 +186,7 @@ pub struct HypAd<B: Backend> {
 }
 
 impl HypAdConfig {
-    /// The model with a teacher of random weights; see [`weights`](super::weights) for real ones.
+    /// The model with a teacher of random weights; see [`weights`](crate::features::weights) for real ones.
     ///
     /// # Errors
     ///
@@ -287,7 +287,7 @@ impl<B: ModelBackend> HypAd<B> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::ops::pool_channels;
+    use crate::features::ops::pool_channels;
     use burn::backend::Flex;
     use burn::tensor::{Distribution, Tolerance};
 

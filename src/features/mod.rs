@@ -1,0 +1,19 @@
+//! Networks that turn an image into feature maps, and the files of their weights.
+//!
+//! The patch description networks of EfficientAD, and the backbones that a teacher is distilled from.
+//! Images are `[batch, 3, height, width]`. Only [`weights`] reads and writes files.
+
+#[cfg(test)]
+mod cases;
+mod mobilenet;
+pub(crate) mod ops;
+mod pdn;
+mod resnet;
+mod targets;
+pub mod weights;
+
+pub use mobilenet::MobileNetV1;
+pub use ops::{AdamStep, ConvGrads, ModelBackend};
+pub use pdn::{Pdn, PdnConfig, PdnSize};
+pub use resnet::{ResNet, ResNetConfig};
+pub use targets::{TARGET_CHANNELS, Targets};

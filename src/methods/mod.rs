@@ -1,0 +1,3 @@
+//! Anomaly detection methods, a folder each.
+
+pub mod hypad;
