@@ -16,13 +16,13 @@ use hypad::data::{ImageSet, augment, image};
 use hypad::methods::hypad::{Batch, TrainConfig, student_loss};
 use hypad::methods::hypad::{Embedding, HypAd};
 use hypad::training::Adam;
-use hypad::{Detector, HypAdConfig, Trainer};
+use hypad::{Detector, HypAdConfig, ImageSize, Trainer};
 use rand::{SeedableRng, rngs::StdRng};
 
 type B = Flex;
 type A = Autodiff<Flex>;
 
-const SIZE: [usize; 2] = [256, 256];
+const SIZE: ImageSize = ImageSize::square(256);
 
 fn picture(index: u32) -> RgbImage {
     RgbImage::from_fn(256, 256, |x, y| {

@@ -16,7 +16,7 @@ use hypad::files::write_whole;
 use hypad::methods::hypad::Progress;
 use hypad::metrics::auroc;
 use hypad::report::{Evaluation, Evaluator};
-use hypad::{Detector, Error, HypAdConfig, Result, TrainConfig, Trainer};
+use hypad::{Detector, Error, HypAdConfig, ImageSize, Result, TrainConfig, Trainer};
 use plotters::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -49,7 +49,7 @@ struct Args {
     #[arg(long)]
     hard_quantile: Option<f64>,
     /// Side to which images are resized, in pixels
-    #[arg(long, value_name = "PIXELS", default_value_t = HypAdConfig::small().image_size[0])]
+    #[arg(long, value_name = "PIXELS", default_value_t = HypAdConfig::small().image_size.width)]
     image_size: usize,
     /// Teachers (PDN-S), with commas; each is a line of every method: shipped, random, or weight files
     #[arg(long, value_delimiter = ',', default_value = "shipped")]
@@ -162,7 +162,7 @@ impl Args {
         if let Some(quantile) = self.hard_quantile {
             config.hard_quantile = quantile;
         }
-        config.image_size = [self.image_size; 2];
+        config.image_size = ImageSize::square(self.image_size);
         config.validate()?;
         Ok(config)
     }
@@ -347,10 +347,10 @@ fn test(category: &MvtecCategory, detector: &Detector<Flex>) -> Result<Found> {
     for test in &category.test {
         let image = open(&test.path)?;
         let maps = detector.maps(&image)?;
-        let size = [image.width() as usize, image.height() as usize];
+        let size = ImageSize::of(&image);
         let map = detector.judge(&maps, size)?.map;
-        let truth = test.truth(size[0], size[1])?;
-        evaluator.add(&common::name_of(test), &test.defect, &map, &truth, size)?;
+        let truth = test.truth(size)?;
+        evaluator.add(&common::name_of(test), &test.defect, &map, &truth)?;
         labels.push(test.is_anomalous());
         student.push(alone(&maps.student, size)?);
         autoencoder.push(alone(&maps.autoencoder, size)?);

@@ -17,7 +17,7 @@ use clap::Parser;
 use hypad::data::MvtecCategory;
 use hypad::files::check_writable;
 use hypad::progress::ProgressBar;
-use hypad::report::{AnomalyMap, Evaluation, Evaluator, OfficialCategory, OfficialMetrics};
+use hypad::report::{Evaluation, Evaluator, MapFolder, OfficialCategory, OfficialMetrics};
 use hypad::{Error, Result};
 
 /// Evaluate anomaly maps: exact AUROC, average precision, F1-max and AUPRO of images, pixels and
@@ -130,17 +130,12 @@ fn evaluate(name: &str, args: &Args) -> Result<Category> {
 fn read(category: &MvtecCategory, args: &Args) -> Result<Evaluator> {
     let what = format!("reading maps of {}", category.name);
     let bar = ProgressBar::new(true, category.test.len(), &what);
+    let maps = MapFolder::new(&args.maps);
     let mut evaluator = Evaluator::new();
     for test in bar.wrap(&category.test) {
-        let map = AnomalyMap::of(&args.maps, &category.name, test)?;
-        let truth = test.truth(map.size[0], map.size[1])?;
-        evaluator.add(
-            &results::name_of(test),
-            &test.defect,
-            &map.values,
-            &truth,
-            map.size,
-        )?;
+        let map = maps.read(&category.name, test)?;
+        let truth = test.truth(map.size())?;
+        evaluator.add(&results::name_of(test), &test.defect, &map, &truth)?;
     }
     Ok(evaluator)
 }

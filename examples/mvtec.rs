@@ -11,7 +11,7 @@ use hypad::features::ModelBackend;
 use hypad::features::{PdnConfig, PdnSize};
 use hypad::methods::hypad::{FeatureScale, Margin};
 use hypad::report::Table;
-use hypad::{Error, HypAdConfig, Result};
+use hypad::{Error, HypAdConfig, ImageSize, Result};
 
 /// Train HypAD on the normal images of a category, detect and localise the defects of its test
 /// images, and write report.json, model.safetensors, tables and pictures. A training that was stopped
@@ -55,7 +55,7 @@ struct Args {
     #[arg(long)]
     hard_quantile: Option<f64>,
     /// Side to which images are resized, in pixels
-    #[arg(long, value_name = "PIXELS", default_value_t = HypAdConfig::small().image_size[0])]
+    #[arg(long, value_name = "PIXELS", default_value_t = HypAdConfig::small().image_size.width)]
     image_size: usize,
     /// PDN-S or PDN-M
     #[arg(long, default_value = "small")]
@@ -154,7 +154,7 @@ impl Args {
         if let Some(quantile) = self.hard_quantile {
             config.hard_quantile = quantile;
         }
-        config.image_size = [self.image_size; 2];
+        config.image_size = ImageSize::square(self.image_size);
         config.validate()?;
         Ok(config)
     }

@@ -20,7 +20,7 @@ use hypad::geometry::PoincareBall;
 use hypad::methods::hypad::Teacher;
 use hypad::progress::ProgressBar;
 use hypad::report::{Evaluation, Evaluator, MetricsRow, Table};
-use hypad::{Error, Result};
+use hypad::{Error, ImageSize, Result, ScoreMap};
 use rand::{SeedableRng, rngs::StdRng, seq::index::sample};
 
 /// Compare teachers on categories by a nearest-neighbour score on their features: no training, so
@@ -69,7 +69,7 @@ impl Features {
         range: &PixelRange,
         device: &FlexDevice,
     ) -> Result<(Tensor<Flex, 2>, [usize; 2])> {
-        let size = [picture.height() as usize, picture.width() as usize];
+        let size = ImageSize::new(picture.width() as usize, picture.height() as usize);
         let input = image::to_tensor(&image::unit(picture, range), size, device);
         let features = match self {
             Self::Teacher(teacher) => teacher.forward(input),
@@ -163,7 +163,7 @@ fn score(
         if from == to {
             continue;
         }
-        let picture = category.train.load(index, [args.side; 2])?;
+        let picture = category.train.load(index, ImageSize::square(args.side))?;
         let (vectors, [height, width]) = features.of(&picture, &range, device)?;
         let drawn = sample(&mut rng, height * width, (to - from).min(height * width));
         let drawn: Vec<i32> = drawn.iter().map(|place| place as i32).collect();
@@ -182,7 +182,7 @@ fn score(
     for test in bar.wrap(&category.test) {
         let picture = image::open(&test.path)?;
         let size = [picture.width() as usize, picture.height() as usize];
-        let picture = image::resize(&picture, [args.side; 2])?;
+        let picture = image::resize(&picture, ImageSize::square(args.side))?;
         let (vectors, [height, width]) = features.of(&picture, &range, device)?;
         let distances = euclidean.pairwise_dist(normalised(vectors), bank.clone());
         let nearest = distances.min_dim(1).reshape([1, 1, height, width]);
@@ -190,10 +190,10 @@ fn score(
         let [up, left] = [height, width].map(|n| (args.side / PdnConfig::STRIDE - n) / 2);
         let whole = nearest.pad((left, left, up, up), PadMode::Constant(0.0));
         let options = InterpolateOptions::new(InterpolateMode::Bilinear).with_align_corners(false);
-        let map = interpolate(whole, [size[1], size[0]], options).into_data();
-        let map: Vec<f32> = map.iter::<f32>().collect();
-        let truth = test.truth(size[0], size[1])?;
-        evaluator.add(&common::name_of(test), &test.defect, &map, &truth, size)?;
+        let map = interpolate(whole, [size.height, size.width], options).into_data();
+        let map = ScoreMap::new(map.iter::<f32>().collect(), size)?;
+        let truth = test.truth(size)?;
+        evaluator.add(&common::name_of(test), &test.defect, &map, &truth)?;
     }
     evaluator.evaluate()
 }

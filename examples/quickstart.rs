@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use burn::backend::Flex;
 use common::fabric;
 use hypad::data::MvtecCategory;
-use hypad::{HypAdConfig, Result, TrainConfig};
+use hypad::{HypAdConfig, ImageSize, Result, TrainConfig};
 
 const STEPS: usize = 150;
 const SEED: u64 = 7;
@@ -39,7 +39,7 @@ fn run() -> Result<()> {
     let run = common::Run::<Flex> {
         source: common::Source::Training {
             model: HypAdConfig {
-                image_size: [fabric::SIZE as usize; 2],
+                image_size: ImageSize::square(fabric::SIZE as usize),
                 ..HypAdConfig::small()
             },
             recipe: TrainConfig {

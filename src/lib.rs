@@ -33,6 +33,10 @@ pub mod progress;
 #[cfg(feature = "anomaly")]
 pub mod report;
 #[cfg(feature = "anomaly")]
+mod score_map;
+#[cfg(feature = "anomaly")]
+mod size;
+#[cfg(feature = "anomaly")]
 pub mod training;
 #[cfg(feature = "anomaly")]
 mod warning;
@@ -42,6 +46,8 @@ pub use detect::{Detection, Detector};
 pub use error::{Error, Result};
 #[cfg(feature = "anomaly")]
 pub use methods::hypad::{HypAdConfig, TrainConfig, Trained, Trainer};
+#[cfg(feature = "anomaly")]
+pub use {score_map::ScoreMap, size::ImageSize};
 
 /// The programs in the README compile and run as they stand.
 #[cfg(all(doctest, feature = "anomaly"))]

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use burn::backend::Flex;
 use hypad::data::{ImageSet, MvtecCategory};
-use hypad::{Error, TrainConfig, Trainer};
+use hypad::{Error, ImageSize, TrainConfig, Trainer};
 use image::{GrayImage, Luma, RgbImage};
 
 fn png(root: &Path, name: &str, width: u32) {
@@ -44,8 +44,14 @@ fn reads_the_layout() {
     assert_eq!(thing.train.len(), 2);
     let defects: Vec<&str> = thing.test.iter().map(|t| t.defect.as_str()).collect();
     assert_eq!(defects, ["dent", "dent", "good"]);
-    assert_eq!(thing.test[0].truth(8, 8).unwrap(), [true; 64]);
-    assert_eq!(thing.test[2].truth(8, 8).unwrap(), [false; 64]);
+    assert_eq!(
+        thing.test[0].truth(ImageSize::square(8)).unwrap(),
+        [true; 64]
+    );
+    assert_eq!(
+        thing.test[2].truth(ImageSize::square(8)).unwrap(),
+        [false; 64]
+    );
     assert!(thing.test[1].is_anomalous() && !thing.test[2].is_anomalous());
 }
 
@@ -131,7 +137,7 @@ fn training_refuses_what_it_cannot_do() {
         Error::Curvature(_)
     ));
     let tiny = hypad::HypAdConfig {
-        image_size: [64, 64],
+        image_size: ImageSize::square(64),
         ..small()
     };
     assert!(

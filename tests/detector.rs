@@ -7,7 +7,7 @@ use std::sync::Mutex;
 
 use burn::backend::Flex;
 use hypad::data::ImageSet;
-use hypad::{Detector, Error, HypAdConfig, TrainConfig, Trained, Trainer};
+use hypad::{Detector, Error, HypAdConfig, ImageSize, TrainConfig, Trained, Trainer};
 use image::{DynamicImage, Rgb, Rgb32FImage, RgbImage};
 use safetensors::{SafeTensors, tensor::TensorView};
 
@@ -22,7 +22,7 @@ fn images(count: u32) -> Vec<DynamicImage> {
 
 fn train() -> Trained<Flex> {
     let model = HypAdConfig {
-        image_size: [128, 136],
+        image_size: ImageSize::new(136, 128),
         ..HypAdConfig::small()
     };
     let recipe = TrainConfig {
@@ -70,7 +70,7 @@ fn what_is_not_finite_is_an_error(detector: &Detector<Flex>, image: &DynamicImag
         let mut autoencoder = maps.clone();
         autoencoder.autoencoder[100] = value;
         for maps in [student, autoencoder] {
-            let error = detector.judge(&maps, [128, 140]).unwrap_err();
+            let error = detector.judge(&maps, ImageSize::new(128, 140)).unwrap_err();
             assert!(matches!(error, Error::NotFinite { .. }), "{error}");
         }
     }
@@ -254,18 +254,30 @@ fn training_repeats_and_its_file_predicts_the_same() {
     let image = &images(9)[8];
     let found = first.detector.predict(image).unwrap();
     assert_eq!(found, second.detector.predict(image).unwrap());
-    assert_eq!((found.width, found.height), (128, 140));
+    assert_eq!(found.map.size(), ImageSize::new(128, 140));
     assert_eq!(found.map.len(), 128 * 140);
     assert_eq!(found.mask.len(), 128 * 140);
     assert!(found.map.iter().all(|v| v.is_finite() && *v <= found.score));
 
     let maps = first.detector.maps(image).unwrap();
-    assert_eq!(first.detector.judge(&maps, [128, 140]).unwrap(), found);
-    let [h, w] = first.detector.config().output_size().unwrap();
-    assert_eq!([maps.student.len(), maps.autoencoder.len()], [h * w; 2]);
+    assert_eq!(
+        first
+            .detector
+            .judge(&maps, ImageSize::new(128, 140))
+            .unwrap(),
+        found
+    );
+    let size = first.detector.config().output_size().unwrap();
+    assert_eq!(
+        [maps.student.len(), maps.autoencoder.len()],
+        [size.area(); 2]
+    );
     let mut longer = maps.clone();
     longer.autoencoder.push(0.0);
-    for (maps, size) in [(&longer, [128, 140]), (&maps, [0, 140])] {
+    for (maps, size) in [
+        (&longer, ImageSize::new(128, 140)),
+        (&maps, ImageSize::new(0, 140)),
+    ] {
         let error = first.detector.judge(maps, size).unwrap_err();
         assert!(
             matches!(error, Error::Setting { name: "maps", .. }),
@@ -331,7 +343,7 @@ fn training_repeats_and_its_file_predicts_the_same() {
 
     // A model and a configuration that do not belong together.
     let small = || HypAdConfig {
-        image_size: [128, 128],
+        image_size: ImageSize::square(128),
         ..HypAdConfig::small()
     };
     let model = || small().init::<Flex>(&device).unwrap();
@@ -339,7 +351,7 @@ fn training_repeats_and_its_file_predicts_the_same() {
     let others = [
         HypAdConfig::small(),
         HypAdConfig {
-            image_size: [128, 131],
+            image_size: ImageSize::new(131, 128),
             ..small()
         },
         HypAdConfig {
@@ -347,7 +359,7 @@ fn training_repeats_and_its_file_predicts_the_same() {
             ..small()
         },
         HypAdConfig {
-            image_size: [128, 128],
+            image_size: ImageSize::square(128),
             ..HypAdConfig::medium()
         },
         HypAdConfig {

@@ -11,7 +11,7 @@ use hypad::data::image::{IMAGENET_MEAN, IMAGENET_STD};
 use hypad::detect::Maps;
 use hypad::methods::hypad::Embedding;
 use hypad::metrics::{auroc, quantile};
-use hypad::{Detection, Detector, HypAdConfig, TrainConfig, Trainer};
+use hypad::{Detection, Detector, HypAdConfig, ImageSize, TrainConfig, Trainer};
 
 #[path = "../examples/common/fabric.rs"]
 mod fabric;
@@ -25,7 +25,7 @@ const REACH: usize = 16;
 
 fn config() -> HypAdConfig {
     HypAdConfig {
-        image_size: [SIDE; 2],
+        image_size: ImageSize::square(SIDE),
         ..HypAdConfig::small()
     }
 }
@@ -96,7 +96,7 @@ fn defects_are_found_where_they_are() {
             Tested {
                 defect: piece.defect,
                 truth: piece.mask.pixels().map(|pixel| pixel[0] > 0).collect(),
-                found: detector.judge(&maps, [SIDE; 2]).unwrap(),
+                found: detector.judge(&maps, ImageSize::square(SIDE)).unwrap(),
                 maps,
             }
         })

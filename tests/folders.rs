@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, Once};
 
 use files::{encode, exif, with_chunk};
-use hypad::Error;
 use hypad::data::{ImageSet, MvtecCategory};
+use hypad::{Error, ImageSize};
 use image::{DynamicImage, GrayImage, ImageFormat, Luma, RgbImage};
 
 static MESSAGES: Mutex<Vec<String>> = Mutex::new(Vec::new());
@@ -330,7 +330,7 @@ fn check_finds_everything_at_once() {
     let anomalous = category.test.iter().filter(|test| test.is_anomalous());
     assert_eq!(anomalous.count(), 5);
     // A soft mask gives the same pixels as the exact one.
-    let truth = |at: usize| category.test[at].truth(32, 32).unwrap();
+    let truth = |at: usize| category.test[at].truth(ImageSize::new(32, 32)).unwrap();
     assert_eq!(truth(1), truth(0));
     assert_eq!(
         truth(0),
@@ -398,12 +398,21 @@ fn sizes_are_compared_upright() {
     let mask = with_chunk(&mask(32, 20), b"eXIf", &exif(8), false);
     write(thing.join("ground_truth/dent/001_mask.png"), &mask);
     let category = MvtecCategory::load(root.path(), "turned").unwrap();
-    let message = category.test[1].truth(32, 20).unwrap_err().to_string();
+    let message = category.test[1]
+        .truth(ImageSize::new(32, 20))
+        .unwrap_err()
+        .to_string();
     assert!(
         message.contains("20 x 32 (turned by EXIF orientation 8)"),
         "{message}"
     );
-    assert_eq!(category.test[1].truth(20, 32).unwrap().len(), 640);
+    assert_eq!(
+        category.test[1]
+            .truth(ImageSize::new(20, 32))
+            .unwrap()
+            .len(),
+        640
+    );
 }
 
 /// Masks of every depth, after the way through a file.
@@ -450,7 +459,7 @@ fn masks_are_read_from_files() {
     category.check(&|| ()).unwrap();
     for test in category.test.iter().filter(|test| test.is_anomalous()) {
         assert_eq!(
-            test.truth(32, 32).unwrap(),
+            test.truth(ImageSize::new(32, 32)).unwrap(),
             expected,
             "{}",
             test.path.display()

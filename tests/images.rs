@@ -6,10 +6,9 @@ use std::path::PathBuf;
 
 use files::jpeg::{self, Kind};
 use files::{Page, encode, exif, tiff, webp_with_exif, with_chunk};
-use hypad::Error;
 use hypad::data::ImageSet;
 use hypad::data::image::{MAX_PIXELS, PixelRange, open, size, unit};
-use hypad::report::AnomalyMap;
+use hypad::{Error, ImageSize, ScoreMap};
 use image::{DynamicImage, GenericImageView, GrayImage, ImageBuffer, ImageFormat, Luma, Rgb};
 
 /// A folder for files that are read at once.
@@ -28,7 +27,7 @@ impl Folder {
         std::fs::write(self.path(), bytes).unwrap();
         let image = open(self.path());
         if let Ok(image) = &image {
-            assert_eq!(size(self.path()).unwrap(), image.dimensions());
+            assert_eq!(size(self.path()).unwrap(), ImageSize::of(image));
         }
         image
     }
@@ -57,9 +56,9 @@ impl Folder {
         }
     }
 
-    fn map(&self, bytes: &[u8]) -> hypad::Result<AnomalyMap> {
+    fn map(&self, bytes: &[u8]) -> hypad::Result<ScoreMap> {
         std::fs::write(self.path(), bytes).unwrap();
-        AnomalyMap::read(self.path())
+        ScoreMap::read_tiff(self.path())
     }
 }
 
@@ -292,7 +291,10 @@ fn tiff_floats_palettes_and_pages() {
         let image = folder.open(&tiff(std::slice::from_ref(&page))).unwrap();
         assert_eq!(unit(&image, &range), grey);
         let map = folder.map(&tiff(&[page])).unwrap();
-        assert_eq!((map.values, map.size), (values.clone(), [4, 3]));
+        assert_eq!(
+            map,
+            ScoreMap::new(values.clone(), ImageSize::new(4, 3)).unwrap()
+        );
     }
     let mut rgb = Page::new(
         [2, 2],
@@ -427,7 +429,7 @@ fn values_that_are_not_finite_are_refused() {
         let file = tiff(&[page]);
         assert!(folder.refusal(&file).contains(reason));
         match value.is_finite() {
-            true => assert_eq!(folder.map(&file).unwrap().values, values),
+            true => assert_eq!(folder.map(&file).unwrap().into_values(), values),
             false => {
                 let message = folder.map(&file).unwrap_err().to_string();
                 assert!(message.contains("file.bin") && message.contains("NaN or infinite"));
@@ -452,17 +454,17 @@ fn depth_is_kept_up_to_the_values() {
         white_16bit: 4095,
         ..PixelRange::default()
     };
-    let values = unit(&set.load(0, [2, 64]).unwrap(), &range);
+    let values = unit(&set.load(0, ImageSize::new(64, 2)).unwrap(), &range);
     let expected = deep.pixels().flat_map(|p| [f32::from(p.0[0]) / 4095.0; 3]);
     assert!(values.iter().copied().eq(expected));
     // A resize keeps more levels than 8 bits have.
-    let small = set.load(0, [2, 40]).unwrap();
+    let small = set.load(0, ImageSize::new(40, 2)).unwrap();
     let mut levels: Vec<u16> = small.to_luma16().to_vec();
     levels.sort();
     levels.dedup();
     assert!(levels.len() > 70, "{} levels", levels.len());
     let floats = DynamicImage::from(deep).to_rgb32f();
-    let small = hypad::data::image::resize(&floats.clone().into(), [1, 64]).unwrap();
+    let small = hypad::data::image::resize(&floats.clone().into(), ImageSize::new(64, 1)).unwrap();
     let mean = |x| (floats.get_pixel(x, 0).0[0] + floats.get_pixel(x, 1).0[0]) / 2.0;
     for (x, value) in small.to_rgb32f().pixels().enumerate() {
         assert!((value.0[0] - mean(x as u32)).abs() < 1e-7);
@@ -492,7 +494,7 @@ fn too_many_pixels_are_refused_by_the_header() {
             .refusal(&resized(16000, 16000))
             .contains("cannot hold")
     );
-    assert_eq!(size(folder.path()).unwrap(), (16000, 16000));
+    assert_eq!(size(folder.path()).unwrap(), ImageSize::square(16000));
     assert!(u64::from(16000_u32) * 12000 <= MAX_PIXELS);
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use burn::backend::Flex;
 use hypad::methods::hypad::{FeatureScale, Projection};
 use hypad::report::OfficialMetrics;
-use hypad::{Detector, HypAdConfig, TrainConfig};
+use hypad::{Detector, HypAdConfig, ImageSize, TrainConfig};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 /// Flips a bit, changes, removes or inserts bytes, or cuts the end off.
@@ -26,7 +26,7 @@ fn config() -> HypAdConfig {
     HypAdConfig {
         channels: 6,
         projection: Projection::ChannelPooling(3),
-        image_size: [128, 128],
+        image_size: ImageSize::square(128),
         ..HypAdConfig::small()
     }
 }

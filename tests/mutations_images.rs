@@ -11,7 +11,7 @@ use files::jpeg::{self, Kind};
 use files::{Page, encode, exif, tiff, webp_with_exif, with_chunk};
 use hypad::data::TestImage;
 use hypad::data::image::{open, size};
-use hypad::report::AnomalyMap;
+use hypad::{ImageSize, ScoreMap};
 use image::{DynamicImage, GenericImageView, ImageBuffer, ImageFormat, Rgb};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -175,7 +175,7 @@ fn read(path: &Path, file: &[u8], what: &str) -> Option<DynamicImage> {
     let largest = LARGEST.get();
     assert!(largest < most(file), "{what}: {largest} bytes asked for");
     if let Some(image) = &image {
-        assert_eq!(found, Some(image.dimensions()), "{what}");
+        assert_eq!(found, Some(ImageSize::of(image)), "{what}");
     }
     let path = path.to_path_buf();
     let mask = Some(path.clone());
@@ -185,13 +185,13 @@ fn read(path: &Path, file: &[u8], what: &str) -> Option<DynamicImage> {
         defect,
         mask,
     };
-    let (width, height) = found.unwrap_or((1, 1));
-    if let Ok(truth) = test.truth(width as usize, height as usize) {
-        assert_eq!(truth.len(), width as usize * height as usize, "{what}");
+    let size = found.unwrap_or(ImageSize::square(1));
+    if let Ok(truth) = test.truth(size) {
+        assert_eq!(truth.len(), size.area(), "{what}");
     }
-    if let Ok(map) = AnomalyMap::read(&path) {
-        assert_eq!(map.values.len(), map.size[0] * map.size[1], "{what}");
-        assert!(map.values.iter().all(|value| value.is_finite()), "{what}");
+    if let Ok(map) = ScoreMap::read_tiff(&path) {
+        assert_eq!(map.len(), map.size().area(), "{what}");
+        assert!(map.iter().all(|value| value.is_finite()), "{what}");
     }
     image
 }

@@ -2,13 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use hypad::Error;
 use hypad::data::{MvtecCategory, TestImage};
 use hypad::metrics::Ranking;
-use hypad::report::{AnomalyMap, Evaluation, Evaluator, OfficialMetrics, Table};
+use hypad::report::{Evaluation, Evaluator, MapFolder, OfficialMetrics, Table};
+use hypad::{Error, ImageSize, ScoreMap};
 use image::GrayImage;
 
-const SIZE: [usize; 2] = [6, 4];
+const SIZE: ImageSize = ImageSize::new(6, 4);
+
+fn map_of(values: &[f32]) -> ScoreMap {
+    ScoreMap::new(values.to_vec(), SIZE).unwrap()
+}
 
 /// Two defects in one image, a touch in another, two good ones.
 fn evaluator() -> Evaluator {
@@ -20,7 +24,7 @@ fn evaluator() -> Evaluator {
             .collect::<Vec<_>>()
     };
     let mut add = |name, defect, map: &[f32], anomalous: &[usize]| {
-        evaluator.add(name, defect, map, &truth(anomalous), SIZE)
+        evaluator.add(name, defect, &map_of(map), &truth(anomalous))
     };
     add("000", "hole", &map, &[0, 1, 22, 23]).unwrap();
     add("000", "good", &[0.25; 24], &[]).unwrap();
@@ -96,7 +100,7 @@ fn tables_say_what_was_found() {
 fn what_is_undefined_is_empty() {
     let mut evaluator = Evaluator::new();
     evaluator
-        .add("000", "good", &[0.5; 24], &[false; 24], SIZE)
+        .add("000", "good", &map_of(&[0.5; 24]), &[false; 24])
         .unwrap();
     let evaluation = evaluator.evaluate().unwrap();
     assert_eq!(evaluation.image.auroc, None);
@@ -117,7 +121,7 @@ fn what_is_undefined_is_empty() {
 
     // A defect by its folder, of which the truth has no pixel.
     evaluator
-        .add("001", "cut", &[0.75; 24], &[false; 24], SIZE)
+        .add("001", "cut", &map_of(&[0.75; 24]), &[false; 24])
         .unwrap();
     let evaluation = evaluator.evaluate().unwrap();
     assert_eq!(evaluation.image.auroc, Some(1.0));
@@ -137,13 +141,13 @@ fn what_is_undefined_is_empty() {
 
     let mut truth = [false; 24];
     truth[3] = true;
-    let error = evaluator.add("002", "good", &[0.5; 24], &truth, SIZE);
+    let error = evaluator.add("002", "good", &map_of(&[0.5; 24]), &truth);
     let message = error.unwrap_err().to_string();
     assert!(message.contains("good/002"), "{message}");
 
     let mut map = [0.5; 24];
     map[7] = f32::NAN;
-    let error = evaluator.add("017", "cut", &map, &[false; 24], SIZE);
+    let error = evaluator.add("017", "cut", &map_of(&map), &[false; 24]);
     let message = error.unwrap_err().to_string();
     assert!(
         message.contains("cut/017") && message.contains("score 7"),
@@ -182,34 +186,26 @@ fn official_formats_go_there_and_back() {
     let test: &TestImage = &category.test[0];
     let maps = folder.path().join("maps");
     let problem = |maps| {
-        AnomalyMap::of(maps, "bottle", test)
-            .unwrap_err()
-            .to_string()
+        let maps = MapFolder::new(maps);
+        maps.read("bottle", test).unwrap_err().to_string()
     };
-    assert!(problem(&maps).contains("no such map"));
+    assert!(problem(maps.clone()).contains("no such map"));
 
     let values: Vec<f32> = (0..24).map(|at| at as f32 * 0.1 - 1.0).collect();
-    let map = AnomalyMap { values, size: SIZE };
-    map.write_of(&maps, "bottle", test).unwrap();
-    assert_eq!(AnomalyMap::of(&maps, "bottle", test).unwrap(), map);
+    let map = map_of(&values);
+    let folder = MapFolder::new(&maps);
+    folder.write("bottle", test, &map).unwrap();
+    assert_eq!(folder.read("bottle", test).unwrap(), map);
 
     let path = maps.join("bottle/test/good/000.tiff");
     std::fs::copy(&path, path.with_extension("tif")).unwrap();
-    assert!(problem(&maps).contains("two maps"));
+    assert!(problem(maps.clone()).contains("two maps"));
     std::fs::remove_file(path.with_extension("tif")).unwrap();
-    let flat = AnomalyMap {
-        size: [4, 6],
-        ..map.clone()
-    };
-    flat.write(&path).unwrap();
-    assert!(problem(&maps).contains("4 x 6"));
+    let flat = ScoreMap::new(values, ImageSize::new(4, 6)).unwrap();
+    flat.write_tiff(&path).unwrap();
+    assert!(problem(maps.clone()).contains("4 x 6"));
     std::fs::write(&path, "no picture").unwrap();
-    assert!(problem(&maps).contains("000.tiff"));
+    assert!(problem(maps.clone()).contains("000.tiff"));
     GrayImage::new(6, 4).save(&path).unwrap();
-    assert!(problem(&maps).contains("32-bit floats"));
-    let short = AnomalyMap {
-        size: [5, 5],
-        ..map
-    };
-    assert!(matches!(short.write(&path), Err(Error::Size { .. })));
+    assert!(problem(maps.clone()).contains("32-bit floats"));
 }

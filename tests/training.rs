@@ -8,7 +8,7 @@ use hypad::data::ImageSet;
 use hypad::features::{Pdn, PdnConfig, PdnSize};
 use hypad::methods::hypad::{Distance, Projection};
 use hypad::methods::hypad::{Progress, TrainConfig, Trained};
-use hypad::{Error, HypAdConfig, Trainer};
+use hypad::{Error, HypAdConfig, ImageSize, Trainer};
 use image::{DynamicImage, Rgb, RgbImage};
 use std::ops::{Range, RangeInclusive};
 use std::path::Path;
@@ -41,7 +41,7 @@ impl<'a> Run<'a> {
             model: HypAdConfig {
                 channels: 12,
                 projection: Projection::ChannelPooling(4),
-                image_size: [128, 128],
+                image_size: ImageSize::square(128),
                 curvature: 0.3,
                 ..HypAdConfig::small()
             },
@@ -312,7 +312,7 @@ impl ModuleMapper<Flex> for Spoil {
 
 fn images_that_are_all_alike_have_a_threshold_above_their_score() {
     let model = HypAdConfig {
-        image_size: [128, 128],
+        image_size: ImageSize::square(128),
         ..HypAdConfig::small()
     };
     let recipe = TrainConfig {

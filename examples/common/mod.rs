@@ -18,8 +18,8 @@ use hypad::detect::Detection;
 use hypad::features::{ModelBackend, Pdn};
 use hypad::files::write_whole;
 use hypad::progress::ProgressBar;
-use hypad::report::{AnomalyMap, Evaluator, ImageCounts, Report, Seconds, panel};
-use hypad::{Detector, Error, HypAdConfig, Result, TrainConfig, Trainer};
+use hypad::report::{Evaluator, ImageCounts, MapFolder, Report, Seconds, panel};
+use hypad::{Detector, Error, HypAdConfig, Result, ScoreMap, TrainConfig, Trainer};
 #[allow(unused_imports)] // as above
 pub use {
     folder::{RunFolder, category_folder},
@@ -157,20 +157,15 @@ impl<B: ModelBackend> Run<B> {
             let before = Instant::now();
             let found = detector.predict(&image)?;
             predicting += before.elapsed().as_secs_f64();
-            let truth = test.truth(found.width, found.height)?;
-            let size = [found.width, found.height];
-            evaluator.add(&name_of(test), &test.defect, &found.map, &truth, size)?;
+            let truth = test.truth(found.map.size())?;
+            evaluator.add(&name_of(test), &test.defect, &found.map, &truth)?;
             low = found.map.iter().copied().fold(low, f32::min);
             high = found.map.iter().copied().fold(high, f32::max);
-            let map = AnomalyMap {
-                values: found.map,
-                size,
-            };
             if let Some(maps) = &self.maps {
-                map.write_of(maps, &category.name, test)?;
+                MapFolder::new(maps).write(&category.name, test, &found.map)?;
             }
             if index < self.pictures {
-                map.write(waiting_map(index))?;
+                found.map.write_tiff(waiting_map(index))?;
             }
         }
         let evaluation = evaluator.evaluate()?;
@@ -180,20 +175,9 @@ impl<B: ModelBackend> Run<B> {
         let bar = ProgressBar::new(true, shown.len(), "drawing");
         for (index, test) in bar.wrap(shown).enumerate() {
             let image = range.to_rgb8(&open(&test.path)?);
-            let map = AnomalyMap::read(waiting_map(index))?;
-            let [width, height] = map.size;
-            let truth = test.truth(width, height)?;
-            let found = Detection {
-                score: map.values.iter().copied().fold(f32::NEG_INFINITY, f32::max),
-                mask: map
-                    .values
-                    .iter()
-                    .map(|v| *v >= detector.threshold)
-                    .collect(),
-                map: map.values,
-                width,
-                height,
-            };
+            let map = ScoreMap::read_tiff(waiting_map(index))?;
+            let truth = test.truth(map.size())?;
+            let found = Detection::new(map, detector.threshold);
             let picture = panel(&image, &truth, &found, (low, high))?;
             let path = format!("pictures/{}/{}.png", test.defect, name_of(test));
             write_png(&out.join(path), &picture)?;

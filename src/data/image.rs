@@ -14,6 +14,7 @@ use image::DynamicImage;
 pub use super::decode::{MAX_PIXELS, open, size};
 pub use super::range::{PixelRange, PixelRangeFinder};
 
+use crate::ImageSize;
 use crate::error::{Error, Result};
 
 /// Mean of ImageNet per channel, for values in [0, 1].
@@ -32,21 +33,21 @@ pub fn to_rgb(image: &DynamicImage) -> DynamicImage {
     }
 }
 
-/// Resizes to height × width as RGB of the same depth (see [`to_rgb`]), antialiased bilinear. An
+/// Resizes the image as RGB of the same depth (see [`to_rgb`]), antialiased bilinear. An
 /// image of that size keeps its values.
 ///
 /// # Errors
 ///
 /// [`Error::Setting`] if a side of the image or of the target is 0, or the target has more than
 /// [`MAX_PIXELS`] pixels.
-pub fn resize(image: &DynamicImage, [height, width]: [usize; 2]) -> Result<DynamicImage> {
+pub fn resize(image: &DynamicImage, size: ImageSize) -> Result<DynamicImage> {
     let from = (image.width(), image.height());
     let failed = |e: &dyn Display| Error::Setting {
         name: "image size",
-        value: format!("{} x {} to {width} x {height} ({e})", from.0, from.1),
+        value: format!("{} x {} to {size} ({e})", from.0, from.1),
         rule: "at least 1 x 1, and no more than 256 megapixels",
     };
-    let sides = [width, height].map(|side| u32::try_from(side).unwrap_or(u32::MAX));
+    let sides = [size.width, size.height].map(|side| u32::try_from(side).unwrap_or(u32::MAX));
     let pixels = u64::from(sides[0]) * u64::from(sides[1]);
     if pixels > MAX_PIXELS {
         return Err(failed(&"too large"));
@@ -99,18 +100,15 @@ pub fn unit(image: &DynamicImage, range: &PixelRange) -> Vec<f32> {
 ///
 /// - pixels: height × width × 3 values in [0, 1], see [`unit()`]
 /// - output: `[1, 3, height, width]`, ImageNet-normalised
-pub fn to_tensor<B: Backend>(
-    pixels: &[f32],
-    [height, width]: [usize; 2],
-    device: &B::Device,
-) -> Tensor<B, 4> {
+pub fn to_tensor<B: Backend>(pixels: &[f32], size: ImageSize, device: &B::Device) -> Tensor<B, 4> {
     let mut planes = Vec::with_capacity(pixels.len());
     for channel in 0..3 {
         let (mean, std) = (IMAGENET_MEAN[channel], IMAGENET_STD[channel]);
         let values = pixels.iter().skip(channel).step_by(3);
         planes.extend(values.map(|v| (v - mean) / std));
     }
-    Tensor::from_data(TensorData::new(planes, [1, 3, height, width]), device)
+    let shape = [1, 3, size.height, size.width];
+    Tensor::from_data(TensorData::new(planes, shape), device)
 }
 
 #[cfg(test)]
@@ -153,7 +151,7 @@ mod tests {
             let v = ((x * 37 + y * 91 + x * y * 13) % 256) as u8;
             image::Rgb([v, 255 - v, v / 2])
         });
-        let small = resize(&image.into(), [2, 3]).unwrap();
+        let small = resize(&image.into(), ImageSize::new(3, 2)).unwrap();
         let small = small.as_rgb8().unwrap();
         let expected: [u8; 18] = PILLOW;
         for (ours, pillow) in small.as_raw().iter().zip(expected) {

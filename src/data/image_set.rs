@@ -12,6 +12,7 @@ use rayon::prelude::*;
 use super::decode::check_values;
 use super::files::{ENDINGS, Listing};
 use super::image as images;
+use crate::ImageSize;
 use crate::error::{Error, Result};
 use crate::files::io_error;
 use crate::warning::warn;
@@ -145,14 +146,14 @@ impl ImageSet {
         })
     }
 
-    /// Decodes image `index` and resizes it to height × width.
+    /// Decodes image `index` and resizes it.
     ///
     /// # Errors
     ///
     /// [`Error::Io`] or [`Error::Format`] naming the file (see [`open`](super::image::open)),
     /// [`Error::Setting`] for an index beyond the end and for an image in memory with values that are
     /// negative or not finite.
-    pub fn load(&self, index: usize, size: [usize; 2]) -> Result<DynamicImage> {
+    pub fn load(&self, index: usize, size: ImageSize) -> Result<DynamicImage> {
         images::resize(&self.decode(index)?, size)
     }
 
@@ -274,14 +275,13 @@ fn collect_tree(
 }
 
 /// Images of more pixels are decoded one at a time.
-const LARGE: u64 = 50_000_000;
+const LARGE: usize = 50_000_000;
 
 /// Does something with an image file, alone if it is large, so that the images that are decoded at the
 /// same time on all cores do not fill the memory.
 pub(super) fn in_turn<T>(path: &Path, work: impl FnOnce() -> Result<T>) -> Result<T> {
     static TURN: Mutex<()> = Mutex::new(());
-    let (width, height) = images::size(path)?;
-    let large = u64::from(width) * u64::from(height) > LARGE;
+    let large = images::size(path)?.area() > LARGE;
     let _turn = large.then(|| TURN.lock().unwrap_or_else(PoisonError::into_inner));
     work()
 }

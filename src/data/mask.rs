@@ -13,6 +13,7 @@ use std::path::Path;
 use image::DynamicImage;
 
 use super::decode::open_as;
+use crate::ImageSize;
 use crate::error::{Error, Result};
 
 /// Largest values below this one are numbers of classes, not grey levels.
@@ -24,7 +25,7 @@ const SOFT_PART: f64 = 0.5;
 #[derive(Debug)]
 pub struct Mask {
     /// Width and height, upright.
-    pub size: (u32, u32),
+    pub size: ImageSize,
     /// Row by row, whether the pixel is anomalous.
     pub truth: Vec<bool>,
     /// Whether levels between normal and anomalous had to be decided by half of the largest value.

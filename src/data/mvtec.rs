@@ -18,6 +18,7 @@ use super::image;
 use super::image_set::{ImageSet, in_turn};
 use super::layout::Layout;
 use super::mask::Mask;
+use crate::ImageSize;
 use crate::error::{Error, Result};
 use crate::files::io_error;
 use crate::warning::warn;
@@ -45,8 +46,7 @@ impl TestImage {
         self.defect != GOOD
     }
 
-    /// The ground truth of an image of `width` × `height` pixels, upright, row by row: `true` where
-    /// it is anomalous.
+    /// The ground truth of an image of this size, upright, row by row: `true` where it is anomalous.
     ///
     /// Pixels are anomalous where the mask is not 0. Of a soft mask (JPEG, lossy WebP, or edges
     /// smoothed by a resize) it is those of at least half of its largest value; [`MvtecCategory::check`]
@@ -56,15 +56,15 @@ impl TestImage {
     ///
     /// [`Error::Io`] or [`Error::Format`] naming the mask, the latter also when its size is not
     /// the image's or its meaning is not certain.
-    pub fn truth(&self, width: usize, height: usize) -> Result<Vec<bool>> {
-        match self.open_mask((width as u32, height as u32))? {
+    pub fn truth(&self, size: ImageSize) -> Result<Vec<bool>> {
+        match self.open_mask(size)? {
             Some(mask) => Ok(mask.truth),
-            None => Ok(vec![false; width * height]),
+            None => Ok(vec![false; size.area()]),
         }
     }
 
     /// The mask, if its size is the image's.
-    fn open_mask(&self, size: (u32, u32)) -> Result<Option<Mask>> {
+    fn open_mask(&self, size: ImageSize) -> Result<Option<Mask>> {
         let Some(path) = &self.mask else {
             return Ok(None);
         };
@@ -86,10 +86,7 @@ impl TestImage {
 
     /// Decodes the image and its mask.
     fn check(&self) -> Result<Option<Mask>> {
-        let size = in_turn(&self.path, || {
-            let image = image::open(&self.path)?;
-            Ok((image.width(), image.height()))
-        })?;
+        let size = in_turn(&self.path, || Ok(ImageSize::of(&image::open(&self.path)?)))?;
         match &self.mask {
             Some(mask) => in_turn(mask, || self.open_mask(size)),
             None => Ok(None),
@@ -98,12 +95,12 @@ impl TestImage {
 }
 
 /// Width, height, and by what the image is turned.
-pub(super) fn describe((width, height): (u32, u32), turned: Option<u8>) -> String {
+pub(super) fn describe(size: ImageSize, turned: Option<u8>) -> String {
     match turned {
         Some(orientation) => {
-            format!("{width} x {height} (turned by EXIF orientation {orientation})")
+            format!("{size} (turned by EXIF orientation {orientation})")
         }
-        None => format!("{width} x {height}"),
+        None => size.to_string(),
     }
 }
 

@@ -15,20 +15,28 @@ use crate::error::{Error, Result, check, check_finite};
 use crate::features::ModelBackend;
 use crate::methods::hypad::{Embedding, HypAd, HypAdConfig, Margin};
 use crate::warning::warn;
+use crate::{ImageSize, ScoreMap};
 
 /// What was found in an image.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Detection {
     /// How anomalous the image is: the maximum of the map.
     pub score: f32,
-    /// How anomalous each pixel is, row by row.
-    pub map: Vec<f32>,
-    /// Where the map reaches the detector's threshold.
+    /// How anomalous each pixel is: a map of the size of the image.
+    pub map: ScoreMap,
+    /// Where the map reaches the detector's threshold, row by row.
     pub mask: Vec<bool>,
-    /// Width of image, map and mask.
-    pub width: usize,
-    /// Their height.
-    pub height: usize,
+}
+
+impl Detection {
+    /// The maximum of a map, and where it reaches a threshold.
+    pub fn new(map: ScoreMap, threshold: f32) -> Self {
+        Self {
+            score: map.maximum(),
+            mask: map.iter().map(|value| *value >= threshold).collect(),
+            map,
+        }
+    }
 }
 
 /// A trained model with all it takes to judge an image: weights, the teacher's normalisation, the
@@ -161,7 +169,7 @@ impl<B: ModelBackend> Detector<B> {
     /// [`Error::NotFinite`](crate::Error) for an image with a pixel, or a model with a result, that is
     /// NaN or infinite.
     pub fn predict(&self, image: &DynamicImage) -> Result<Detection> {
-        let size = [image.width() as usize, image.height() as usize];
+        let size = ImageSize::new(image.width() as usize, image.height() as usize);
         self.judge(&self.maps(image)?, size)
     }
 
@@ -181,33 +189,26 @@ impl<B: ModelBackend> Detector<B> {
         self.normalise(self.raw_maps(&small)?)
     }
 
-    /// What the maps of an image of width × height pixels say about it:
+    /// What the maps of an image of this size say about it:
     /// [`predict`](Self::predict) is this of [`maps`](Self::maps).
     ///
     /// # Errors
     ///
     /// [`Error::Setting`](crate::Error) for maps that are not of this detector's size or a threshold
     /// that is NaN, and [`Error::NotFinite`](crate::Error) for maps that are not finite.
-    pub fn judge(&self, maps: &Maps, [width, height]: [usize; 2]) -> Result<Detection> {
-        let [h, w] = self.config.output_size()?;
+    pub fn judge(&self, maps: &Maps, size: ImageSize) -> Result<Detection> {
         let lengths = [maps.student.len(), maps.autoencoder.len()];
-        if lengths != [h * w; 2] || height * width == 0 {
+        if lengths != [self.config.output_size()?.area(); 2] || size.area() == 0 {
             return Err(Error::Setting {
                 name: "maps",
-                value: format!("{lengths:?} values for {width} x {height} pixels"),
+                value: format!("{lengths:?} values for {size} pixels"),
                 rule: "as many values as the networks have outputs, and at least one pixel",
             });
         }
         self.check_threshold()?;
-        let map = self.to_image_size(maps.mean(), height, width)?;
+        let map = self.to_image_size(maps.mean(), size)?;
         check_finite(&map, "anomaly map", BROKEN)?;
-        Ok(Detection {
-            score: map.iter().copied().fold(f32::NEG_INFINITY, f32::max),
-            mask: map.iter().map(|value| *value >= self.threshold).collect(),
-            map,
-            width,
-            height,
-        })
+        Ok(Detection::new(ScoreMap::new(map, size)?, self.threshold))
     }
 
     /// Whether the threshold is one that can be stored and compared with.
@@ -253,8 +254,8 @@ impl<B: ModelBackend> Detector<B> {
     }
 
     /// Sets the map into its place in the image: the margin, then bilinear, half-pixel centres.
-    fn to_image_size(&self, map: Vec<f32>, height: usize, width: usize) -> Result<Vec<f32>> {
-        let [h, w] = self.config.output_size()?;
+    fn to_image_size(&self, map: Vec<f32>, size: ImageSize) -> Result<Vec<f32>> {
+        let [h, w] = self.config.output_size()?.height_width();
         let map = Tensor::<B, 4>::from_data(TensorData::new(map, [1, 1, h, w]), &self.device);
         let margin = if self.config.padding { 0 } else { MAP_MARGIN };
         let unseen = match self.config.margin {
@@ -270,7 +271,7 @@ impl<B: ModelBackend> Detector<B> {
         };
         let map = map.pad((margin, margin, margin, margin), unseen);
         let options = InterpolateOptions::new(InterpolateMode::Bilinear).with_align_corners(false);
-        let map = interpolate(map, [height, width], options);
+        let map = interpolate(map, size.height_width(), options);
         Ok(map.into_data().iter::<f32>().collect())
     }
 }

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::official::OfficialCategory;
 use super::score_file::ScoreFile;
 use super::table::{ImageRow, MetricsRow, RegionRow};
+use crate::ScoreMap;
 use crate::data::GOOD;
 use crate::error::{Error, Result, check};
 use crate::metrics::{AnomalousPixels, PixelImage, PixelRanking, Ranking};
@@ -65,11 +66,13 @@ pub struct Evaluation {
 ///
 /// ```
 /// use hypad::report::{Evaluator, Table};
+/// use hypad::{ImageSize, ScoreMap};
 ///
 /// let mut evaluator = Evaluator::new();
 /// let truth = [false, true, false, false];
-/// evaluator.add("000", "good", &[0.1, 0.2, 0.1, 0.0], &[false; 4], [2, 2])?;
-/// evaluator.add("000", "crack", &[0.1, 0.9, 0.3, 0.0], &truth, [2, 2])?;
+/// let map = |values: [f32; 4]| ScoreMap::new(values.into(), ImageSize::new(2, 2));
+/// evaluator.add("000", "good", &map([0.1, 0.2, 0.1, 0.0])?, &[false; 4])?;
+/// evaluator.add("000", "crack", &map([0.1, 0.9, 0.3, 0.0])?, &truth)?;
 /// assert_eq!(evaluator.evaluate()?.aupro.at_0_3, Some(1.0));
 /// print!("{}", Table::new(evaluator.regions(0.5)?));
 /// # Ok::<(), hypad::Error>(())
@@ -100,23 +103,17 @@ impl Evaluator {
         Self::default()
     }
 
-    /// Adds the map of an image of width × height = `size` pixels and its truth, row by row; `defect`
-    /// is what kind of image it is, such as `good` or `crack`.
+    /// Adds the map of an image and its truth, row by row; `defect` is what kind of image it is, such
+    /// as `good` or `crack`.
     ///
     /// # Errors
     ///
     /// In [`Error::InImage`] with the image's name: for a NaN, for a truth of another size than the map,
     /// and for a good image with anomalous pixels. [`Error::Io`] if a temporary file cannot be written.
-    pub fn add(
-        &mut self,
-        name: &str,
-        defect: &str,
-        map: &[f32],
-        truth: &[bool],
-        [width, height]: [usize; 2],
-    ) -> Result<()> {
+    pub fn add(&mut self, name: &str, defect: &str, map: &ScoreMap, truth: &[bool]) -> Result<()> {
         let in_image = |error: Error| error.in_image(format!("{defect}/{name}"));
-        let image = PixelImage::new(map, truth, width, height).map_err(in_image)?;
+        let image =
+            PixelImage::new(map, truth, map.size().width, map.size().height).map_err(in_image)?;
         let anomalous_pixels = truth.iter().filter(|truth| **truth).count();
         let rule = "0 in a good image";
         let holds = defect != GOOD || anomalous_pixels == 0;
@@ -128,8 +125,7 @@ impl Evaluator {
         group.anomalous.add(&image);
         group.normal.push(normal);
         group.names.push(name.to_string());
-        let highest = map.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        group.scores.push(highest);
+        group.scores.push(map.maximum());
         group.has_anomalous_pixel.push(anomalous_pixels > 0);
         Ok(())
     }

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use tiff::encoder::{TiffEncoder, colortype::Gray32Float};
 
+use crate::ScoreMap;
 use crate::data::TestImage;
 use crate::data::decode::read_map;
 use crate::data::image;
@@ -18,37 +19,55 @@ use crate::error::{Error, Result};
 use crate::files::{read, write_whole};
 use crate::metrics::Ranking;
 
-/// An anomaly map, row by row; higher is more anomalous.
-#[derive(Clone, Debug, PartialEq)]
-pub struct AnomalyMap {
-    /// Scores.
-    pub values: Vec<f32>,
-    /// Width and height.
-    pub size: [usize; 2],
-}
-
-impl AnomalyMap {
+impl ScoreMap {
     /// Reads a TIFF file of one plane of floats of 16, 32 or 64 bits.
     ///
     /// # Errors
     ///
     /// [`Error::Io`] and [`Error::Format`] naming the file; the latter also for further pages and for
     /// values that are NaN or infinite (16-bit floats end at 65504).
-    pub fn read(path: impl AsRef<Path>) -> Result<Self> {
+    pub fn read_tiff(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let (size, values) = read_map(&read(path)?).map_err(|e| format(path, e))?;
-        Ok(Self { values, size })
+        read_map(&read(path)?).map_err(|e| format(path, e))
     }
 
-    /// Reads the map of a test image from a folder of maps of many categories, and checks that it
-    /// has the image's size.
+    /// Writes a TIFF file of one plane of 32-bit floats, whole or not at all.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`], and [`Error::Format`] for a map of more than 2³² − 1 rows or columns.
+    pub fn write_tiff(&self, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        let side = |side: usize| u32::try_from(side).map_err(|e| format(path, e));
+        let (width, height) = (side(self.size().width)?, side(self.size().height)?);
+        let mut bytes = Cursor::new(Vec::new());
+        TiffEncoder::new(&mut bytes)
+            .and_then(|mut encoder| encoder.write_image::<Gray32Float>(width, height, self))
+            .map_err(|e| format(path, e))?;
+        write_whole(path, bytes.get_ref())
+    }
+}
+
+/// A folder of the score maps of many categories, as the official evaluation reads it.
+#[derive(Clone, Debug)]
+pub struct MapFolder {
+    path: PathBuf,
+}
+
+impl MapFolder {
+    /// The folder at this path, which need not be there yet.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
+    /// Reads the map of a test image, and checks that it has the image's size.
     ///
     /// # Errors
     ///
     /// [`Error::Dataset`] unless there is exactly one map (`.tiff` or `.tif`), [`Error::Io`], and
     /// [`Error::Format`] naming a file of another format or size.
-    pub fn of(maps: impl AsRef<Path>, category: &str, test: &TestImage) -> Result<Self> {
-        let stem = map_path(maps.as_ref(), category, test);
+    pub fn read(&self, category: &str, test: &TestImage) -> Result<ScoreMap> {
+        let stem = self.stem(category, test);
         let paths = ["tiff", "tif"].map(|ending| stem.with_added_extension(ending));
         let path = match [paths[0].exists(), paths[1].exists()] {
             [true, false] => &paths[0],
@@ -65,58 +84,30 @@ impl AnomalyMap {
                 });
             }
         };
-        let map = Self::read(path)?;
-        let [width, height] = map.size;
+        let map = ScoreMap::read_tiff(path)?;
         let expected = image::size(&test.path)?;
-        if expected != (width as u32, height as u32) {
-            let reason = format!(
-                "the map is {width} x {height}, its image {} is {} x {}",
-                test.path.display(),
-                expected.0,
-                expected.1
-            );
+        if map.size() != expected {
+            let image = test.path.display();
+            let reason = format!("the map is {}, its image {image} is {expected}", map.size());
             return Err(format(path, reason));
         }
         Ok(map)
     }
 
-    /// Writes a TIFF file, whole or not at all.
+    /// Writes the map of a test image.
     ///
     /// # Errors
     ///
-    /// [`Error::Size`] unless there are width × height values, [`Error::Io`].
-    pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
-        let [width, height] = self.size;
-        if width.checked_mul(height) != Some(self.values.len()) {
-            return Err(Error::Size {
-                what: "pixels of the map",
-                expected: format!("{width} x {height}"),
-                found: self.values.len().to_string(),
-            });
-        }
-        let mut bytes = Cursor::new(Vec::new());
-        TiffEncoder::new(&mut bytes)
-            .and_then(|mut encoder| {
-                encoder.write_image::<Gray32Float>(width as u32, height as u32, &self.values)
-            })
-            .map_err(|e| format(path.as_ref(), e))?;
-        write_whole(path, bytes.get_ref())
+    /// Those of [`ScoreMap::write_tiff`].
+    pub fn write(&self, category: &str, test: &TestImage, map: &ScoreMap) -> Result<()> {
+        map.write_tiff(self.stem(category, test).with_added_extension("tiff"))
     }
 
-    /// Writes the map of a test image into a folder of maps of many categories.
-    ///
-    /// # Errors
-    ///
-    /// As [`write`](Self::write).
-    pub fn write_of(&self, maps: impl AsRef<Path>, category: &str, test: &TestImage) -> Result<()> {
-        self.write(map_path(maps.as_ref(), category, test).with_added_extension("tiff"))
+    /// Where the map of a test image is, without the ending.
+    fn stem(&self, category: &str, test: &TestImage) -> PathBuf {
+        let folder = self.path.join(category).join("test").join(&test.defect);
+        folder.join(test.path.file_stem().unwrap_or_default())
     }
-}
-
-/// Where the map of a test image is, without the ending.
-fn map_path(maps: &Path, category: &str, test: &TestImage) -> PathBuf {
-    let folder = maps.join(category).join("test").join(&test.defect);
-    folder.join(test.path.file_stem().unwrap_or_default())
 }
 
 fn format(path: &Path, reason: impl ToString) -> Error {

@@ -19,7 +19,7 @@ const OVERLAY: f32 = 0.7;
 ///
 /// # Errors
 ///
-/// [`Error::Size`](crate::Error) for a truth, a map or a mask that has not width × height values, and
+/// [`Error::Size`](crate::Error) for a truth or a mask that has not as many values as the map, and
 /// [`Error::Setting`](crate::Error) for a `low` above `high` or limits that are not finite.
 pub fn panel(
     image: &RgbImage,
@@ -27,17 +27,16 @@ pub fn panel(
     found: &Detection,
     (low, high): (f32, f32),
 ) -> Result<RgbImage> {
-    let pixels = found.width.checked_mul(found.height);
+    let size = found.map.size();
     let lengths = [
         ("pixels of the truth", truth.len()),
-        ("pixels of the map", found.map.len()),
         ("pixels of the mask", found.mask.len()),
     ];
     for (what, length) in lengths {
-        if pixels != Some(length) {
+        if length != size.area() {
             return Err(Error::Size {
                 what,
-                expected: format!("{} x {}", found.width, found.height),
+                expected: size.to_string(),
                 found: length.to_string(),
             });
         }
@@ -49,13 +48,13 @@ pub fn panel(
         "two finite values, the first not above the second",
     )?;
     check_finite(&found.map, "anomaly map", "it has no colour")?;
-    let (width, height) = (found.width as u32, found.height as u32);
+    let (width, height) = (size.width as u32, size.height as u32);
     let image = if image.dimensions() == (width, height) {
         image.clone()
     } else {
         imageops::resize(image, width, height, imageops::FilterType::Triangle)
     };
-    let pixel_of = |x: u32, y: u32| y as usize * found.width + x as usize;
+    let pixel_of = |x: u32, y: u32| y as usize * size.width + x as usize;
     let binary = |mask: &[bool]| {
         RgbImage::from_fn(width, height, |x, y| {
             Rgb([if mask[pixel_of(x, y)] { 255 } else { 0 }; 3])
@@ -90,16 +89,12 @@ fn colour(value: f32) -> Rgb<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{ImageSize, ScoreMap};
 
     #[test]
     fn panels_stand_in_order() {
-        let found = Detection {
-            score: 1.0,
-            map: vec![0.0, 1.0],
-            mask: vec![false, true],
-            width: 2,
-            height: 1,
-        };
+        let map = ScoreMap::new(vec![0.0, 1.0], ImageSize::new(2, 1)).unwrap();
+        let found = Detection::new(map, 0.5);
         let image = RgbImage::from_pixel(2, 1, Rgb([10, 20, 30]));
         let picture = panel(&image, &[true, false], &found, (0.0, 1.0)).unwrap();
         assert_eq!(picture.dimensions(), (2 * 5 + 4 * GAP, 1));

@@ -20,6 +20,7 @@ use super::checkpoint::{Checkpoint, Course, changed_fields, changed_images, same
 use super::moments::Moments;
 use super::pool::in_own_pool;
 use super::random::{Purpose, Rounds, rng};
+use crate::ImageSize;
 use crate::data::augment;
 use crate::data::image::{IMAGENET_MEAN, IMAGENET_STD, PixelRange, resize, to_tensor, unit};
 use crate::data::{Fingerprint, ImageSet};
@@ -431,19 +432,19 @@ impl<B: ModelBackend> Distiller<B> {
     /// the largest square in the middle without; the whole image where crops are whole images.
     fn crop(&self, image: DynamicImage, rng: Option<&mut StdRng>) -> Result<DynamicImage> {
         let config = &self.config;
-        let side = config.side * self.targets.magnification();
+        let side = ImageSize::square(config.side * self.targets.magnification());
         let (width, height) = (image.width(), image.height());
         let largest = width.min(height);
         let whole = config.smallest_crop == 1.0;
-        let cut = |x: u32, y: u32, cut: u32| resize(&image.crop_imm(x, y, cut, cut), [side; 2]);
+        let cut = |x: u32, y: u32, cut: u32| resize(&image.crop_imm(x, y, cut, cut), side);
         let Some(rng) = rng else {
             return match whole {
-                true => resize(&image, [side; 2]),
+                true => resize(&image, side),
                 false => cut((width - largest) / 2, (height - largest) / 2, largest),
             };
         };
         let mut shown = if whole {
-            resize(&image, [side; 2])?
+            resize(&image, side)?
         } else {
             let part = rng.random_range(config.smallest_crop..=1.0);
             let size = ((part * f64::from(largest)).round() as u32).clamp(1, largest);
@@ -463,7 +464,7 @@ impl<B: ModelBackend> Distiller<B> {
 
     /// The network's input.
     fn small(&self, image: &DynamicImage, device: &B::Device) -> Result<Tensor<B, 4>> {
-        let size = [self.config.side; 2];
+        let size = ImageSize::square(self.config.side);
         Ok(to_tensor(
             &unit(&resize(image, size)?, &PixelRange::default()),
             size,
@@ -473,7 +474,7 @@ impl<B: ModelBackend> Distiller<B> {
 
     /// The features of the backbone.
     fn raw_targets(&self, images: Vec<DynamicImage>, device: &B::Device) -> Result<Tensor<B, 4>> {
-        let size = [self.config.side * self.targets.magnification(); 2];
+        let size = ImageSize::square(self.config.side * self.targets.magnification());
         let images = images
             .iter()
             .map(|i| to_tensor(&unit(i, &PixelRange::default()), size, device));

@@ -8,6 +8,7 @@ use rand::seq::SliceRandom;
 use rayon::prelude::*;
 
 use super::random::{Purpose, rng};
+use crate::ImageSize;
 use crate::data::ImageSet;
 use crate::data::image::{PixelRange, PixelRangeFinder, resize};
 use crate::error::{Error, Result};
@@ -28,7 +29,7 @@ impl TrainingImages {
     /// # Errors
     ///
     /// [`Error::Dataset`] with every image that cannot be read.
-    pub fn read(images: &ImageSet, config: &TrainConfig, size: [usize; 2]) -> Result<Self> {
+    pub fn read(images: &ImageSet, config: &TrainConfig, size: ImageSize) -> Result<Self> {
         let mut order: Vec<usize> = (0..images.len()).collect();
         order.shuffle(&mut rng(config.seed, Purpose::Split, 0));
         let held_out = held_out(config.validation, images.len());

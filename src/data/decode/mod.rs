@@ -21,6 +21,7 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, Limits};
 
 use super::range::values_float;
+use crate::ImageSize;
 use crate::error::{Error, Result};
 use crate::files::{io_error, read};
 
@@ -57,7 +58,7 @@ pub fn open(path: impl AsRef<Path>) -> Result<DynamicImage> {
 ///
 /// [`Error::Io`] or [`Error::Format`], naming the file, as far as the header shows that it cannot be
 /// [opened](open).
-pub fn size(path: impl AsRef<Path>) -> Result<(u32, u32)> {
+pub fn size(path: impl AsRef<Path>) -> Result<ImageSize> {
     Ok(header(path.as_ref())?.upright())
 }
 
@@ -73,12 +74,13 @@ pub(super) struct Header {
 
 impl Header {
     /// Width and height of the upright image.
-    pub fn upright(&self) -> (u32, u32) {
+    pub fn upright(&self) -> ImageSize {
         use Orientation::{Rotate90, Rotate90FlipH, Rotate270, Rotate270FlipH};
-        match self.orientation {
+        let (width, height) = match self.orientation {
             Rotate90 | Rotate90FlipH | Rotate270 | Rotate270FlipH => (self.stored.1, self.stored.0),
             _ => self.stored,
-        }
+        };
+        ImageSize::new(width as usize, height as usize)
     }
 
     /// The EXIF orientation from 2 to 8 by which the image is turned; `None` if it is stored upright.

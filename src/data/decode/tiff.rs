@@ -10,6 +10,7 @@ use tiff::decoder::{Decoder, DecodingResult, Limits};
 use tiff::tags::Tag;
 
 use super::{MAX_PIXELS, Reason, check_expansion, reason};
+use crate::{ImageSize, ScoreMap};
 
 /// Photometric interpretations of one sample a pixel.
 const BLACK_IS_ZERO: u16 = 1;
@@ -284,8 +285,8 @@ fn short() -> Reason {
     "has fewer values than pixels, or of another kind than its header says".into()
 }
 
-/// One plane of floats: width, height and values.
-pub(crate) fn read_map(bytes: &[u8]) -> Result<([usize; 2], Vec<f32>), Reason> {
+/// One plane of floats.
+pub(crate) fn read_map(bytes: &[u8]) -> Result<ScoreMap, Reason> {
     let mut decoder = one_page(Cursor::new(bytes))?;
     let (width, height) = decoder.dimensions().map_err(reason)?;
     if u64::from(width) * u64::from(height) > MAX_PIXELS {
@@ -300,13 +301,12 @@ pub(crate) fn read_map(bytes: &[u8]) -> Result<([usize; 2], Vec<f32>), Reason> {
     }
     let kind = "an anomaly map holds 32-bit floats (16 and 64 bits are read, too)";
     let values = values_as_f32(read(decoder)?).ok_or(kind)?;
-    let size = [width as usize, height as usize];
-    if values.len() != size[0] * size[1] {
-        return Err(short());
-    }
     let broken = values.iter().filter(|value| !value.is_finite()).count();
     match broken {
-        0 => Ok((size, values)),
+        0 => {
+            let size = ImageSize::new(width as usize, height as usize);
+            ScoreMap::new(values, size).map_err(|_| short())
+        }
         broken => Err(format!("{broken} of its values are NaN or infinite")),
     }
 }

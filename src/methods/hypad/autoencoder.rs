@@ -6,16 +6,17 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Dropout, DropoutConfig, PaddingConfig2d};
 use burn::tensor::{Tensor, backend::Backend};
 
+use crate::ImageSize;
 use crate::error::{Result, check};
 use crate::features::ops::{ModelBackend, conv, conv_relu, dropout, pool_outputs, resize};
 
 /// Configuration of an [`Autoencoder`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AutoencoderConfig {
-    /// Height and width of the input.
-    pub input: [usize; 2],
-    /// Height and width of the output: those of the teacher's.
-    pub output: [usize; 2],
+    /// Size of the input.
+    pub input: ImageSize,
+    /// Size of the output: that of the teacher's.
+    pub output: ImageSize,
     /// Channels of the output.
     pub channels: usize,
     /// Probability of dropping an element after each decoder block, in training.
@@ -27,7 +28,7 @@ const BOTTLENECK: usize = 8;
 
 impl AutoencoderConfig {
     /// The published network for an input and an output size.
-    pub fn new(input: [usize; 2], output: [usize; 2], channels: usize) -> Self {
+    pub fn new(input: ImageSize, output: ImageSize, channels: usize) -> Self {
         Self {
             input,
             output,
@@ -43,13 +44,13 @@ impl AutoencoderConfig {
     pub const MAXIMUM: usize = 8192;
 
     /// Whether an input has a size that is allowed.
-    pub(super) fn check_input(input: [usize; 2]) -> Result<()> {
+    pub(super) fn check_input(input: ImageSize) -> Result<()> {
         check(
-            input
+            [input.width, input.height]
                 .iter()
                 .all(|side| (Self::MINIMUM..=Self::MAXIMUM).contains(side)),
             "image size",
-            format!("{} x {}", input[0], input[1]),
+            input,
             "between 128 x 128 and 8192 x 8192",
         )
     }
@@ -85,26 +86,27 @@ impl AutoencoderConfig {
             head: conv([64, self.channels], [3, 3], 1, 1),
             dropout: DropoutConfig::new(self.dropout).init(),
             sizes: self.decoder_sizes(),
-            output: self.output,
+            output: self.output.height_width(),
         })
     }
 
     /// Whether an autoencoder is of this configuration.
     pub(super) fn is_of<B: Backend>(&self, network: &Autoencoder<B>) -> bool {
         network.sizes == self.decoder_sizes()
-            && network.output == self.output
+            && network.output == self.output.height_width()
             && network.bottleneck.kernel_size == self.bottleneck()
             && network.head.weight.val().dims()[0] == self.channels
     }
 
     fn bottleneck(&self) -> [usize; 2] {
-        self.input.map(|size| (size / 32).min(BOTTLENECK))
+        let input = self.input.height_width();
+        input.map(|size| (size / 32).min(BOTTLENECK))
     }
 
     /// The size to which each decoder block resizes its input: 3, 8, 15, 32, 63, 127 for 256.
     fn decoder_sizes(&self) -> Vec<[usize; 2]> {
         [(64, 1), (32, 0), (16, 1), (8, 0), (4, 1), (2, 1)]
-            .map(|(divisor, less)| self.input.map(|size| size / divisor - less))
+            .map(|(divisor, less)| self.input.height_width().map(|size| size / divisor - less))
             .into()
     }
 }
@@ -142,9 +144,10 @@ impl<B: ModelBackend> Autoencoder<B> {
         conv(&self.head, x)
     }
 
-    /// Height and width of the output.
-    pub(super) fn output(&self) -> [usize; 2] {
-        self.output
+    /// Size of the output.
+    pub(super) fn output(&self) -> ImageSize {
+        let [height, width] = self.output;
+        ImageSize::new(width, height)
     }
 
     /// With the means of groups of neighbouring outputs as outputs.

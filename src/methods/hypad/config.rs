@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::autoencoder::AutoencoderConfig;
+use crate::ImageSize;
 use crate::error::{Error, Result, check};
 use crate::features::{PdnConfig, PdnSize};
 use crate::geometry::PoincareBall;
@@ -93,8 +94,8 @@ pub struct HypAdConfig {
     /// The margin of the map without padding.
     #[serde(default)]
     pub margin: Margin,
-    /// Height and width to which images are resized: 256 × 256; between 128 and 8192 each.
-    pub image_size: [usize; 2],
+    /// The size to which images are resized: 256 × 256; each side between 128 and 8192.
+    pub image_size: ImageSize,
     /// Channels of the teacher: 384; at most 8192.
     pub channels: usize,
     /// Dropout of the autoencoder: 0.2.
@@ -125,7 +126,7 @@ impl HypAdConfig {
             network: PdnSize::Small,
             padding: false,
             margin: Margin::default(),
-            image_size: [256, 256],
+            image_size: ImageSize::square(256),
             channels: 384,
             dropout: 0.2,
             projection: Projection::ChannelPooling(128),
@@ -177,7 +178,7 @@ impl HypAdConfig {
             channels: 24,
             projection: Projection::ChannelPooling(8),
             curvature: 0.3,
-            image_size: [128, 128],
+            image_size: ImageSize::square(128),
             ..Self::small()
         }
     }
@@ -234,18 +235,19 @@ impl HypAdConfig {
         self.output_size().map(|_| ())
     }
 
-    /// Height and width of the feature maps: 56 × 56, or 64 × 64 with padding.
+    /// The size of the feature maps: 56 × 56, or 64 × 64 with padding.
     ///
     /// # Errors
     ///
     /// [`Error::Setting`] for images that are too small for the networks.
-    pub fn output_size(&self) -> Result<[usize; 2]> {
+    pub fn output_size(&self) -> Result<ImageSize> {
         let pdn = self.teacher();
-        match self.image_size.map(|size| pdn.output_size(size)) {
-            [Some(height), Some(width)] => Ok([height, width]),
+        let size = self.image_size;
+        match (pdn.output_size(size.width), pdn.output_size(size.height)) {
+            (Some(width), Some(height)) => Ok(ImageSize { width, height }),
             _ => Err(Error::Setting {
                 name: "image size",
-                value: format!("{} x {}", self.image_size[0], self.image_size[1]),
+                value: size.to_string(),
                 rule: "at least 33 x 33 for the networks",
             }),
         }
@@ -294,11 +296,11 @@ mod tests {
                 ..HypAdConfig::small()
             },
             HypAdConfig {
-                image_size: [16, 256],
+                image_size: ImageSize::new(256, 16),
                 ..HypAdConfig::small()
             },
             HypAdConfig {
-                image_size: [256, usize::MAX],
+                image_size: ImageSize::new(usize::MAX, 256),
                 ..HypAdConfig::small()
             },
             HypAdConfig {

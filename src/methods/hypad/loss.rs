@@ -7,6 +7,7 @@ use burn::tensor::{Tensor, backend::Backend};
 
 use super::mining::student_term;
 use super::window::Window;
+use crate::ImageSize;
 use crate::error::Result;
 use crate::features::ModelBackend;
 use crate::methods::hypad::{Embedding, Student};
@@ -70,7 +71,7 @@ pub fn student_loss<B: ModelBackend>(
     let (autoencoder, seen) = match batch.window {
         Some(window) => {
             let [_, _, rows, columns] = autoencoder.dims();
-            window.check([rows, columns], student.is_padded())?;
+            window.check(ImageSize::new(columns, rows), student.is_padded())?;
             (window.of_features(autoencoder), window.of_image(jittered))
         }
         None => (autoencoder, jittered),

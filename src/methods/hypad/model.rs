@@ -236,11 +236,10 @@ impl HypAdConfig {
         if same {
             return Ok(());
         }
-        let places = |[rows, columns]: [usize; 2]| format!("maps of {rows} x {columns}");
         Err(Error::Size {
             what: "model",
-            expected: format!("{}, {}", wanted.describe(), places(self.output_size()?)),
-            found: format!("{}, {}", teacher.describe(), places(autoencoder.output())),
+            expected: format!("{}, maps of {}", wanted.describe(), self.output_size()?),
+            found: format!("{}, maps of {}", teacher.describe(), autoencoder.output()),
         })
     }
 }
@@ -332,7 +331,7 @@ mod tests {
     fn both_halves_of_the_student_see_the_image() {
         let device = Default::default();
         let config = HypAdConfig {
-            image_size: [128, 128],
+            image_size: crate::ImageSize::square(128),
             ..HypAdConfig::small()
         };
         let model: HypAd<Flex> = config.init(&device).unwrap();

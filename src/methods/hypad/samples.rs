@@ -8,6 +8,7 @@ use rand::rngs::StdRng;
 
 use super::recipe::TrainConfig;
 use super::window::Window;
+use crate::ImageSize;
 use crate::data::image::unit;
 use crate::data::{ImageSet, augment};
 use crate::error::Result;
@@ -29,9 +30,9 @@ pub struct Sample {
 pub struct Feed<'a> {
     images: &'a TrainingImages,
     penalty: Option<&'a ImageSet>,
-    size: [usize; 2],
-    /// Rows and columns of the feature maps.
-    places: [usize; 2],
+    size: ImageSize,
+    /// Size of the feature maps.
+    places: ImageSize,
     config: &'a TrainConfig,
     rounds: Rounds,
 }
@@ -41,7 +42,7 @@ impl<'a> Feed<'a> {
     pub fn new(
         images: &'a TrainingImages,
         penalty: Option<&'a ImageSet>,
-        [size, places]: [[usize; 2]; 2],
+        [size, places]: [ImageSize; 2],
         config: &'a TrainConfig,
     ) -> Self {
         Self {
@@ -106,8 +107,8 @@ impl<'a> Feed<'a> {
         let Some(images) = self.penalty else {
             return Ok(Vec::new());
         };
-        let [height, width] = self.size;
-        let large = images.load(index, [2 * height, 2 * width])?;
+        let ImageSize { width, height } = self.size;
+        let large = images.load(index, self.size.map(|side| 2 * side))?;
         let (left, top) = (width as u32 / 2, height as u32 / 2);
         let crop = large.crop_imm(left, top, width as u32, height as u32);
         let mut pixels = unit(&crop, &self.images.range);
@@ -148,7 +149,14 @@ mod tests {
             false => Rgb([255, 0, 0]),
         });
         let penalty = ImageSet::images([DynamicImage::ImageRgb8(penalty)]);
-        let feed = || Feed::new(&images, Some(&penalty), [[16, 16], [6, 6]], &config);
+        let feed = || {
+            Feed::new(
+                &images,
+                Some(&penalty),
+                [16, 6].map(ImageSize::square),
+                &config,
+            )
+        };
         let mut steps = feed();
         let mut seen = Vec::new();
         for step in 0..8 {

@@ -239,10 +239,10 @@ impl<B: ModelBackend> Trainer<B> {
         if let Some(checkpoint) = &self.checkpoint {
             checkpoint.validate()?;
         }
-        let [rows, columns] = self.config.output_size()?;
+        let maps = self.config.output_size()?;
         let tiles = self.train.tiles;
         check(
-            tiles == 1 || !self.config.padding && tiles <= rows.min(columns),
+            tiles == 1 || !self.config.padding && tiles <= maps.width.min(maps.height),
             "tiles",
             tiles,
             "1 with padded networks, and no more than the rows or columns of a map",
@@ -505,10 +505,9 @@ impl<B: ModelBackend> Trainer<B> {
         detector.student_map = MapNormalisation::fit(&student, quantiles)?;
         detector.autoencoder_map = MapNormalisation::fit(&autoencoder, quantiles)?;
 
-        let [height, width] = self.config.image_size;
         let score = |maps| {
             let maps = detector.normalise(maps)?;
-            Ok(detector.judge(&maps, [width, height])?.score)
+            Ok(detector.judge(&maps, self.config.image_size)?.score)
         };
         let scores: Vec<f32> = maps.into_iter().map(score).collect::<Result<_>>()?;
         let mean = sigma_threshold(&scores, 0.0)?;

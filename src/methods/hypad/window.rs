@@ -2,6 +2,7 @@
 
 use burn::tensor::{Tensor, backend::Backend};
 
+use crate::ImageSize;
 use crate::error::{Error, Result};
 use crate::features::PdnConfig;
 
@@ -20,25 +21,26 @@ pub struct Window {
 }
 
 impl Window {
-    /// One of the `count` × `count` windows of one size that cover a map of these rows and columns,
+    /// One of the `count` × `count` windows of one size that cover a map of this size,
     /// counted row by row. They overlap where `count` does not divide the size.
-    pub(crate) fn tile(index: usize, count: usize, [rows, columns]: [usize; 2]) -> Self {
-        let (height, width) = (rows.div_ceil(count), columns.div_ceil(count));
+    pub(crate) fn tile(index: usize, count: usize, map: ImageSize) -> Self {
+        let (height, width) = (map.height.div_ceil(count), map.width.div_ceil(count));
         let first = |index: usize, room: usize| index * room / (count - 1).max(1);
         Self {
-            top: first(index / count, rows - height),
-            left: first(index % count, columns - width),
+            top: first(index / count, map.height - height),
+            left: first(index % count, map.width - width),
             height,
             width,
         }
     }
 
-    /// Whether it is a part of a map of these rows and columns, of an unpadded network.
-    pub(super) fn check(&self, [rows, columns]: [usize; 2], padded: bool) -> Result<()> {
+    /// Whether it is a part of a map of this size, of an unpadded network.
+    pub(super) fn check(&self, map: ImageSize, padded: bool) -> Result<()> {
         let within = |first: usize, count: usize, all: usize| {
             count > 0 && first.checked_add(count).is_some_and(|end| end <= all)
         };
-        let fits = within(self.top, self.height, rows) && within(self.left, self.width, columns);
+        let fits =
+            within(self.top, self.height, map.height) && within(self.left, self.width, map.width);
         if fits && !padded {
             return Ok(());
         }
