@@ -69,7 +69,7 @@ impl Features {
         range: &PixelRange,
         device: &FlexDevice,
     ) -> Result<(Tensor<Flex, 2>, [usize; 2])> {
-        let size = ImageSize::new(picture.width() as usize, picture.height() as usize);
+        let size = ImageSize::of(picture);
         let input = image::to_tensor(&image::unit(picture, range), size, device);
         let features = match self {
             Self::Teacher(teacher) => teacher.forward(input),
@@ -181,7 +181,7 @@ fn score(
     let mut evaluator = Evaluator::new();
     for test in bar.wrap(&category.test) {
         let picture = image::open(&test.path)?;
-        let size = [picture.width() as usize, picture.height() as usize];
+        let size = ImageSize::of(&picture);
         let picture = image::resize(&picture, ImageSize::square(args.side))?;
         let (vectors, [height, width]) = features.of(&picture, &range, device)?;
         let distances = euclidean.pairwise_dist(normalised(vectors), bank.clone());

@@ -12,7 +12,7 @@ use files::{Page, encode, exif, tiff, webp_with_exif, with_chunk};
 use hypad::data::TestImage;
 use hypad::data::image::{open, size};
 use hypad::{ImageSize, ScoreMap};
-use image::{DynamicImage, GenericImageView, ImageBuffer, ImageFormat, Rgb};
+use image::{DynamicImage, ImageBuffer, ImageFormat, Rgb};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 

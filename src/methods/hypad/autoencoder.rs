@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn has_the_published_size() {
-        let config = AutoencoderConfig::new([256, 256], [56, 56], 384);
+        let config = AutoencoderConfig::new(ImageSize::square(256), ImageSize::square(56), 384);
         assert_eq!(
             config.decoder_sizes(),
             [[3; 2], [8; 2], [15; 2], [32; 2], [63; 2], [127; 2]]
@@ -177,13 +177,14 @@ mod tests {
     #[test]
     fn follows_the_size_of_its_input() {
         let device = Default::default();
-        for input in [[128, 128], [130, 190], [256, 320]] {
-            let config = AutoencoderConfig::new(input, [24, 31], 5);
+        let output = ImageSize::new(31, 24);
+        for [height, width] in [[128, 128], [130, 190], [256, 320]] {
+            let config = AutoencoderConfig::new(ImageSize { width, height }, output, 5);
             let autoencoder: Autoencoder<Flex> = config.init(&device).unwrap();
-            let output = autoencoder.forward(Tensor::zeros([1, 3, input[0], input[1]], &device));
-            assert_eq!(output.dims(), [1, 5, 24, 31]);
+            let found = autoencoder.forward(Tensor::zeros([1, 3, height, width], &device));
+            assert_eq!(found.dims(), [1, 5, 24, 31]);
         }
-        let small = AutoencoderConfig::new([127, 256], [24, 31], 5);
+        let small = AutoencoderConfig::new(ImageSize::new(256, 127), output, 5);
         assert!(matches!(
             small.init::<Flex>(&device),
             Err(Error::Setting { .. })

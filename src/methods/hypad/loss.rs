@@ -165,7 +165,7 @@ mod tests {
             let loss = student_loss(&student, &embedding, 0.9, batch).unwrap();
             loss.into_scalar().elem::<f64>()
         };
-        let tiles = (0..4).map(|index| loss(Some(Window::tile(index, 2, [24, 24]))));
+        let tiles = (0..4).map(|index| loss(Some(Window::tile(index, 2, ImageSize::square(24)))));
         let (mean, whole) = (tiles.sum::<f64>() / 4.0, loss(None));
         assert!((mean - whole).abs() < 1e-6 * whole, "{mean} {whole}");
     }

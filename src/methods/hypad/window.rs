@@ -102,40 +102,45 @@ mod tests {
     #[test]
     fn the_network_sees_the_same_in_a_window() {
         let device = Default::default();
-        for size in [PdnSize::Small, PdnSize::Medium] {
-            let pdn: Pdn<Flex> = PdnConfig::new(size, 5).init(&device);
+        for network in [PdnSize::Small, PdnSize::Medium] {
+            let pdn: Pdn<Flex> = PdnConfig::new(network, 5).init(&device);
             let image = Tensor::random([2, 3, 70, 91], Distribution::Default, &device);
             let whole = pdn.forward(image.clone());
-            let [_, _, rows, columns] = whole.dims();
+            let [_, _, height, width] = whole.dims();
+            let size = ImageSize { width, height };
             for index in 0..9 {
-                let window = Window::tile(index, 3, [rows, columns]);
-                assert!(window.check([rows, columns], false).is_ok());
-                assert!(window.check([rows, columns], true).is_err());
+                let window = Window::tile(index, 3, size);
+                assert!(window.check(size, false).is_ok());
+                assert!(window.check(size, true).is_err());
                 let part = pdn.forward(window.of_image(image.clone())).into_data();
                 let of_whole = window.of_features(whole.clone()).into_data();
                 part.assert_approx_eq::<f32>(&of_whole, Tolerance::absolute(1e-5));
             }
-            let last = Window::tile(8, 3, [rows, columns]);
-            assert!(last.check([rows - 1, columns], false).is_err());
+            let last = Window::tile(8, 3, size);
+            assert!(
+                last.check(ImageSize::new(width, height - 1), false)
+                    .is_err()
+            );
         }
     }
 
     #[test]
     fn tiles_cover_the_map() {
-        for (size, count) in [([56, 56], 2), ([56, 56], 4), ([10, 7], 3), ([5, 4], 1)] {
-            let mut seen = vec![0; size[0] * size[1]];
+        for (height, width, count) in [(56, 56, 2), (56, 56, 4), (10, 7, 3), (5, 4, 1)] {
+            let size = ImageSize { width, height };
+            let mut seen = vec![0; size.area()];
             for index in 0..count * count {
                 let tile = Window::tile(index, count, size);
                 for row in tile.top..tile.top + tile.height {
                     for column in tile.left..tile.left + tile.width {
-                        seen[row * size[1] + column] += 1;
+                        seen[row * width + column] += 1;
                     }
                 }
             }
-            let divides = size.iter().all(|s| s.is_multiple_of(count));
+            let divides = [height, width].iter().all(|s| s.is_multiple_of(count));
             assert!(
                 seen.iter().all(|n| *n == 1 || *n > 1 && !divides),
-                "{size:?} {count}"
+                "{size} {count}"
             );
         }
     }
