@@ -14,8 +14,9 @@ use burn::tensor::{Distribution, Tensor};
 use criterion::{Criterion, SamplingMode, criterion_group};
 use hypad::data::{ImageSet, augment, image};
 use hypad::methods::hypad::{Batch, TrainConfig, student_loss};
-use hypad::methods::hypad::{Embedding, HypAd};
+use hypad::methods::hypad::{Embedding, HypAd, HypAdNetworks};
 use hypad::training::Adam;
+use hypad::training::RunOptions;
 use hypad::{Detector, HypAdConfig, ImageSize, Trainer};
 use rand::{SeedableRng, rngs::StdRng};
 
@@ -36,20 +37,20 @@ fn trained(config: HypAdConfig, tiles: usize, count: u64) -> Duration {
     let recipe = TrainConfig {
         steps: 2 * IMAGES + count as usize,
         tiles,
-        progress: false,
         ..TrainConfig::fast()
     };
     let at = [2 * IMAGES, recipe.steps];
     let pictures = (0..IMAGES as u32).map(|index| DynamicImage::ImageRgb8(picture(index)));
-    let images = ImageSet::images(pictures);
+    let images = ImageSet::from_images(pictures);
     let mut times = Vec::new();
     let trainer = Trainer::<B>::new(config, recipe);
-    let watch = |progress: hypad::methods::hypad::Progress<B>| {
+    let watch = |progress: hypad::Progress<B>| {
         times.push(progress.time);
         Ok(())
     };
     trainer
-        .fit_watched(&images, &Default::default(), &at, watch)
+        .with_options(RunOptions::quiet())
+        .fit_with(&images, &Default::default(), &at, watch)
         .unwrap();
     times[1] - times[0]
 }
@@ -74,13 +75,13 @@ fn parts(criterion: &mut Criterion) {
     let device = Default::default();
     let config = HypAdConfig::small();
     let embedding = Embedding::new(&config).unwrap();
-    let frozen: HypAd<B> = config.init(&device).unwrap();
+    let frozen: HypAdNetworks<B> = config.init(&device).unwrap();
     let mut student = Some(config.init::<A>(&device).unwrap().student);
     let mut optimiser = Adam { weight_decay: 1e-5 }.init();
     let random = || Tensor::<B, 4>::random([1, 3, 256, 256], Distribution::Default, &device);
     let (plain, jittered) = (random(), random());
-    let teacher = frozen.teacher.forward(plain.clone());
-    let teacher_jittered = frozen.teacher.forward(jittered.clone());
+    let teacher = frozen.teacher.forward(plain.clone()).unwrap();
+    let teacher_jittered = frozen.teacher.forward(jittered.clone()).unwrap();
 
     let mut group = criterion.benchmark_group("pdn_s_256");
     group.sample_size(10);
@@ -96,7 +97,7 @@ fn parts(criterion: &mut Criterion) {
         })
     });
     group.bench_function("teacher", |b| {
-        b.iter(|| frozen.teacher.forward(plain.clone()))
+        b.iter(|| frozen.teacher.forward(plain.clone()).unwrap())
     });
     group.bench_function("student", |b| {
         let student = student.as_ref().unwrap().valid();
@@ -141,7 +142,7 @@ fn prediction(criterion: &mut Criterion) {
     let device = Default::default();
     let config = HypAdConfig::small();
     let model = config.init(&device).unwrap();
-    let detector = Detector::<B>::new(model, config, &device).unwrap();
+    let detector = Detector::<B>::new(HypAd::new(config, model).unwrap(), &device).unwrap();
     let image = DynamicImage::ImageRgb8(picture(0));
     let mut group = criterion.benchmark_group("pdn_s_256");
     group.sample_size(10);

@@ -10,13 +10,14 @@ use std::process::ExitCode;
 use burn::backend::Flex;
 use clap::{Parser, ValueEnum};
 use hypad::data::{ImageSet, MvtecCategory, image::open};
-use hypad::detect::Maps;
 use hypad::features::PdnConfig;
-use hypad::files::write_whole;
-use hypad::methods::hypad::Progress;
+use hypad::files::write_atomic;
 use hypad::metrics::auroc;
 use hypad::report::{Evaluation, Evaluator};
-use hypad::{Detector, Error, HypAdConfig, ImageSize, Result, TrainConfig, Trainer};
+use hypad::training::RunOptions;
+use hypad::{
+    Detector, Error, HypAdConfig, ImageSize, Progress, Result, ScoreMap, TrainConfig, Trainer,
+};
 use plotters::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -226,7 +227,7 @@ fn run(args: &Args) -> Result<()> {
         let teacher = common::teacher::<Flex>(name, shape, args.recipe.seed, &device)?;
         teachers.insert(name.as_str(), teacher);
     }
-    let penalty = args.penalty.as_ref().map(ImageSet::tree).transpose()?;
+    let penalty = args.penalty.as_ref().map(ImageSet::from_tree).transpose()?;
     let mut lines = Vec::new();
     for category in &categories {
         for (arm, model) in &models {
@@ -269,10 +270,11 @@ fn run(args: &Args) -> Result<()> {
         let category = line.category;
         if let Some(every) = args.recipe.checkpoint_every() {
             let path = line.checkpoint(&args.out);
-            trainer = trainer.with_checkpoint(&path, every);
+            let mut options = RunOptions::default().with_checkpoint(&path, every);
             if args.recipe.accept_changes() {
-                trainer = trainer.accept_changes();
+                options = options.accept_changes();
             }
+            trainer = trainer.with_options(options);
             checkpoints.push(path);
         }
         let test = |progress: Progress<Flex>| {
@@ -307,7 +309,7 @@ fn run(args: &Args) -> Result<()> {
             // After each test: what was found is never lost.
             write_csv(&table, &points)
         };
-        trainer.fit_watched(&category.train, &device, &at, test)?;
+        trainer.fit_with(&category.train, &device, &at, test)?;
 
         // After each line: a picture of those that are done.
         let own: Vec<_> = points
@@ -336,24 +338,20 @@ fn test(category: &MvtecCategory, detector: &Detector<Flex>) -> Result<Found> {
     let mut evaluator = Evaluator::new();
     let (mut labels, mut student, mut autoencoder) = (Vec::new(), Vec::new(), Vec::new());
     // The score that one map alone would give.
-    let alone = |map: &Vec<f32>, size| {
-        let (student, autoencoder) = (map.clone(), map.clone());
-        let maps = Maps {
-            student,
-            autoencoder,
-        };
-        Ok(detector.judge(&maps, size)?.score)
+    let alone = |map: &ScoreMap, size| {
+        let maps = [map.clone(), map.clone()];
+        Ok(detector.detect_from_maps(&maps, size)?.score)
     };
     for test in &category.test {
         let image = open(&test.path)?;
         let maps = detector.maps(&image)?;
         let size = ImageSize::of(&image);
-        let map = detector.judge(&maps, size)?.map;
+        let map = detector.detect_from_maps(&maps, size)?.map;
         let truth = test.truth(size)?;
         evaluator.add(&common::name_of(test), &test.defect, &map, &truth)?;
         labels.push(test.is_anomalous());
-        student.push(alone(&maps.student, size)?);
-        autoencoder.push(alone(&maps.autoencoder, size)?);
+        student.push(alone(&maps[0], size)?);
+        autoencoder.push(alone(&maps[1], size)?);
     }
     Ok(Found {
         evaluation: evaluator.evaluate()?,
@@ -393,7 +391,7 @@ fn write_csv(path: &Path, points: &[Point]) -> Result<()> {
         writer.serialize(point).map_err(|e| wrong(e.to_string()))?;
     }
     let table = writer.into_inner().map_err(|e| wrong(e.to_string()))?;
-    write_whole(path, &table)
+    write_atomic(path, &table)
 }
 
 /// Image AUROC and AUPRO@0.3, by step and by minute, a line for each method.
@@ -403,7 +401,7 @@ fn write_picture(path: &Path, category: &str, points: &[&Point]) -> Result<()> {
         path: path.to_path_buf(),
         reason: e.to_string(),
     })?;
-    write_whole(path, svg.as_bytes())
+    write_atomic(path, svg.as_bytes())
 }
 
 /// A file's name without folders and ending.

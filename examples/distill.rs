@@ -17,8 +17,8 @@ use hypad::data::ImageSet;
 use hypad::features::PdnSize;
 use hypad::features::weights::{Precision, save_pdn};
 use hypad::features::{MobileNetV1, ResNetConfig, Targets};
-use hypad::files::{check_writable, write_whole};
-use hypad::training::{DistillConfig, Distilled, Distiller};
+use hypad::files::{check_writable, write_atomic};
+use hypad::training::{DistillConfig, Distilled, Distiller, RunOptions};
 use hypad::{Error, Result};
 use plotters::prelude::*;
 
@@ -118,7 +118,7 @@ fn run(args: &Args) -> Result<()> {
     for file in ["teacher.safetensors", "losses.csv", "losses.svg"] {
         check_writable(args.out.join(file))?;
     }
-    let images = ImageSet::tree(&args.images)?;
+    let images = ImageSet::from_tree(&args.images)?;
     println!(
         "{} steps of {} images out of {}",
         config.steps,
@@ -127,11 +127,11 @@ fn run(args: &Args) -> Result<()> {
     );
     let steps = config.steps;
     let checkpoint = args.out.join("checkpoint.safetensors");
-    let distiller = Distiller::new(targets, config);
-    let mut distiller = distiller.with_checkpoint(&checkpoint, args.checkpoint_every);
+    let mut options = RunOptions::default().with_checkpoint(&checkpoint, args.checkpoint_every);
     if args.accept_changes {
-        distiller = distiller.accept_changes();
+        options = options.accept_changes();
     }
+    let distiller = Distiller::new(targets, config).with_options(options);
     let found = distiller.fit(&images, &device)?;
 
     let precision = if args.half {
@@ -148,7 +148,7 @@ fn run(args: &Args) -> Result<()> {
         let held_out = held_out.map(|(_, loss)| loss.to_string());
         csv += &format!("{step},{loss},{}\n", held_out.unwrap_or_default());
     }
-    write_whole(args.out.join("losses.csv"), csv.as_bytes())?;
+    write_atomic(args.out.join("losses.csv"), csv.as_bytes())?;
     write_picture(&args.out.join("losses.svg"), &found)?;
     // What it was for is written.
     let _ = std::fs::remove_file(checkpoint);
@@ -168,7 +168,7 @@ fn write_picture(path: &Path, found: &Distilled<Flex>) -> Result<()> {
         path: path.to_path_buf(),
         reason: e.to_string(),
     })?;
-    write_whole(path, svg.as_bytes())
+    write_atomic(path, svg.as_bytes())
 }
 
 fn draw(

@@ -10,7 +10,7 @@
 mod results;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -39,10 +39,10 @@ struct Args {
     #[arg(long, default_value = "all")]
     category: String,
     /// The false-positive rate up to which metrics.json has AUPRO
-    #[arg(long, default_value_t = 0.3)]
+    #[arg(long, default_value_t = 0.3, value_parser = rate)]
     limit: f64,
     /// The threshold of the tables of images and regions [default: that of the largest pixel F1]
-    #[arg(long, allow_negative_numbers = true)]
+    #[arg(long, allow_negative_numbers = true, value_parser = threshold)]
     threshold: Option<f32>,
     /// Where results go
     #[arg(long, default_value = "out/evaluate")]
@@ -53,11 +53,50 @@ fn main() -> ExitCode {
     results::exit(run(&Args::parse()))
 }
 
+/// The false-positive rate up to which AUPRO is taken.
+fn rate(text: &str) -> std::result::Result<f64, String> {
+    let rate = text.parse().map_err(|_| "not a number".to_string())?;
+    match rate > 0.0 && rate <= 1.0 {
+        true => Ok(rate),
+        false => Err("not above 0 and at most 1".into()),
+    }
+}
+
+fn threshold(text: &str) -> std::result::Result<f32, String> {
+    let threshold: f32 = text.parse().map_err(|_| "not a number".to_string())?;
+    match threshold.is_nan() {
+        true => Err("not a number".into()),
+        false => Ok(threshold),
+    }
+}
+
+/// Folders of maps that are no category of the data set count nowhere: one line names them.
+fn warn_of_other_folders(maps: &Path, names: &[String]) -> Result<()> {
+    let mut others = Vec::new();
+    for entry in std::fs::read_dir(maps).map_err(results::io_error(maps))? {
+        let entry = entry.map_err(results::io_error(maps))?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if entry.path().is_dir() && !name.starts_with('.') && !names.contains(&name) {
+            others.push(name);
+        }
+    }
+    others.sort();
+    if !others.is_empty() {
+        eprintln!(
+            "warning: {}: passed over, since the data set has no such category: {}",
+            maps.display(),
+            others.join(", ")
+        );
+    }
+    Ok(())
+}
+
 fn run(args: &Args) -> Result<()> {
     let names = match args.category.as_str() {
         "all" => {
             let mut names = MvtecCategory::names(&args.data)?;
             names.retain(|name| args.maps.join(name).is_dir());
+            warn_of_other_folders(&args.maps, &names)?;
             names
         }
         name => vec![name.to_string()],

@@ -9,7 +9,8 @@ use clap::{Parser, ValueEnum};
 use hypad::data::{ImageSet, MvtecCategory};
 use hypad::features::ModelBackend;
 use hypad::features::{PdnConfig, PdnSize};
-use hypad::methods::hypad::{FeatureScale, Margin};
+use hypad::methods::Border;
+use hypad::methods::hypad::FeatureScale;
 use hypad::report::Table;
 use hypad::{Error, HypAdConfig, ImageSize, Result};
 
@@ -60,12 +61,12 @@ struct Args {
     /// PDN-S or PDN-M
     #[arg(long, default_value = "small")]
     size: Size,
-    /// What the map holds in the margin that the networks cannot see
-    #[arg(long, default_value = "no-distance")]
-    margin: MarginFlag,
+    /// The score of the border that the networks do not see
+    #[arg(long, default_value = "zero-deviation")]
+    border: BorderFlag,
     /// Test this trained model (a model.safetensors) instead of training one; goes with no flag of
     /// model or recipe
-    #[arg(long, conflicts_with_all = ["recipe", "steps", "learning_rate", "schedule", "weight_decay", "warm_layers", "tiles", "penalty_every", "checkpoint_every", "accept_changes", "seed", "method", "curvature", "clip", "scale", "hard_quantile", "image_size", "size", "margin", "teacher", "penalty"])]
+    #[arg(long, conflicts_with_all = ["recipe", "steps", "learning_rate", "schedule", "weight_decay", "copied_layers", "tiles", "penalty_every", "checkpoint_every", "accept_changes", "seed", "method", "curvature", "clip", "scale", "hard_quantile", "image_size", "size", "border", "teacher", "penalty"])]
     model: Option<PathBuf>,
     /// Teacher: shipped (the crate's own PDN-S), random, or a file of weights (safetensors or .pth, in
     /// the names of PyTorch's Sequential or of anomalib)
@@ -99,9 +100,9 @@ enum Size {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum MarginFlag {
-    /// The value of a place where all networks agree
-    NoDistance,
+enum BorderFlag {
+    /// The score of a location where all networks agree
+    ZeroDeviation,
     /// 0, as in EfficientAD
     Zero,
 }
@@ -117,9 +118,9 @@ enum Device {
 
 impl Args {
     fn config(&self) -> Result<HypAdConfig> {
-        let margin = match self.margin {
-            MarginFlag::NoDistance => Margin::NoDistance,
-            MarginFlag::Zero => Margin::Zero,
+        let border = match self.border {
+            BorderFlag::ZeroDeviation => Border::ZeroDeviation,
+            BorderFlag::Zero => Border::Zero,
         };
         let network = match self.size {
             Size::Small => PdnSize::Small,
@@ -128,12 +129,12 @@ impl Args {
         let mut config = match self.method {
             Method::Efficientad => HypAdConfig {
                 network,
-                margin,
+                border,
                 ..HypAdConfig::efficient_ad()
             },
             Method::Hypad => HypAdConfig {
                 network,
-                margin,
+                border,
                 curvature: self.curvature,
                 clip: match self.clip.as_str() {
                     "none" => None,
@@ -267,7 +268,7 @@ fn source<B: ModelBackend>(args: &Args, device: &B::Device) -> Result<common::So
     let (model, recipe) = (args.config()?, args.recipe.config()?);
     let network = PdnConfig::new(model.network, model.channels);
     let teacher = common::teacher::<B>(&args.teacher, network, args.recipe.seed, device)?;
-    let penalty = args.penalty.as_ref().map(ImageSet::tree).transpose()?;
+    let penalty = args.penalty.as_ref().map(ImageSet::from_tree).transpose()?;
     Ok(common::Source::Training {
         model,
         recipe,

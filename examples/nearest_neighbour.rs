@@ -15,9 +15,8 @@ use clap::Parser;
 use hypad::data::MvtecCategory;
 use hypad::data::image::{self, PixelRange, PixelRangeFinder};
 use hypad::features::{MobileNetV1, Targets};
-use hypad::features::{PdnConfig, PdnSize};
+use hypad::features::{Pdn, PdnConfig, PdnSize};
 use hypad::geometry::PoincareBall;
-use hypad::methods::hypad::Teacher;
 use hypad::progress::ProgressBar;
 use hypad::report::{Evaluation, Evaluator, MetricsRow, Table};
 use hypad::{Error, ImageSize, Result, ScoreMap};
@@ -56,8 +55,9 @@ struct Args {
 }
 
 /// What describes patches.
+#[allow(clippy::large_enum_variant)] // there is one of it
 enum Features {
-    Teacher(Teacher<Flex>),
+    Teacher(Pdn<Flex>),
     Targets(Targets<Flex>),
 }
 
@@ -111,7 +111,7 @@ fn run(args: &Args) -> Result<()> {
     for name in &args.teacher {
         let network = PdnConfig::new(PdnSize::Small, 384);
         let network = common::teacher(name, network, args.seed, &device)?;
-        let teacher = Features::Teacher(Teacher::new(network, &device));
+        let teacher = Features::Teacher(network);
         teachers.push((name.clone(), teacher));
     }
     if let Some(path) = &args.mobilenet {
@@ -163,7 +163,7 @@ fn score(
         if from == to {
             continue;
         }
-        let picture = category.train.load(index, ImageSize::square(args.side))?;
+        let picture = image::resize(&category.train.decode(index)?, ImageSize::square(args.side))?;
         let (vectors, [height, width]) = features.of(&picture, &range, device)?;
         let drawn = sample(&mut rng, height * width, (to - from).min(height * width));
         let drawn: Vec<i32> = drawn.iter().map(|place| place as i32).collect();

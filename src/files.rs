@@ -26,7 +26,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
 /// # Errors
 ///
 /// [`Error::Io`] naming the path.
-pub fn write_whole(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
+pub fn write_atomic(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
     let path = path.as_ref();
     let write = || {
         if let Some(folder) = path.parent() {

@@ -37,15 +37,22 @@ mod score_map;
 #[cfg(feature = "anomaly")]
 mod size;
 #[cfg(feature = "anomaly")]
+mod trainer;
+#[cfg(feature = "anomaly")]
 pub mod training;
 #[cfg(feature = "anomaly")]
 mod warning;
 
+pub use ::burn;
+#[cfg(feature = "anomaly")]
+pub use ::image;
 #[cfg(feature = "anomaly")]
 pub use detect::{Detection, Detector};
 pub use error::{Error, Result};
 #[cfg(feature = "anomaly")]
-pub use methods::hypad::{HypAdConfig, TrainConfig, Trained, Trainer};
+pub use methods::hypad::{HypAdConfig, TrainConfig};
+#[cfg(feature = "anomaly")]
+pub use trainer::{Progress, Trained, Trainer};
 #[cfg(feature = "anomaly")]
 pub use {score_map::ScoreMap, size::ImageSize};
 

@@ -3,8 +3,6 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanDuration, ProgressStyle};
-
 /// Without a terminal: the time until the first line, so that short work prints none.
 const FIRST_LINE: Duration = Duration::from_secs(5);
 /// The time between two lines.
@@ -20,37 +18,31 @@ const BETWEEN_LINES: Duration = Duration::from_secs(30);
 /// let squares: Vec<u32> = bar.wrap([1, 2, 3]).map(|x| x * x).collect();
 /// # assert_eq!(squares, [1, 4, 9]);
 /// ```
+///
+/// The bar needs feature `cli`; without it there are lines on terminals too.
 #[derive(Debug)]
 pub struct ProgressBar {
-    bar: indicatif::ProgressBar,
+    bar: Bar,
     lines: Option<Mutex<Lines>>,
 }
 
 impl ProgressBar {
     /// Starts at 0 of `length`. Unless `shown`, nothing is printed.
     pub fn new(shown: bool, length: usize, what: &str) -> Self {
-        let template = format!("{{bar:30}} {what} {{pos}}/{{len}}{{msg}}, {{eta}} left");
-        let bar = match shown {
-            true => indicatif::ProgressBar::new(length as u64),
-            false => indicatif::ProgressBar::hidden(),
-        };
-        let style = ProgressStyle::with_template(&template);
-        let bar = bar.with_style(style.unwrap_or(ProgressStyle::default_bar()));
-        // indicatif draws on terminals only.
+        let bar = Bar::new(shown, length, what);
         let lines = (shown && bar.is_hidden()).then(|| Mutex::new(Lines::new(what, length)));
         Self { bar, lines }
     }
 
     /// Begins at `position`, which took no time.
     pub fn start_at(&self, position: usize) {
-        self.bar.set_position(position as u64);
-        self.bar.reset_eta();
+        self.bar.start_at(position);
         self.with_lines(|lines| lines.start_at(position, Instant::now()));
     }
 
     /// One more is done.
     pub fn inc(&self) {
-        self.bar.inc(1);
+        self.bar.inc();
         self.with_lines(|lines| {
             if let Some(line) = lines.inc(Instant::now()) {
                 eprintln!("{line}");
@@ -61,7 +53,7 @@ impl ProgressBar {
     /// What to print beside the counts from now on.
     pub fn set_message(&self, message: String) {
         self.with_lines(|lines| lines.message.clone_from(&message));
-        self.bar.set_message(format!(", {message}"));
+        self.bar.set_message(&message);
     }
 
     /// Counts the items of an iterator as they are asked for.
@@ -78,7 +70,85 @@ impl ProgressBar {
 
 impl Drop for ProgressBar {
     fn drop(&mut self) {
-        self.bar.finish_and_clear();
+        self.bar.clear();
+    }
+}
+
+/// The bar on a terminal.
+#[cfg(feature = "cli")]
+#[derive(Debug)]
+struct Bar(indicatif::ProgressBar);
+
+#[cfg(feature = "cli")]
+impl Bar {
+    fn new(shown: bool, length: usize, what: &str) -> Self {
+        let template = format!("{{bar:30}} {what} {{pos}}/{{len}}{{msg}}, {{eta}} left");
+        let bar = match shown {
+            true => indicatif::ProgressBar::new(length as u64),
+            false => indicatif::ProgressBar::hidden(),
+        };
+        let style = indicatif::ProgressStyle::with_template(&template);
+        Self(bar.with_style(style.unwrap_or(indicatif::ProgressStyle::default_bar())))
+    }
+
+    /// indicatif draws on terminals only.
+    fn is_hidden(&self) -> bool {
+        self.0.is_hidden()
+    }
+
+    fn start_at(&self, position: usize) {
+        self.0.set_position(position as u64);
+        self.0.reset_eta();
+    }
+
+    fn inc(&self) {
+        self.0.inc(1);
+    }
+
+    fn set_message(&self, message: &str) {
+        self.0.set_message(format!(", {message}"));
+    }
+
+    fn clear(&self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// No bar.
+#[cfg(not(feature = "cli"))]
+#[derive(Debug)]
+struct Bar;
+
+#[cfg(not(feature = "cli"))]
+impl Bar {
+    fn new(_: bool, _: usize, _: &str) -> Self {
+        Self
+    }
+
+    fn is_hidden(&self) -> bool {
+        true
+    }
+
+    fn start_at(&self, _: usize) {}
+
+    fn inc(&self) {}
+
+    fn set_message(&self, _: &str) {}
+
+    fn clear(&self) {}
+}
+
+/// A duration in its largest unit of which there are two or more.
+fn in_words(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64();
+    let (count, unit) = match seconds {
+        s if s < 120.0 => (s, "second"),
+        s if s < 7200.0 => (s / 60.0, "minute"),
+        s => (s / 3600.0, "hour"),
+    };
+    match count.round() {
+        1.0 => format!("1 {unit}"),
+        count => format!("{count} {unit}s"),
     }
 }
 
@@ -128,11 +198,11 @@ impl Lines {
         let (from, started) = self.start;
         let elapsed = now - started;
         line += &match last {
-            true => format!(", done in {}", HumanDuration(elapsed)),
+            true => format!(", done in {}", in_words(elapsed)),
             false => {
                 let done = (self.position - from) as f64;
                 let rest = self.length.saturating_sub(self.position) as f64;
-                format!(", {} left", HumanDuration(elapsed.mul_f64(rest / done)))
+                format!(", {} left", in_words(elapsed.mul_f64(rest / done)))
             }
         };
         Some(line)

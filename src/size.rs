@@ -28,8 +28,9 @@ pub struct ImageSize {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Stored {
-    Named(Named),
+    // First: serde would take a list for the fields of a struct in their order.
     HeightWidth([usize; 2]),
+    Named(Named),
 }
 
 #[derive(Deserialize)]

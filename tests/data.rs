@@ -101,11 +101,11 @@ fn names_a_mask_of_another_size_and_a_missing_category() {
     let empty = root.path().join("empty");
     std::fs::create_dir(&empty).unwrap();
     assert!(matches!(
-        ImageSet::folder(&empty),
+        ImageSet::from_dir(&empty),
         Err(Error::Dataset { .. })
     ));
     assert!(matches!(
-        ImageSet::folder(root.path().join("no")),
+        ImageSet::from_dir(root.path().join("no")),
         Err(Error::Io { .. })
     ));
 }
@@ -115,7 +115,7 @@ fn training_refuses_what_it_cannot_do() {
     let device = Default::default();
     let fit = |config: hypad::HypAdConfig, recipe: TrainConfig, count| {
         let image = image::DynamicImage::ImageRgb8(RgbImage::new(128, 128));
-        let images = ImageSet::images(vec![image; count]);
+        let images = ImageSet::from_images(vec![image; count]);
         Trainer::<Flex>::new(config, recipe)
             .fit(&images, &device)
             .unwrap_err()

@@ -7,7 +7,9 @@ use std::sync::Mutex;
 
 use burn::backend::Flex;
 use hypad::data::ImageSet;
-use hypad::{Detector, Error, HypAdConfig, ImageSize, TrainConfig, Trained, Trainer};
+use hypad::methods::hypad::HypAd;
+use hypad::training::RunOptions;
+use hypad::{Detector, Error, HypAdConfig, ImageSize, ScoreMap, TrainConfig, Trained, Trainer};
 use image::{DynamicImage, Rgb, Rgb32FImage, RgbImage};
 use safetensors::{SafeTensors, tensor::TensorView};
 
@@ -28,12 +30,12 @@ fn train() -> Trained<Flex> {
     let recipe = TrainConfig {
         steps: 3,
         seed: 5,
-        progress: false,
         ..TrainConfig::default()
     };
     Trainer::new(model, recipe)
-        .with_penalty(ImageSet::images(images(2)))
-        .fit(&ImageSet::images(images(5)), &Default::default())
+        .with_penalty(ImageSet::from_images(images(2)))
+        .with_options(RunOptions::quiet())
+        .fit(&ImageSet::from_images(images(5)), &Default::default())
         .unwrap()
 }
 
@@ -65,12 +67,13 @@ fn what_is_not_finite_is_an_error(detector: &Detector<Flex>, image: &DynamicImag
     }
     let maps = detector.maps(image).unwrap();
     for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-        let mut student = maps.clone();
-        student.student[100] = value;
-        let mut autoencoder = maps.clone();
-        autoencoder.autoencoder[100] = value;
-        for maps in [student, autoencoder] {
-            let error = detector.judge(&maps, ImageSize::new(128, 140)).unwrap_err();
+        for branch in 0..2 {
+            let mut maps = maps.clone();
+            let mut values = maps[branch].to_vec();
+            values[100] = value;
+            maps[branch] = ScoreMap::new(values, maps[branch].size()).unwrap();
+            let found = detector.detect_from_maps(&maps, ImageSize::new(128, 140));
+            let error = found.unwrap_err();
             assert!(matches!(error, Error::NotFinite { .. }), "{error}");
         }
     }
@@ -100,6 +103,22 @@ fn rewrite(
     let metadata = HashMap::from([("hypad".to_string(), text)]);
     let bytes = safetensors::serialize(views, Some(metadata)).unwrap();
     std::fs::write(path, bytes).unwrap();
+}
+
+/// The description as versions 2 and 3 had it, which knew HypAD alone.
+fn as_before_version_4(fields: &mut serde_json::Map<String, serde_json::Value>) {
+    for name in ["crate_version", "method", "threshold_policy"] {
+        fields.remove(name).unwrap();
+    }
+    let mut config = fields.remove("settings").unwrap();
+    let size = config["image_size"].take();
+    config["image_size"] = serde_json::json!([size["height"], size["width"]]);
+    config.as_object_mut().unwrap().remove("border").unwrap();
+    config["margin"] = "no_distance".into();
+    fields.insert("config".into(), config);
+    let maps = fields.remove("normalisations").unwrap();
+    fields.insert("student_map".into(), maps[0].clone());
+    fields.insert("autoencoder_map".into(), maps[1].clone());
 }
 
 fn damaged_files_are_refused(detector: &Detector<Flex>, folder: &Path) {
@@ -141,23 +160,29 @@ fn damaged_files_are_refused(detector: &Detector<Flex>, folder: &Path) {
     let without = |version: u32| {
         move |text: &str| {
             let mut json: serde_json::Value = serde_json::from_str(text).unwrap();
-            json.as_object_mut().unwrap().remove("crc32");
-            json["version"] = version.into();
+            let fields = json.as_object_mut().unwrap();
+            fields.remove("crc32");
+            fields.insert("version".into(), version.into());
+            if version < 4 {
+                as_before_version_4(fields);
+            }
             if version == 2 {
-                json.as_object_mut().unwrap().remove("pixel_range");
+                fields.remove("pixel_range");
             }
             json.to_string()
         }
     };
     restore();
-    rewrite(&path, |_, _| (), without(3));
-    assert!(load().unwrap_err().contains("checksum is missing"));
-    restore();
-    rewrite(&path, |_, _| (), without(4));
+    for version in [3, 4] {
+        rewrite(&path, |_, _| (), without(version));
+        assert!(load().unwrap_err().contains("checksum is missing"));
+        restore();
+    }
+    rewrite(&path, |_, _| (), without(5));
     assert!(
         load()
             .unwrap_err()
-            .contains("version 4; this version of hypad reads 2 and 3")
+            .contains("version 5; this version of hypad reads 2 to 4")
     );
     restore();
     WARNINGS.lock().unwrap().clear();
@@ -263,33 +288,37 @@ fn training_repeats_and_its_file_predicts_the_same() {
     assert_eq!(
         first
             .detector
-            .judge(&maps, ImageSize::new(128, 140))
+            .detect_from_maps(&maps, ImageSize::new(128, 140))
             .unwrap(),
         found
     );
-    let size = first.detector.config().output_size().unwrap();
-    assert_eq!(
-        [maps.student.len(), maps.autoencoder.len()],
-        [size.area(); 2]
-    );
-    let mut longer = maps.clone();
-    longer.autoencoder.push(0.0);
-    for (maps, size) in [
-        (&longer, ImageSize::new(128, 140)),
-        (&maps, ImageSize::new(0, 140)),
-    ] {
-        let error = first.detector.judge(maps, size).unwrap_err();
-        assert!(
-            matches!(error, Error::Setting { name: "maps", .. }),
-            "{error}"
-        );
+    let model: &HypAd<Flex> = first.detector.model_as().unwrap();
+    let size = model.config().output_size().unwrap();
+    assert_eq!([maps[0].size(), maps[1].size()], [size; 2]);
+    let small = ScoreMap::new(vec![0.0], ImageSize::square(1)).unwrap();
+    let smaller = [maps[0].clone(), small];
+    for maps in [&smaller[..], &maps[..1], &[]] {
+        let found = first
+            .detector
+            .detect_from_maps(maps, ImageSize::new(128, 140));
+        let error = found.unwrap_err();
+        assert!(matches!(error, Error::Size { what: "maps", .. }), "{error}");
     }
+    let found_nowhere = first
+        .detector
+        .detect_from_maps(&maps, ImageSize::new(0, 140));
+    assert!(matches!(found_nowhere, Err(Error::Setting { .. })));
 
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("new/model.safetensors");
     first.save(&path).unwrap();
     let loaded = Detector::<Flex>::load(&path, &device).unwrap();
-    assert_eq!(loaded.config(), first.detector.config());
+    assert_eq!(
+        loaded.model_as::<HypAd<Flex>>().unwrap().config(),
+        model.config()
+    );
+    assert_eq!(loaded.threshold_policy(), first.detector.threshold_policy());
+    assert!(loaded.threshold_policy().unwrap().contains("sigmas: 3"));
     assert_eq!(loaded.predict(image).unwrap(), found);
     // Nothing but the file itself was left in its folder.
     assert_eq!(
@@ -313,11 +342,12 @@ fn training_repeats_and_its_file_predicts_the_same() {
         (f32::NEG_INFINITY, false),
         (f32::NAN, false),
     ] {
-        plain.threshold = threshold;
-        match plain.save(&path) {
+        match plain.set_threshold(threshold) {
             Ok(()) => {
+                plain.save(&path).unwrap();
                 let loaded = Detector::<Flex>::load(&path, &device).unwrap();
-                assert_eq!((loaded.threshold, true), (threshold, written));
+                assert_eq!((loaded.threshold(), true), (threshold, written));
+                assert_eq!(loaded.threshold_policy(), None);
             }
             Err(error) => assert!(
                 !written && error.to_string().contains("threshold"),
@@ -325,19 +355,6 @@ fn training_repeats_and_its_file_predicts_the_same() {
             ),
         }
     }
-
-    plain.threshold = f32::NAN;
-    let error = plain.predict(image).unwrap_err();
-    assert!(
-        matches!(
-            error,
-            Error::Setting {
-                name: "threshold",
-                ..
-            }
-        ),
-        "{error}"
-    );
     what_is_not_finite_is_an_error(&first.detector, image);
     damaged_files_are_refused(&first.detector, folder.path());
 
@@ -346,8 +363,8 @@ fn training_repeats_and_its_file_predicts_the_same() {
         image_size: ImageSize::square(128),
         ..HypAdConfig::small()
     };
-    let model = || small().init::<Flex>(&device).unwrap();
-    assert!(Detector::new(model(), small(), &device).is_ok());
+    let networks = || small().init::<Flex>(&device).unwrap();
+    assert!(HypAd::new(small(), networks()).is_ok());
     let others = [
         HypAdConfig::small(),
         HypAdConfig {
@@ -368,7 +385,7 @@ fn training_repeats_and_its_file_predicts_the_same() {
         },
     ];
     for other in others {
-        let error = Detector::new(model(), other, &device).unwrap_err();
+        let error = HypAd::new(other, networks()).unwrap_err();
         assert!(
             matches!(error, Error::Size { what: "model", .. }),
             "{error}"

@@ -4,14 +4,13 @@
 //! draws from the backend's random numbers.
 
 use burn::backend::Flex;
-use burn::module::Module;
 use burn::tensor::{Tensor, TensorData, Tolerance};
 use hypad::data::ImageSet;
 use hypad::data::image::{IMAGENET_MEAN, IMAGENET_STD};
-use hypad::detect::Maps;
-use hypad::methods::hypad::Embedding;
+use hypad::methods::hypad::{Embedding, HypAd};
 use hypad::metrics::{auroc, quantile};
-use hypad::{Detection, Detector, HypAdConfig, ImageSize, TrainConfig, Trainer};
+use hypad::training::RunOptions;
+use hypad::{Detection, Detector, HypAdConfig, ImageSize, ScoreMap, TrainConfig, Trainer};
 
 #[path = "../examples/common/fabric.rs"]
 mod fabric;
@@ -35,11 +34,11 @@ fn train(images: Vec<image::RgbImage>) -> Detector<Flex> {
         steps: 100,
         validation: 0.25,
         seed: SEED,
-        progress: false,
         ..TrainConfig::fast()
     };
-    let images = ImageSet::images(images.into_iter().map(Into::into));
-    let trained = Trainer::new(config(), recipe).fit(&images, &Default::default());
+    let images = ImageSet::from_images(images.into_iter().map(Into::into));
+    let trainer = Trainer::new(config(), recipe).with_options(RunOptions::quiet());
+    let trained = trainer.fit(&images, &Default::default());
     trained.unwrap().detector
 }
 
@@ -47,7 +46,7 @@ fn train(images: Vec<image::RgbImage>) -> Detector<Flex> {
 struct Tested {
     defect: &'static str,
     truth: Vec<bool>,
-    maps: Maps,
+    maps: Vec<ScoreMap>,
     found: Detection,
 }
 
@@ -96,7 +95,9 @@ fn defects_are_found_where_they_are() {
             Tested {
                 defect: piece.defect,
                 truth: piece.mask.pixels().map(|pixel| pixel[0] > 0).collect(),
-                found: detector.judge(&maps, ImageSize::square(SIDE)).unwrap(),
+                found: detector
+                    .detect_from_maps(&maps, ImageSize::square(SIDE))
+                    .unwrap(),
                 maps,
             }
         })
@@ -112,8 +113,8 @@ fn defects_are_found_where_they_are() {
 
 fn images_are_ranked(tested: &[Tested]) {
     let whole = image_auroc(tested, |test| &test.found.map);
-    let student = image_auroc(tested, |test| &test.maps.student);
-    let autoencoder = image_auroc(tested, |test| &test.maps.autoencoder);
+    let student = image_auroc(tested, |test| &test.maps[0]);
+    let autoencoder = image_auroc(tested, |test| &test.maps[1]);
     // 1.000 each.
     assert!(whole > 0.95, "image AUROC {whole}");
     assert!(student > 0.95, "image AUROC of the student's map {student}");
@@ -128,7 +129,7 @@ fn the_threshold_separates(tested: &[Tested], detector: &Detector<Flex>) {
     for defect in ["good", "stain", "cut", "knot"] {
         let above = tested.iter().filter(|test| test.defect == defect);
         let above = above
-            .filter(|test| test.found.score >= detector.threshold)
+            .filter(|test| test.found.score >= detector.threshold())
             .count();
         match defect {
             "good" => assert!(
@@ -173,13 +174,13 @@ fn masks_lie_over_the_defects(tested: &[Tested]) {
 /// −0.03 to 0.05 and 0.03 to 0.14. With the normalisation of the other map the student's 0.9-quantile
 /// is 37 to 87, and the autoencoder's −0.31 to −0.72.
 fn maps_of_good_images_are_calibrated(tested: &[Tested]) {
-    let of_good = |map: fn(&Tested) -> &Vec<f32>| -> Vec<f32> {
+    let of_good = |map: fn(&Tested) -> &ScoreMap| -> Vec<f32> {
         let good = tested.iter().filter(|test| test.is_good());
         good.flat_map(map).copied().collect()
     };
     let maps = [
-        ("student", of_good(|test| &test.maps.student)),
-        ("autoencoder", of_good(|test| &test.maps.autoencoder)),
+        ("student", of_good(|test| &test.maps[0])),
+        ("autoencoder", of_good(|test| &test.maps[1])),
     ];
     for (name, values) in maps {
         for (q, wanted) in [(0.9, 0.0), (0.995, 0.1)] {
@@ -196,7 +197,7 @@ fn maps_of_good_images_are_calibrated(tested: &[Tested]) {
 /// has all but reached the autoencoder, which has learnt the teacher's mean and little else: 1.5 and
 /// 0.014 to 0.026.
 fn the_student_imitates(detector: &Detector<Flex>) {
-    let (teacher, autoencoder) = (detector.student_map.low(), detector.autoencoder_map.low());
+    let [teacher, autoencoder] = [0, 1].map(|branch| detector.normalisations()[branch].low());
     assert!(
         (0.5..2.5).contains(&teacher),
         "distance to the teacher {teacher}"
@@ -211,24 +212,21 @@ fn the_student_imitates(detector: &Detector<Flex>) {
 fn each_map_compares_its_own_features() {
     let device = Default::default();
     let model = config().init::<Flex>(&device).unwrap();
-    // Weights are drawn when they are first used: now.
-    let record = model.clone().into_record();
-    let model = model.load_record(record);
     let image = fabric::category(1, 0, SEED).train.remove(0);
     let channels = (0..3).flat_map(|c| image.pixels().map(move |pixel| (c, pixel[c])));
     let normalised =
         |(c, v): (usize, u8)| (f32::from(v) / 255.0 - IMAGENET_MEAN[c]) / IMAGENET_STD[c];
     let input: Vec<f32> = channels.map(normalised).collect();
     let input = Tensor::from_data(TensorData::new(input, [1, 3, SIDE, SIDE]), &device);
-    let features = model.forward(input);
+    let features = model.forward(input).unwrap();
     let embedding = Embedding::new(&config()).unwrap();
     let student = embedding.map(features.teacher, features.student);
     let autoencoder = embedding.map(features.autoencoder, features.student_of_autoencoder);
-    let detector = Detector::new(model, config(), &device).unwrap();
+    let detector = Detector::new(HypAd::new(config(), model).unwrap(), &device).unwrap();
     let maps = detector.maps(&image.into()).unwrap();
-    for (found, expected) in [(maps.student, student), (maps.autoencoder, autoencoder)] {
+    for (found, expected) in maps.into_iter().zip([student, autoencoder]) {
         let expected = expected.flatten::<1>(0, 3).into_data();
-        let found = TensorData::new(found, expected.shape.clone());
+        let found = TensorData::new(found.into_values(), expected.shape.clone());
         found.assert_approx_eq::<f32>(&expected, Tolerance::relative(1e-4));
     }
 }

@@ -5,7 +5,7 @@ use burn::backend::Flex;
 use burn::tensor::{Tensor, backend::Backend};
 use hypad::data::ImageSet;
 use hypad::features::{MobileNetV1, Targets};
-use hypad::training::{DistillConfig, Distilled, Distiller};
+use hypad::training::{DistillConfig, Distilled, Distiller, RunOptions};
 use image::{DynamicImage, Rgb, RgbImage};
 use std::path::Path;
 
@@ -27,11 +27,12 @@ fn fit_from(config: &DistillConfig, checkpoint: Option<&Path>) -> hypad::Result<
     let targets = Targets::<Flex>::Light(MobileNetV1::new(&device));
     // Its random weights are drawn when they are first used: now.
     targets.forward(Tensor::zeros([1, 3, 32, 32], &device))?;
-    let images = ImageSet::images((0..6).map(stripes));
-    let mut distiller = Distiller::new(targets, config.clone());
+    let images = ImageSet::from_images((0..6).map(stripes));
+    let mut options = RunOptions::quiet();
     if let Some(path) = checkpoint {
-        distiller = distiller.with_checkpoint(path, 4);
+        options = options.with_checkpoint(path, 4);
     }
+    let distiller = Distiller::new(targets, config.clone()).with_options(options);
     distiller.fit(&images, &device)
 }
 
@@ -43,7 +44,6 @@ fn a_teacher_learns_and_is_reproducible() {
         side: 40,
         validation: 0.2,
         validate_every: 3,
-        progress: false,
         ..DistillConfig::light()
     };
     let found = fit(&config).unwrap();

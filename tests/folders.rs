@@ -115,7 +115,7 @@ fn what_is_passed_over_is_counted_in_one_line() {
     for name in ["010.png", "other", ".ipynb_checkpoints", "__MACOSX"] {
         write(train.join(name).join("000.png"), &png());
     }
-    let set = ImageSet::folder(&train).unwrap();
+    let set = ImageSet::from_dir(&train).unwrap();
     assert_eq!(set.len(), 2);
     set.check(&|| ()).unwrap();
     let begin = format!("{}: ", train.display());
@@ -128,7 +128,7 @@ fn what_is_passed_over_is_counted_in_one_line() {
     );
     let plain = root.path().join("plain");
     write(plain.join("000.png"), &png());
-    ImageSet::folder(&plain).unwrap();
+    ImageSet::from_dir(&plain).unwrap();
     assert!(warnings(&format!("{}: ", plain.display())).is_empty());
 }
 
@@ -142,20 +142,22 @@ fn links_work_or_are_refused() {
     symlink(images.join("000.png"), images.join("001.png")).unwrap();
     symlink(&images, root.path().join("linked")).unwrap();
     assert_eq!(
-        ImageSet::folder(root.path().join("linked")).unwrap().len(),
+        ImageSet::from_dir(root.path().join("linked"))
+            .unwrap()
+            .len(),
         2
     );
     for name in ["gone.png", "gone"] {
         let link = images.join(name);
         symlink("/nowhere/at/all.png", &link).unwrap();
-        let found = problems(ImageSet::folder(&images).unwrap_err());
+        let found = problems(ImageSet::from_dir(&images).unwrap_err());
         assert_eq!(
             found,
             [format!(
                 "{name} is a link to /nowhere/at/all.png, which does not exist"
             )]
         );
-        assert!(ImageSet::tree(&images).is_err());
+        assert!(ImageSet::from_tree(&images).is_err());
         std::fs::remove_file(link).unwrap();
     }
     // In a category it is one of all problems.
@@ -183,7 +185,7 @@ fn links_work_or_are_refused() {
     write(classes.join("a/.hidden/002.png"), &png());
     write(classes.join("a/notes.txt"), b"");
     symlink(&classes, classes.join("a/up")).unwrap();
-    let set = ImageSet::tree(&classes).unwrap();
+    let set = ImageSet::from_tree(&classes).unwrap();
     assert_eq!(set.len(), 2);
     assert_eq!(
         warnings(&format!("{}: ", classes.join("a/up").display())).len(),
@@ -193,13 +195,13 @@ fn links_work_or_are_refused() {
     let expected =
         "2 entries passed over: 1 of other file types (.txt 1), 1 hidden or of the system";
     assert_eq!(warnings(&begin), [format!("{begin}{expected}")]);
-    let message = ImageSet::folder(&classes).unwrap_err().to_string();
+    let message = ImageSet::from_dir(&classes).unwrap_err().to_string();
     assert!(
         message.contains("1 of its folders hold images"),
         "{message}"
     );
     std::fs::create_dir(root.path().join("empty")).unwrap();
-    assert!(ImageSet::tree(root.path().join("empty")).is_err());
+    assert!(ImageSet::from_tree(root.path().join("empty")).is_err());
 }
 
 #[test]

@@ -128,7 +128,7 @@ fn images_are_turned_upright() {
         ),
     )
     .unwrap();
-    let set = ImageSet::files([folder.0.path().join("turned.png")]);
+    let set = ImageSet::from_files([folder.0.path().join("turned.png")]);
     assert_eq!(set.decode(0).unwrap().dimensions(), (16, 32));
 }
 
@@ -436,7 +436,7 @@ fn values_that_are_not_finite_are_refused() {
             }
         }
         let memory = ImageBuffer::from_pixel(2, 2, Rgb([0.5, value, 0.5]));
-        let set = ImageSet::images([DynamicImage::ImageRgb32F(memory)]);
+        let set = ImageSet::from_images([DynamicImage::ImageRgb32F(memory)]);
         assert!(set.decode(0).is_err() && set.check(&|| ()).is_err());
     }
     let infinite = Page::new([1, 1], 16, 3, vec![0, 0x7c]);
@@ -449,16 +449,18 @@ fn depth_is_kept_up_to_the_values() {
     let deep = ImageBuffer::from_fn(64, 2, |x, y| Luma([(x * 51 + y * 7) as u16]));
     let file = encode(&DynamicImage::ImageLuma16(deep.clone()), ImageFormat::Png);
     std::fs::write(folder.path(), file).unwrap();
-    let set = ImageSet::files([folder.path()]);
+    let set = ImageSet::from_files([folder.path()]);
     let range = PixelRange {
         white_16bit: 4095,
         ..PixelRange::default()
     };
-    let values = unit(&set.load(0, ImageSize::new(64, 2)).unwrap(), &range);
+    let image = set.decode(0).unwrap();
+    let resized = |width| hypad::data::image::resize(&image, ImageSize::new(width, 2)).unwrap();
+    let values = unit(&resized(64), &range);
     let expected = deep.pixels().flat_map(|p| [f32::from(p.0[0]) / 4095.0; 3]);
     assert!(values.iter().copied().eq(expected));
     // A resize keeps more levels than 8 bits have.
-    let small = set.load(0, ImageSize::new(40, 2)).unwrap();
+    let small = resized(40);
     let mut levels: Vec<u16> = small.to_luma16().to_vec();
     levels.sort();
     levels.dedup();

@@ -5,7 +5,7 @@ use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
 
 use burn::backend::Flex;
-use hypad::methods::hypad::{FeatureScale, Projection};
+use hypad::methods::hypad::{FeatureScale, HypAd, Projection};
 use hypad::report::OfficialMetrics;
 use hypad::{Detector, HypAdConfig, ImageSize, TrainConfig};
 use rand::{Rng, SeedableRng, rngs::StdRng};
@@ -44,7 +44,8 @@ fn a_model_file_with_any_change_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.safetensors");
     let model = config().init::<Flex>(&device).unwrap();
-    let detector = Detector::new(model, config(), &device).unwrap();
+    let model = HypAd::new(config(), model).unwrap();
+    let detector = Detector::new(model, &device).unwrap();
     detector.save(&path).unwrap();
     let whole = std::fs::read(&path).unwrap();
     let load = || Detector::<Flex>::load(&path, &device);

@@ -52,6 +52,14 @@ fn tables_say_what_was_found() {
     assert_eq!(of(1), ("hole", 0, 2, [0, 0, 2, 1], 0.0));
     assert_eq!(of(2), ("hole", 1, 2, [4, 3, 2, 1], 1.0));
 
+    for nan in [f32::NAN, -f32::NAN] {
+        for result in [
+            evaluator.images(nan).map(drop),
+            evaluator.regions(nan).map(drop),
+        ] {
+            assert!(matches!(result, Err(Error::Setting { .. })));
+        }
+    }
     let images = evaluator.images(0.9).unwrap();
     let rows = images.iter().map(|i| {
         let counts = [i.anomalous_pixels, i.found_pixels, i.false_pixels];

@@ -6,9 +6,9 @@ use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::Tensor;
 use hypad::data::ImageSet;
 use hypad::features::{Pdn, PdnConfig, PdnSize};
-use hypad::methods::hypad::{Distance, Projection};
-use hypad::methods::hypad::{Progress, TrainConfig, Trained};
-use hypad::{Error, HypAdConfig, ImageSize, Trainer};
+use hypad::methods::hypad::{CLIPPED, Distance, Projection};
+use hypad::training::RunOptions;
+use hypad::{Error, HypAdConfig, ImageSize, Progress, TrainConfig, Trained, Trainer};
 use image::{DynamicImage, Rgb, RgbImage};
 use std::ops::{Range, RangeInclusive};
 use std::path::Path;
@@ -49,7 +49,6 @@ impl<'a> Run<'a> {
                 steps: 7,
                 validation: 0.3,
                 penalty_every: 2,
-                progress: false,
                 ..TrainConfig::fast()
             },
             teacher,
@@ -70,17 +69,18 @@ impl<'a> Run<'a> {
 
     /// What is left, and the steps that were watched.
     fn fit(&self) -> (hypad::Result<Trained<Flex>>, Vec<usize>) {
-        let penalty = ImageSet::images(self.penalty.clone().map(stripes));
-        let mut trainer = Trainer::<Flex>::new(self.model.clone(), self.train.clone())
+        let penalty = ImageSet::from_images(self.penalty.clone().map(stripes));
+        let trainer = Trainer::<Flex>::new(self.model.clone(), self.train.clone())
             .with_teacher(self.teacher.clone())
             .with_penalty(penalty);
+        let mut options = RunOptions::quiet();
         if let Some((path, every)) = self.checkpoint {
-            trainer = trainer.with_checkpoint(path, every);
+            options = options.with_checkpoint(path, every);
         }
         if self.accept_changes {
-            trainer = trainer.accept_changes();
+            options = options.accept_changes();
         }
-        let images = ImageSet::images((0..5).map(stripes));
+        let images = ImageSet::from_images((0..5).map(stripes));
         let mut watched = Vec::new();
         let watch = |progress: Progress<Flex>| {
             watched.push(progress.step);
@@ -89,7 +89,8 @@ impl<'a> Run<'a> {
                 false => Err(Error::Diverged { step: self.stop }),
             }
         };
-        let trained = trainer.fit_watched(&images, &Default::default(), self.at, watch);
+        let trainer = trainer.with_options(options);
+        let trained = trainer.fit_with(&images, &Default::default(), self.at, watch);
         (trained, watched)
     }
 }
@@ -118,17 +119,17 @@ fn a_training_that_was_stopped_goes_on_as_if_it_had_not_been() {
     };
     let (whole, watched) = plain.fit();
     let whole = whole.unwrap();
-    assert!(whole.clipped < 0.5, "{}", whole.clipped);
+    assert!(whole.figures[CLIPPED] < 0.5, "{:?}", whole.figures);
     let mut tight = Run::new(&own);
     tight.model.clip = Some(1e-3);
     tight.train.steps = 1;
-    assert_eq!(tight.fit().0.unwrap().clipped, 1.0);
+    assert_eq!(tight.fit().0.unwrap().figures[CLIPPED], 1.0);
     assert_eq!((whole.losses.len(), &watched[..]), (7, &at[..]));
     assert_eq!(whole.losses, plain.fit().0.unwrap().losses);
     let seen = |trained: &Trained<Flex>| trained.detector.maps(&stripes(9)).unwrap();
     let same = |trained: &Trained<Flex>| {
         assert_eq!(trained.losses, whole.losses);
-        assert_eq!(trained.detector.threshold, whole.detector.threshold);
+        assert_eq!(trained.detector.threshold(), whole.detector.threshold());
         assert_eq!(seen(trained), seen(&whole));
     };
 
@@ -254,7 +255,7 @@ fn what_would_fail_later_is_found_before_the_first_step(own: &Pdn<Flex>, folder:
     let mut broken = own.clone().load_record(weights);
     broken = broken.map(&mut Spoil);
     match Run::new(&broken).fit().0 {
-        Err(Error::NotFinite { what, .. }) => assert!(what.contains("weight"), "{what}"),
+        Err(Error::NotFinite { what, .. }) => assert!(what.contains("tensor convs.0"), "{what}"),
         other => panic!("{other:?}"),
     }
 
@@ -270,7 +271,7 @@ fn what_would_fail_later_is_found_before_the_first_step(own: &Pdn<Flex>, folder:
     }
     let files = |names: &[u32]| {
         let files = names.iter().map(|i| path(&format!("{i}.png")));
-        ImageSet::files(files.collect::<Vec<_>>())
+        ImageSet::from_files(files.collect::<Vec<_>>())
     };
     let fit = |train: &[u32], penalty: &[u32]| {
         let Run {
@@ -279,10 +280,11 @@ fn what_would_fail_later_is_found_before_the_first_step(own: &Pdn<Flex>, folder:
             ..
         } = Run::new(own);
         let trainer = Trainer::<Flex>::new(model, recipe).with_teacher(own.clone());
+        let trainer = trainer.with_options(RunOptions::quiet());
         let trainer = trainer.with_penalty(files(penalty));
         let at = [1];
         let watch = |_: Progress<Flex>| panic!("a step was done");
-        let result = trainer.fit_watched(&files(train), &Default::default(), &at, watch);
+        let result = trainer.fit_with(&files(train), &Default::default(), &at, watch);
         result.unwrap_err().to_string()
     };
     let error = fit(&[0, 1, 2, 4], &[3]);
@@ -317,15 +319,14 @@ fn images_that_are_all_alike_have_a_threshold_above_their_score() {
     };
     let recipe = TrainConfig {
         steps: 2,
-        progress: false,
         ..TrainConfig::fast()
     };
     let grey = || DynamicImage::from(RgbImage::from_pixel(64, 64, Rgb([90, 90, 90])));
-    let images = ImageSet::images((0..12).map(|_| grey()));
-    let trainer = Trainer::<Flex>::new(model, recipe);
+    let images = ImageSet::from_images((0..12).map(|_| grey()));
+    let trainer = Trainer::<Flex>::new(model, recipe).with_options(RunOptions::quiet());
     let detector = trainer.fit(&images, &Default::default()).unwrap().detector;
     let found = detector.predict(&grey()).unwrap();
-    assert!(found.score < detector.threshold);
+    assert!(found.score < detector.threshold());
     assert!(!found.mask.contains(&true));
 }
 

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use hypad::data::MvtecCategory;
 use hypad::files::check_writable;
-use hypad::{Error, HypAdConfig, Result, TrainConfig};
+use hypad::{Error, Result, TrainConfig};
 use serde_json::{Value, json};
 
-use super::results::io_error;
+use super::results::{io_error, name_of};
 
 /// The folder of a run, and whether it may take the place of another run's results.
 pub struct RunFolder {
@@ -54,21 +54,35 @@ impl RunFolder {
     pub fn check(
         &self,
         category: &MvtecCategory,
-        model: &HypAdConfig,
+        model: &Value,
         training: Option<&TrainConfig>,
         maps: Option<&Path>,
+        pictures: usize,
     ) -> Result<()> {
-        check_writable(self.out.join("report.json"))?;
+        for file in [
+            "report.json",
+            "model.safetensors",
+            "tables/images.csv",
+            "tables/regions.csv",
+        ] {
+            check_writable(self.out.join(file))?;
+        }
         let maps = maps.map(|maps| maps.join(&category.name));
-        if let Some(maps) = &maps {
-            check_writable(maps.join("test").join("map.tiff"))?;
+        for (index, test) in category.test.iter().enumerate() {
+            let name = format!("{}/{}", test.defect, name_of(test));
+            if index < pictures {
+                check_writable(self.out.join(format!("pictures/{name}.png")))?;
+            }
+            if let Some(maps) = &maps {
+                check_writable(maps.join(format!("test/{name}.tiff")))?;
+            }
         }
         if self.overwrite {
             return Ok(());
         }
         let ours = json!({
             "category": category.name,
-            "model": as_written(model),
+            "model": model,
             "training": training.map(as_written),
             "fingerprint": category.fingerprint()?,
         });
@@ -123,17 +137,16 @@ fn report(out: &Path) -> Result<Option<Value>> {
 }
 
 /// A value as a file has it, with the digits of its own type.
-fn as_written(value: impl serde::Serialize) -> Value {
+pub fn as_written(value: impl serde::Serialize) -> Value {
     let text = serde_json::to_string(&value).unwrap_or_default();
     serde_json::from_str(&text).unwrap_or_default()
 }
 
-/// What differs, by name. Settings that do not change the result are passed over.
+/// What differs, by name.
 fn differences(ours: &Value, theirs: &Value, name: &str) -> Vec<String> {
     match (ours, theirs) {
         (Value::Object(fields), Value::Object(_)) => fields
             .iter()
-            .filter(|(key, _)| !["progress", "feature_cache"].contains(&key.as_str()))
             .flat_map(|(key, value)| differences(value, &theirs[key], key))
             .collect(),
         _ if ours == theirs => Vec::new(),

@@ -16,13 +16,15 @@ use hypad::data::image::{PixelRange, open};
 use hypad::data::{ImageSet, MvtecCategory};
 use hypad::detect::Detection;
 use hypad::features::{ModelBackend, Pdn};
-use hypad::files::write_whole;
+use hypad::files::write_atomic;
+use hypad::methods::hypad::CLIPPED;
 use hypad::progress::ProgressBar;
 use hypad::report::{Evaluator, ImageCounts, MapFolder, Report, Seconds, panel};
+use hypad::training::RunOptions;
 use hypad::{Detector, Error, HypAdConfig, Result, ScoreMap, TrainConfig, Trainer};
 #[allow(unused_imports)] // as above
 pub use {
-    folder::{RunFolder, category_folder},
+    folder::{RunFolder, as_written, category_folder},
     recipe::RecipeFlags,
     results::*,
     teacher::teacher,
@@ -88,11 +90,12 @@ impl<B: ModelBackend> Run<B> {
 
     fn check_folders(&self, category: &MvtecCategory, device: &B::Device) -> Result<()> {
         let (model, training) = match &self.source {
-            Source::File(path) => (Detector::<B>::load(path, device)?.config().clone(), None),
-            Source::Training { model, recipe, .. } => (model.clone(), Some(recipe)),
+            Source::File(path) => (settings(&Detector::<B>::load(path, device)?)?, None),
+            Source::Training { model, recipe, .. } => (as_written(model), Some(recipe)),
         };
         let maps = self.maps.as_deref();
-        self.folder.check(category, &model, training, maps)
+        self.folder
+            .check(category, &model, training, maps, self.pictures)
     }
 
     /// Trains or loads, tests and writes everything.
@@ -116,24 +119,26 @@ impl<B: ModelBackend> Run<B> {
                 if let Some(penalty) = penalty {
                     trainer = trainer.with_penalty(penalty);
                 }
+                let mut options = RunOptions::default();
                 if let Some(every) = checkpoint_every {
-                    trainer = trainer.with_checkpoint(checkpoint, every);
+                    options = options.with_checkpoint(checkpoint, every);
                 }
                 if accept_changes {
-                    trainer = trainer.accept_changes();
+                    options = options.accept_changes();
                 }
+                let trainer = trainer.with_options(options);
                 let trained = trainer.fit(&category.train, device)?;
                 trained.save(out.join("model.safetensors"))?;
-                if trained.clipped > 0.5 {
+                let clipped = trained.figures.get(CLIPPED).copied();
+                if clipped.is_some_and(|part| part > 0.5) {
                     eprintln!(
                         "note: {:.1} % of the teacher's vectors are longer than the clip, which leaves \
                          their directions only; a scale below 1 avoids that",
-                        100.0 * trained.clipped
+                        100.0 * clipped.unwrap_or_default()
                     );
                 }
                 let time = trained.time.as_secs_f64();
-                let clipped = trained.clipped;
-                (trained.detector, Some(recipe), Some(time), Some(clipped))
+                (trained.detector, Some(recipe), Some(time), clipped)
             }
         };
 
@@ -169,7 +174,7 @@ impl<B: ModelBackend> Run<B> {
             }
         }
         let evaluation = evaluator.evaluate()?;
-        write_tables(&evaluator, detector.threshold, &out.join("tables"))?;
+        write_tables(&evaluator, detector.threshold(), &out.join("tables"))?;
         self.folder.remove_old_pictures()?;
         let shown = category.test.iter().take(self.pictures);
         let bar = ProgressBar::new(true, shown.len(), "drawing");
@@ -177,17 +182,19 @@ impl<B: ModelBackend> Run<B> {
             let image = range.to_rgb8(&open(&test.path)?);
             let map = ScoreMap::read_tiff(waiting_map(index))?;
             let truth = test.truth(map.size())?;
-            let found = Detection::new(map, detector.threshold);
+            let found = Detection::new(map, detector.threshold());
             let picture = panel(&image, &truth, &found, (low, high))?;
             let path = format!("pictures/{}/{}.png", test.defect, name_of(test));
             write_png(&out.join(path), &picture)?;
         }
+        let model = settings(&detector)?;
         let report = Report {
             category: category.name.clone(),
             seed: recipe.as_ref().map(|recipe| recipe.seed),
             steps: recipe.as_ref().map(|recipe| recipe.steps),
-            curvature: detector.config().curvature,
-            clip: detector.config().clip,
+            method: detector.model().method().to_string(),
+            curvature: model["curvature"].as_f64(),
+            clip: model["clip"].as_f64(),
             clipped,
             device: B::name(device),
             images: ImageCounts {
@@ -198,18 +205,23 @@ impl<B: ModelBackend> Run<B> {
             pixel_range: detector.pixel_range(),
             evaluation,
             defects: evaluator.defects()?,
-            threshold: detector.threshold,
+            threshold: detector.threshold(),
             seconds: Seconds {
                 train,
                 evaluate: started.elapsed().as_secs_f64(),
                 per_image: predicting / category.test.len() as f64,
             },
-            model: detector.config().clone(),
-            training: recipe,
+            training: recipe.as_ref().map(as_written),
+            model,
         };
         report.write(out.join("report.json"))?;
         Ok(report)
     }
+}
+
+/// The settings of a detector's model.
+fn settings<B: ModelBackend>(detector: &Detector<B>) -> Result<serde_json::Value> {
+    Ok(as_written(detector.model().to_parts()?.settings))
 }
 
 /// Encodes a picture and writes it whole.
@@ -220,5 +232,5 @@ pub fn write_png(path: &Path, picture: &image::RgbImage) -> Result<()> {
         path: path.to_path_buf(),
         reason: e.to_string(),
     })?;
-    write_whole(path, &png)
+    write_atomic(path, &png)
 }

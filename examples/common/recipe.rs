@@ -1,14 +1,14 @@
 //! Flags of a recipe of training.
 
-use hypad::methods::hypad::Schedule;
+use hypad::training::Schedule;
 use hypad::{Result, TrainConfig};
 
 /// A recipe of training.
 #[derive(Clone, Copy, clap::ValueEnum)]
 pub enum Recipe {
-    /// Six to ten minutes on two cores: 1600 steps, rate 5e-4, linear, 3 warm layers, 2 tiles
+    /// Six to ten minutes on two cores: 1600 steps, rate 5e-4, linear, 3 copied layers, 2 tiles
     Fast,
-    /// The paper's: 70,000 steps, rate 1e-4, step, no warm layer, 1 tile
+    /// The paper's: 70,000 steps, rate 1e-4, step, no copied layer, 1 tile
     Published,
 }
 
@@ -37,7 +37,7 @@ pub struct RecipeFlags {
     weight_decay: Option<f32>,
     /// First convolutions of the student that start as the teacher's
     #[arg(long)]
-    warm_layers: Option<usize>,
+    copied_layers: Option<usize>,
     /// The autoencoder's terms of a step are taken in one of N x N parts of the image; 1: everywhere
     #[arg(long, value_name = "N")]
     tiles: Option<usize>,
@@ -86,7 +86,7 @@ impl RecipeFlags {
                 Some(ScheduleFlag::Linear) => Schedule::Linear,
             },
             weight_decay: self.weight_decay.unwrap_or(base.weight_decay),
-            warm_layers: self.warm_layers.unwrap_or(base.warm_layers),
+            copied_layers: self.copied_layers.unwrap_or(base.copied_layers),
             tiles: self.tiles.unwrap_or(base.tiles),
             penalty_every: self.penalty_every.unwrap_or(base.penalty_every),
             seed: self.seed,

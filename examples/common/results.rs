@@ -68,7 +68,7 @@ pub fn load_categories(data: &Path, names: &[String]) -> Result<Vec<MvtecCategor
     if !problems.is_empty() {
         let folders = names.iter().map(|name| data.join(name).join("train/good"));
         for folder in folders.filter(|folder| folder.is_dir()) {
-            let checked = ImageSet::folder(folder).and_then(|images| images.check(&|| ()));
+            let checked = ImageSet::from_dir(folder).and_then(|images| images.check(&|| ()));
             problems.push(checked);
         }
     }

@@ -22,7 +22,7 @@ use burn::backend::{Autodiff, Flex};
 use burn::optim::{GradientsParams, Optimizer};
 use burn::tensor::{DType, Tensor, TensorData};
 use clap::Parser;
-use hypad::files::write_whole;
+use hypad::files::write_atomic;
 use hypad::geometry::PoincareBall;
 use hypad::geometry::nn::BallPoints;
 use hypad::geometry::optim::RiemannianAdamConfig;
@@ -138,7 +138,7 @@ fn run(args: &Args) -> Result<()> {
         "edge": edge, "lr": args.lr, "embeddings": rows,
     });
     let report = format!("{report:#}\n");
-    write_whole(args.out.join("report.json"), report.as_bytes())?;
+    write_atomic(args.out.join("report.json"), report.as_bytes())?;
     println!("report and pictures are in {}", args.out.display());
     Ok(())
 }
@@ -201,7 +201,7 @@ fn draw(tree: &Tree, points: &BallPoints<B>, space: &str, out: &Path) -> Result<
     }
     for (name, chart) in charts {
         if let Some(png) = drawing::draw(tree, &centred, ball.c(), chart) {
-            write_whole(out.join(format!("{name}.png")), &png)?;
+            write_atomic(out.join(format!("{name}.png")), &png)?;
         }
     }
     Ok(())

@@ -11,6 +11,7 @@ use burn::tensor::{Tensor, TensorData, backend::Backend};
 use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use image::DynamicImage;
 
+use super::decode::check_values;
 pub use super::decode::{MAX_PIXELS, open, size};
 pub use super::range::{PixelRange, PixelRangeFinder};
 
@@ -71,6 +72,15 @@ pub fn resize(image: &DynamicImage, size: ImageSize) -> Result<DynamicImage> {
         false => return Err(failed(&"empty")),
     }
     Ok(target)
+}
+
+/// Whether all values of an image are finite and at least 0, as those of files are.
+pub(crate) fn check_image(image: &DynamicImage) -> Result<()> {
+    check_values(image).map_err(|reason| Error::Setting {
+        name: "image",
+        value: reason,
+        rule: "of finite values of at least 0",
+    })
 }
 
 /// The values of the image as RGB (see [`to_rgb`]), row by row, three a pixel: in \[0, 1\] for

@@ -5,14 +5,10 @@ use std::sync::{Mutex, PoisonError};
 
 use ::image::DynamicImage;
 use crc32fast::Hasher;
-use serde::{Deserialize, Serialize};
 
-use rayon::prelude::*;
-
-use super::decode::check_values;
 use super::files::{ENDINGS, Listing};
 use super::image as images;
-use crate::ImageSize;
+use super::source::{Fingerprint, ImageSource, Sample, beyond_the_end, check_images};
 use crate::error::{Error, Result};
 use crate::files::io_error;
 use crate::warning::warn;
@@ -29,15 +25,6 @@ enum Item {
     Memory(DynamicImage),
 }
 
-/// What tells a set of images from another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Fingerprint {
-    /// Number of images.
-    pub images: usize,
-    /// Hash of names and lengths of files, or of sizes and pixels in memory.
-    pub hash: u32,
-}
-
 impl ImageSet {
     /// All images directly in a folder, sorted by name. A warning counts what is passed over: other
     /// files, folders, hidden entries.
@@ -46,7 +33,7 @@ impl ImageSet {
     ///
     /// [`Error::Io`] for a folder that cannot be read, [`Error::Dataset`] for one without images or
     /// with a link to nothing.
-    pub fn folder(path: impl AsRef<Path>) -> Result<Self> {
+    pub fn from_dir(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let listing = Listing::read(path)?;
         if listing.images.is_empty() {
@@ -60,7 +47,7 @@ impl ImageSet {
             return Err(no_image(path, &below));
         }
         listing.warn_besides_images(path);
-        Ok(Self::files(listing.images))
+        Ok(Self::from_files(listing.images))
     }
 
     /// All images in a folder and the folders below it, as of a data set with a folder for each
@@ -70,43 +57,29 @@ impl ImageSet {
     ///
     /// [`Error::Io`] for a folder that cannot be read, [`Error::Dataset`] if there is no image, or a
     /// link to nothing.
-    pub fn tree(path: impl AsRef<Path>) -> Result<Self> {
+    pub fn from_tree(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let (mut images, mut passed_over) = (Vec::new(), Listing::default());
         collect_tree(path, &mut Vec::new(), &mut images, &mut passed_over)?;
         passed_over.warn_besides(path, &[]);
         match images.is_empty() {
             true => Err(no_image(path, ", nor below it")),
-            false => Ok(Self::files(images)),
+            false => Ok(Self::from_files(images)),
         }
     }
 
     /// These files, in this order.
-    pub fn files(paths: impl IntoIterator<Item = PathBuf>) -> Self {
+    pub fn from_files(paths: impl IntoIterator<Item = PathBuf>) -> Self {
         Self {
             items: paths.into_iter().map(Item::File).collect(),
         }
     }
 
     /// These images, in this order.
-    pub fn images(images: impl IntoIterator<Item = DynamicImage>) -> Self {
+    pub fn from_images(images: impl IntoIterator<Item = DynamicImage>) -> Self {
         Self {
             items: images.into_iter().map(Item::Memory).collect(),
         }
-    }
-
-    /// The images with these numbers, in this order.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Setting`] for a number beyond the end.
-    pub fn subset(&self, indices: impl IntoIterator<Item = usize>) -> Result<Self> {
-        let item = |index: usize| {
-            let item = self.items.get(index).cloned();
-            item.ok_or_else(|| beyond_the_end(index))
-        };
-        let items = indices.into_iter().map(item).collect::<Result<_>>()?;
-        Ok(Self { items })
     }
 
     /// Number of images.
@@ -119,13 +92,70 @@ impl ImageSet {
         self.items.is_empty()
     }
 
-    /// What tells this set from others: the number of images, and a hash of the names and lengths
-    /// of files, or of sizes and pixels in memory.
+    fn item(&self, index: usize) -> Result<&Item> {
+        self.items.get(index).ok_or_else(|| beyond_the_end(index))
+    }
+
+    /// Decodes image `index` as RGB of its own depth (see [`to_rgb`](super::image::to_rgb)).
     ///
     /// # Errors
     ///
-    /// [`Error::Io`], naming the file.
-    pub(crate) fn fingerprint(&self) -> Result<Fingerprint> {
+    /// [`Error::Io`] or [`Error::Format`] naming the file (see [`open`](super::image::open)),
+    /// [`Error::Setting`] for an index beyond the end and for an image in memory with values that are
+    /// negative or not finite.
+    pub fn decode(&self, index: usize) -> Result<DynamicImage> {
+        match self.item(index)? {
+            Item::File(path) => Ok(rgb(images::open(path)?)),
+            Item::Memory(image) => {
+                images::check_image(image)?;
+                Ok(images::to_rgb(image))
+            }
+        }
+    }
+
+    /// Decodes every image, on all cores, and reports every one that cannot be used.
+    ///
+    /// `progress` is called after each image, from any thread.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Dataset`] with all problems, by file.
+    pub fn check(&self, progress: &(dyn Fn() + Sync)) -> Result<()> {
+        let folder = self.items.iter().find_map(|item| match item {
+            Item::File(path) => path.parent(),
+            Item::Memory(_) => None,
+        });
+        let what = folder.map_or("images in memory".into(), |path| path.to_string_lossy());
+        check_images(self, 0..self.len(), &what, progress)
+    }
+}
+
+impl ImageSource for ImageSet {
+    fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    fn load(&self, index: usize) -> Result<Sample> {
+        let name = match self.item(index)? {
+            Item::File(path) => path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into(),
+            Item::Memory(_) => format!("image {index}"),
+        };
+        Ok(Sample::new(self.decode(index)?, name))
+    }
+
+    fn check(&self, index: usize) -> Result<()> {
+        match self.item(index)? {
+            Item::File(path) => in_turn(path, || images::open(path).map(drop)),
+            Item::Memory(image) => images::check_image(image).map_err(|e| e.in_image(index)),
+        }
+    }
+
+    /// The names and lengths of files, sizes and pixels of images in memory.
+    fn fingerprint(&self) -> Result<Fingerprint> {
         let mut hasher = Hasher::new();
         for item in &self.items {
             match item {
@@ -141,81 +171,9 @@ impl ImageSet {
             }
         }
         Ok(Fingerprint {
-            images: self.len(),
+            images: self.items.len(),
             hash: hasher.finalize(),
         })
-    }
-
-    /// Decodes image `index` and resizes it.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Io`] or [`Error::Format`] naming the file (see [`open`](super::image::open)),
-    /// [`Error::Setting`] for an index beyond the end and for an image in memory with values that are
-    /// negative or not finite.
-    pub fn load(&self, index: usize, size: ImageSize) -> Result<DynamicImage> {
-        images::resize(&self.decode(index)?, size)
-    }
-
-    /// Decodes image `index` as RGB of its own depth, see [`to_rgb`](super::image::to_rgb).
-    ///
-    /// # Errors
-    ///
-    /// As [`load`](Self::load).
-    pub fn decode(&self, index: usize) -> Result<DynamicImage> {
-        match self.items.get(index) {
-            Some(Item::File(path)) => Ok(rgb(images::open(path)?)),
-            Some(Item::Memory(image)) => {
-                check_memory(image)?;
-                Ok(images::to_rgb(image))
-            }
-            None => Err(beyond_the_end(index)),
-        }
-    }
-
-    /// Decodes every image, on all cores, and reports every one that cannot be used.
-    ///
-    /// `progress` is called after each image, from any thread.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Dataset`] with all problems, by file.
-    pub fn check(&self, progress: &(dyn Fn() + Sync)) -> Result<()> {
-        let check = |(index, item): (usize, &Item)| {
-            let result = match item {
-                Item::File(path) => in_turn(path, || images::open(path).map(drop)),
-                Item::Memory(image) => check_memory(image).map_err(|e| e.in_image(index)),
-            };
-            progress();
-            result.err().map(|error| error.to_string())
-        };
-        let problems: Vec<String> = self
-            .items
-            .par_iter()
-            .enumerate()
-            .filter_map(check)
-            .collect();
-        if problems.is_empty() {
-            return Ok(());
-        }
-        let folder = self.items.iter().find_map(|item| match item {
-            Item::File(path) => path.parent(),
-            Item::Memory(_) => None,
-        });
-        Err(Error::Dataset {
-            path: folder
-                .unwrap_or(Path::new("images in memory"))
-                .to_path_buf(),
-            problems,
-        })
-    }
-}
-
-fn beyond_the_end(index: usize) -> Error {
-    Error::Setting {
-        name: "image",
-        value: index.to_string(),
-        rule: "below the number of images",
     }
 }
 
@@ -227,14 +185,6 @@ fn rgb(image: DynamicImage) -> DynamicImage {
         }
         other => images::to_rgb(&other),
     }
-}
-
-fn check_memory(image: &DynamicImage) -> Result<()> {
-    check_values(image).map_err(|reason| Error::Setting {
-        name: "image",
-        value: reason,
-        rule: "of finite values of at least 0",
-    })
 }
 
 fn no_image(folder: &Path, more: &str) -> Error {

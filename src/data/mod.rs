@@ -1,6 +1,8 @@
 //! From folders to pixels: data set layouts, decoding, resizing, augmentation.
 
 pub mod augment;
+#[cfg(feature = "dataset")]
+mod dataset;
 pub(crate) mod decode;
 mod files;
 pub mod image;
@@ -9,7 +11,11 @@ mod layout;
 mod mask;
 pub mod mvtec;
 mod range;
+mod source;
 
-pub(crate) use image_set::Fingerprint;
+#[cfg(feature = "dataset")]
+pub use dataset::FromDataset;
 pub use image_set::ImageSet;
 pub use mvtec::{GOOD, MvtecCategory, TestImage};
+pub(crate) use source::check_images;
+pub use source::{Fingerprint, ImageSource, Sample};

@@ -18,6 +18,7 @@ use super::image;
 use super::image_set::{ImageSet, in_turn};
 use super::layout::Layout;
 use super::mask::Mask;
+use super::source::ImageSource;
 use crate::ImageSize;
 use crate::error::{Error, Result};
 use crate::files::io_error;
@@ -145,7 +146,7 @@ impl MvtecCategory {
             });
         }
         let beside = Listing::read(&folder.join("train"))?;
-        let train = ImageSet::folder(folder.join("train").join(GOOD))?;
+        let train = ImageSet::from_dir(folder.join("train").join(GOOD))?;
         let others = beside.folders.len().saturating_sub(1);
         let passed_over = [("folder", others), ("image", beside.images.len())];
         beside.warn_besides(&folder.join("train"), &passed_over);

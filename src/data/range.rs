@@ -21,6 +21,8 @@ pub struct PixelRange {
 
 /// Images so many times darker than white are doubted: four bits less.
 const DARK: u16 = 16;
+/// Float images so many times brighter than white are doubted.
+const BRIGHT: f32 = 2.0;
 
 impl Default for PixelRange {
     fn default() -> Self {
@@ -47,26 +49,18 @@ impl PixelRange {
 
 impl PixelRange {
     /// What is odd about an image of 16 bits or of floats in this range: all of it is much darker than
-    /// white, or a part much brighter, as in files of another camera or program.
+    /// white, or a part brighter, as in files of another camera or program. A float may be twice white.
     pub(crate) fn doubt(&self, image: &DynamicImage) -> Option<String> {
         let mut finder = PixelRangeFinder::default();
         finder.add(image);
-        let own = finder.finish();
-        let (largest, white) = match finder.largest_16bit {
-            Some(largest) if own.white_16bit > self.white_16bit => (largest, self.white_16bit),
-            Some(largest) if own.white_16bit <= self.white_16bit / DARK => {
-                (largest, self.white_16bit)
-            }
-            Some(_) => return None,
-            None if own.white_float > f32::from(DARK) * self.white_float => {
-                let (largest, white) = (own.white_float, self.white_float);
-                return Some(format!("values up to {largest}, where {white} is white"));
-            }
-            None => return None,
-        };
-        Some(format!(
-            "16-bit values up to {largest}, where {white} is white"
-        ))
+        if let Some(largest) = finder.largest_16bit {
+            let (own, white) = (finder.finish().white_16bit, self.white_16bit);
+            let odd = own > white || own <= white / DARK;
+            return odd.then(|| format!("16-bit values up to {largest}, where {white} is white"));
+        }
+        let (largest, white) = (finder.largest_float?, self.white_float);
+        let odd = largest > BRIGHT * white || largest <= white / f32::from(DARK);
+        odd.then(|| format!("values up to {largest}, where {white} is white"))
     }
 
     /// An image as 8-bit RGB for people to look at: white is 255, and so is what is brighter.
@@ -93,7 +87,7 @@ impl PixelRange {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PixelRangeFinder {
     largest_16bit: Option<u16>,
-    largest_float: f32,
+    largest_float: Option<f32>,
 }
 
 impl PixelRangeFinder {
@@ -110,7 +104,8 @@ impl PixelRangeFinder {
             self.largest_16bit = self.largest_16bit.max(colours.max().copied());
         } else if let Some(values) = values_float(image) {
             let colours = values.chunks_exact(channels).flat_map(|p| &p[..colours]);
-            self.largest_float = colours.fold(self.largest_float, |a, b| a.max(*b));
+            let largest = colours.fold(self.largest_float.unwrap_or(0.0), |a, b| a.max(*b));
+            self.largest_float = Some(largest);
         }
     }
 
@@ -125,7 +120,7 @@ impl PixelRangeFinder {
         };
         PixelRange {
             white_16bit,
-            white_float: self.largest_float.max(1.0),
+            white_float: self.largest_float.unwrap_or(1.0).max(1.0),
         }
     }
 }
@@ -227,8 +222,21 @@ mod tests {
             assert_eq!(range.doubt(&grey(value)).is_some(), is_odd, "{value}");
         }
         assert_eq!(whole.doubt(&DynamicImage::new_rgb8(2, 2)), None);
-        let bright = ImageBuffer::from_pixel(3, 2, Rgb([0.0, 200.0_f32, 0.1])).into();
-        assert!(whole.doubt(&bright).is_some());
+        let bytes = PixelRange {
+            white_float: 255.0,
+            ..whole
+        };
+        for (range, value, is_odd) in [
+            (whole, 0.7, false),
+            (whole, 1.9, false),
+            (whole, 2.1, true),
+            (whole, 0.06, true),
+            (bytes, 200.0, false),
+            (bytes, 1.0, true),
+        ] {
+            let image = ImageBuffer::from_pixel(3, 2, Rgb([0.0, value, 0.01_f32])).into();
+            assert_eq!(range.doubt(&image).is_some(), is_odd, "{value}");
+        }
     }
 
     #[test]

@@ -1,24 +1,29 @@
-//! A trained model at work.
+//! A trained model of any method at work.
 
+use std::any::Any;
 use std::path::Path;
+use std::sync::Arc;
 
-use burn::module::Module;
 use burn::tensor::module::interpolate;
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData, backend::Backend};
 use image::DynamicImage;
 
+use super::calibration::Calibration;
 use super::model_file;
 use super::normalisation::MapNormalisation;
+use super::threshold::{CalibrationScores, deviation};
 use crate::data::image::{PixelRange, resize, to_tensor, unit};
 use crate::error::{Error, Result, check, check_finite};
 use crate::features::ModelBackend;
-use crate::methods::hypad::{Embedding, HypAd, HypAdConfig, Margin};
+use crate::methods::{AnomalyModel, Border, LoadModel, MapLayout, ModelParts};
+use crate::progress::ProgressBar;
 use crate::warning::warn;
 use crate::{ImageSize, ScoreMap};
 
 /// What was found in an image.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Detection {
     /// How anomalous the image is: the maximum of the map.
     pub score: f32,
@@ -39,8 +44,8 @@ impl Detection {
     }
 }
 
-/// A trained model with all it takes to judge an image: weights, the teacher's normalisation, the
-/// quantiles of normal maps, the threshold and the configuration.
+/// A trained model of any method with all it takes to judge an image: how its raw maps are calibrated,
+/// the threshold, the range of the pixels.
 ///
 /// # Example
 ///
@@ -56,88 +61,78 @@ impl Detection {
 /// # }
 /// ```
 #[derive(Clone, Debug)]
-pub struct Detector<B: ModelBackend> {
-    pub(super) model: HypAd<B>,
-    /// The same with its features projected.
-    projected: HypAd<B>,
-    pub(super) config: HypAdConfig,
-    embedding: Embedding,
-    /// Normalisation of the map of student against teacher.
-    pub student_map: MapNormalisation,
-    /// Normalisation of the map of student against autoencoder.
-    pub autoencoder_map: MapNormalisation,
-    /// From this value on a pixel of the map is in the mask.
-    pub threshold: f32,
-    pub(crate) pixel_range: PixelRange,
+pub struct Detector<B: Backend> {
+    model: Arc<dyn AnomalyModel<B>>,
+    layout: MapLayout,
+    /// Of each branch.
+    pub(super) normalisations: Vec<MapNormalisation>,
+    pub(super) threshold: f32,
+    pub(super) threshold_policy: Option<String>,
+    pub(super) pixel_range: PixelRange,
     device: B::Device,
-}
-
-/// The two maps of an image at the resolution of the features
-/// ([`HypAdConfig::output_size`]), row by row.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Maps {
-    /// Student against teacher: sees what looks wrong by itself.
-    pub student: Vec<f32>,
-    /// Student against autoencoder: sees what is wrong where it is, such as a part that is missing.
-    pub autoencoder: Vec<f32>,
-}
-
-impl Maps {
-    /// The mean of the two, which is the anomaly map of [`Detection`] before it is enlarged.
-    pub fn mean(&self) -> Vec<f32> {
-        let pairs = self.student.iter().zip(&self.autoencoder);
-        pairs.map(|(s, a)| 0.5 * s + 0.5 * a).collect()
-    }
-
-    fn check_finite(&self) -> Result<()> {
-        check_finite(&self.student, "map of student and teacher", BROKEN)?;
-        check_finite(&self.autoencoder, "map of student and autoencoder", BROKEN)
-    }
 }
 
 /// The cause of maps that are not finite: images are checked before.
 const BROKEN: &str = "the model is broken: load its file again, or train it again";
 
-/// By how much an unpadded network's map is smaller than a quarter of the image, on each side.
-const MAP_MARGIN: usize = 4;
-
-impl<B: ModelBackend> Detector<B> {
-    /// A detector that does not normalise its maps yet.
+impl<B: Backend> Detector<B> {
+    /// A detector that does not calibrate its maps yet, and whose masks are empty.
     ///
     /// # Errors
     ///
-    /// Those of [`HypAdConfig::validate`], [`Error::Size`] for a model of another configuration,
-    /// [`Error::NotFinite`] for one with a weight that is not finite, and [`Error::Setting`] for one whose
-    /// teacher divides by a standard deviation that is not above 0.
-    pub fn new(model: HypAd<B>, config: HypAdConfig, device: &B::Device) -> Result<Self> {
-        let embedding = Embedding::new(&config)?;
-        config.check_model(&model)?;
-        // By its record: weights that were not drawn yet are, once for both.
-        let record = model.clone().into_record();
-        let model = model.load_record(record);
-        model.check_weights()?;
+    /// [`Error::Setting`] for a model without maps, or whose maps or images have no pixel.
+    pub fn new(model: impl AnomalyModel<B>, device: &B::Device) -> Result<Self> {
+        let layout = model.map_layout();
+        let (count, area) = (layout.branches.len(), layout.size.area());
+        check(
+            count > 0 && area > 0 && model.input_size().area() > 0,
+            "maps of the model",
+            format!("{count} of {}", layout.size),
+            "at least one of at least 1 x 1",
+        )?;
         Ok(Self {
-            projected: model.pooled(embedding.group()),
-            model,
-            embedding,
-            config,
-            student_map: MapNormalisation::default(),
-            autoencoder_map: MapNormalisation::default(),
+            normalisations: vec![MapNormalisation::default(); count],
+            model: Arc::new(model),
+            layout,
             threshold: f32::INFINITY,
+            threshold_policy: None,
             pixel_range: PixelRange::default(),
             device: device.clone(),
         })
     }
 
-    /// Reads a detector from a file that [`save`](Self::save) wrote.
+    /// Reads a detector whose model is an `M` from a file that [`save`](Self::save) wrote: for methods
+    /// that [`load`](Self::load) does not know.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`](crate::Error) or [`Error::Format`](crate::Error), naming the file: also for one whose
-    /// checksum is not that of its content, or with a number that is not finite. A file of version 2
-    /// has no checksum and is read with a warning.
-    pub fn load(path: impl AsRef<Path>, device: &B::Device) -> Result<Self> {
-        model_file::load(path.as_ref(), device)
+    /// Those of `load`, [`Error::Format`] for a file of another method.
+    pub fn load_as<M: LoadModel<B>>(path: impl AsRef<Path>, device: &B::Device) -> Result<Self> {
+        Self::load_with(path, device, |method, parts| match method == M::METHOD {
+            true => M::from_parts(parts, device),
+            false => Err(Error::Setting {
+                name: "method of the model file",
+                value: method.to_string(),
+                rule: M::METHOD,
+            }),
+        })
+    }
+
+    /// Reads a detector from a file that [`save`](Self::save) wrote; `build` makes its model of the name
+    /// of the method and of what the file has: for models that need more than their file, such as
+    /// [`HypAd::from_parts_with`](crate::methods::hypad::HypAd::from_parts_with).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`load`](Self::load), and those of `build`, as [`Error::Format`] naming the file.
+    pub fn load_with<M: AnomalyModel<B>>(
+        path: impl AsRef<Path>,
+        device: &B::Device,
+        build: impl FnOnce(&str, ModelParts) -> Result<M>,
+    ) -> Result<Self> {
+        model_file::load(path.as_ref(), |method, parts| {
+            Self::new(build(method, parts)?, device)
+        })
     }
 
     /// Writes everything to one safetensors file, whole or not at all. The file gives the same
@@ -145,10 +140,67 @@ impl<B: ModelBackend> Detector<B> {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`](crate::Error), naming the file, and [`Error::Setting`](crate::Error) for a threshold
-    /// that is NaN or −∞.
+    /// [`Error::Io`](crate::Error), naming the file.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         model_file::save(self, path.as_ref())
+    }
+
+    /// The model.
+    pub fn model(&self) -> &dyn AnomalyModel<B> {
+        &*self.model
+    }
+
+    /// The model, if it is an `M`.
+    pub fn model_as<M: AnomalyModel<B>>(&self) -> Option<&M> {
+        let model: &dyn Any = &*self.model;
+        model.downcast_ref()
+    }
+
+    /// The maps of the model: what each compares, their size, their place in the image.
+    pub fn map_layout(&self) -> &MapLayout {
+        &self.layout
+    }
+
+    /// From this value on a pixel of the map is in the mask.
+    pub fn threshold(&self) -> f32 {
+        self.threshold
+    }
+
+    /// How the threshold was chosen, in words; `None` if that is not known.
+    pub fn threshold_policy(&self) -> Option<&str> {
+        self.threshold_policy.as_deref()
+    }
+
+    /// Sets the threshold.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Setting`] for NaN and −∞; +∞ leaves every mask empty.
+    pub fn set_threshold(&mut self, threshold: f32) -> Result<()> {
+        check(
+            threshold.is_finite() || threshold == f32::INFINITY,
+            "threshold",
+            threshold,
+            "a number, or infinity for masks without a pixel",
+        )?;
+        (self.threshold, self.threshold_policy) = (threshold, None);
+        Ok(())
+    }
+
+    /// How the raw map of each branch is calibrated.
+    pub fn normalisations(&self) -> &[MapNormalisation] {
+        &self.normalisations
+    }
+
+    /// Sets how the raw map of each branch is calibrated.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Size`] unless there is one for each branch.
+    pub fn set_normalisations(&mut self, normalisations: Vec<MapNormalisation>) -> Result<()> {
+        self.check_branches("normalisations", normalisations.len())?;
+        self.normalisations = normalisations;
+        Ok(())
     }
 
     /// What 16-bit and float images are divided by, from the images of the training.
@@ -156,122 +208,188 @@ impl<B: ModelBackend> Detector<B> {
         self.pixel_range
     }
 
-    /// The configuration of the model.
-    pub fn config(&self) -> &HypAdConfig {
-        &self.config
+    /// Sets what 16-bit and float images are divided by.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`PixelRange::validate`].
+    pub fn set_pixel_range(&mut self, range: PixelRange) -> Result<()> {
+        range.validate()?;
+        self.pixel_range = range;
+        Ok(())
+    }
+
+    /// Calibrates the maps and chooses the threshold on good images that the model was not trained on,
+    /// of its input size. Returns the standard deviation of their scores.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`predict`](Self::predict) and of the policy, [`Error::Undefined`] for no images.
+    pub(crate) fn calibrate(
+        &mut self,
+        good: &[DynamicImage],
+        calibration: &Calibration,
+        progress: bool,
+    ) -> Result<f64> {
+        let bar = ProgressBar::new(progress, good.len(), "calibrating");
+        let maps = bar.wrap(good).map(|image| self.raw_maps(image));
+        let maps = maps.collect::<Result<Vec<_>>>()?;
+        let fit = |branch: usize| {
+            let values = maps.iter().flat_map(|maps| maps[branch].iter().copied());
+            let values: Vec<f32> = values.collect();
+            MapNormalisation::fit(&values, calibration.map_quantiles)
+        };
+        let branches = 0..self.layout.branches.len();
+        self.normalisations = branches.map(fit).collect::<Result<_>>()?;
+        let size = self.model.input_size();
+        let score = |maps| Ok(self.detect_from_maps(&self.normalise(maps)?, size)?.score);
+        let scores: Vec<f32> = maps.into_iter().map(score).collect::<Result<_>>()?;
+        let policy = &calibration.threshold;
+        self.set_threshold(policy.threshold(CalibrationScores::good(&scores))?)?;
+        self.threshold_policy = Some(policy.describe());
+        deviation(&scores)
     }
 
     /// Scores an image of any size and pixel type, and localises what is anomalous in it.
     ///
     /// # Errors
     ///
-    /// [`Error::Setting`](crate::Error) for an image without pixels or a threshold that is NaN, and
+    /// [`Error::Setting`](crate::Error) for an image without pixels, and
     /// [`Error::NotFinite`](crate::Error) for an image with a pixel, or a model with a result, that is
     /// NaN or infinite.
     pub fn predict(&self, image: &DynamicImage) -> Result<Detection> {
-        let size = ImageSize::new(image.width() as usize, image.height() as usize);
-        self.judge(&self.maps(image)?, size)
+        self.detect_from_maps(&self.maps(image)?, ImageSize::of(image))
     }
 
-    /// The maps of an image of any size and pixel type, normalised: what each of the two has seen.
+    /// The calibrated maps of an image of any size and pixel type, one for each branch: what each has
+    /// seen.
     ///
     /// # Errors
     ///
     /// Those of [`predict`](Self::predict).
-    pub fn maps(&self, image: &DynamicImage) -> Result<Maps> {
+    pub fn maps(&self, image: &DynamicImage) -> Result<Vec<ScoreMap>> {
         if let Some(doubt) = self.pixel_range.doubt(image) {
-            let (width, height) = (image.width(), image.height());
-            warn(format_args!(
-                "an image of {width} x {height} pixels has {doubt}"
-            ));
+            let size = ImageSize::of(image);
+            warn(format_args!("an image of {size} pixels has {doubt}"));
         }
-        let small = resize(image, self.config.image_size)?;
+        let small = resize(image, self.model.input_size())?;
         self.normalise(self.raw_maps(&small)?)
     }
 
-    /// What the maps of an image of this size say about it:
+    /// Turns the calibrated maps of an image of this size into a detection: their mean, enlarged.
     /// [`predict`](Self::predict) is this of [`maps`](Self::maps).
     ///
     /// # Errors
     ///
-    /// [`Error::Setting`](crate::Error) for maps that are not of this detector's size or a threshold
-    /// that is NaN, and [`Error::NotFinite`](crate::Error) for maps that are not finite.
-    pub fn judge(&self, maps: &Maps, size: ImageSize) -> Result<Detection> {
-        let lengths = [maps.student.len(), maps.autoencoder.len()];
-        if lengths != [self.config.output_size()?.area(); 2] || size.area() == 0 {
-            return Err(Error::Setting {
-                name: "maps",
-                value: format!("{lengths:?} values for {size} pixels"),
-                rule: "as many values as the networks have outputs, and at least one pixel",
-            });
-        }
-        self.check_threshold()?;
-        let map = self.to_image_size(maps.mean(), size)?;
+    /// [`Error::Size`](crate::Error) for maps that are not those of this detector,
+    /// [`Error::Setting`](crate::Error) for an image without pixels, and
+    /// [`Error::NotFinite`](crate::Error) for maps that are not finite.
+    pub fn detect_from_maps(&self, maps: &[ScoreMap], size: ImageSize) -> Result<Detection> {
+        self.check_maps(maps)?;
+        check(size.area() > 0, "image size", size, "at least 1 x 1")?;
+        let map = self.to_image_size(mean(maps), size)?;
         check_finite(&map, "anomaly map", BROKEN)?;
-        Ok(Detection::new(ScoreMap::new(map, size)?, self.threshold))
+        Ok(Detection::new(map, self.threshold))
     }
 
-    /// Whether the threshold is one that can be stored and compared with.
-    pub(super) fn check_threshold(&self) -> Result<()> {
-        check(
-            self.threshold.is_finite() || self.threshold == f32::INFINITY,
-            "threshold",
-            self.threshold,
-            "a number, or infinity for masks without a pixel",
-        )
-    }
-
-    /// The maps of an image of the model's input size.
-    pub(crate) fn raw_maps(&self, image: &DynamicImage) -> Result<Maps> {
+    /// The maps of an image of the model's input size, before they are calibrated.
+    fn raw_maps(&self, image: &DynamicImage) -> Result<Vec<ScoreMap>> {
         let pixels = unit(image, &self.pixel_range);
         // The networks' maxima would pass over a NaN.
         check_finite(&pixels, "image", "a pixel must be a number")?;
-        let input = to_tensor(&pixels, self.config.image_size, &self.device);
-        let features = self.projected.forward(input);
-        let values = |map: Tensor<B, 4>| map.into_data().iter::<f32>().collect();
-        let autoencoder = features.autoencoder;
-        let student = self.embedding.map(features.teacher, features.student);
-        let autoencoder = self
-            .embedding
-            .map(autoencoder, features.student_of_autoencoder);
-        let maps = Maps {
-            student: values(student),
-            autoencoder: values(autoencoder),
-        };
-        maps.check_finite()?;
+        let input = to_tensor(&pixels, self.model.input_size(), &self.device);
+        let maps = self.model.raw_maps(input)?;
+        self.check_maps(&maps)?;
         Ok(maps)
     }
 
-    /// Brings both maps to one scale.
-    pub(crate) fn normalise(&self, mut raw: Maps) -> Result<Maps> {
-        let apply = |map: &mut Vec<f32>, to: MapNormalisation| {
-            map.iter_mut().for_each(|value| *value = to.apply(*value));
-        };
-        apply(&mut raw.student, self.student_map);
-        apply(&mut raw.autoencoder, self.autoencoder_map);
-        raw.check_finite()?;
-        Ok(raw)
+    /// Whether there is a finite map of the right size for each branch.
+    fn check_maps(&self, maps: &[ScoreMap]) -> Result<()> {
+        self.check_branches("maps", maps.len())?;
+        for (branch, map) in self.layout.branches.iter().zip(maps) {
+            if map.size() != self.layout.size {
+                return Err(Error::Size {
+                    what: "maps",
+                    expected: self.layout.size.to_string(),
+                    found: map.size().to_string(),
+                });
+            }
+            check_finite(map, format_args!("map of {branch}"), BROKEN)?;
+        }
+        Ok(())
     }
 
-    /// Sets the map into its place in the image: the margin, then bilinear, half-pixel centres.
-    fn to_image_size(&self, map: Vec<f32>, size: ImageSize) -> Result<Vec<f32>> {
-        let [h, w] = self.config.output_size()?.height_width();
+    fn check_branches(&self, what: &'static str, found: usize) -> Result<()> {
+        let expected = self.layout.branches.len();
+        match found == expected {
+            true => Ok(()),
+            false => Err(Error::Size {
+                what,
+                expected: expected.to_string(),
+                found: found.to_string(),
+            }),
+        }
+    }
+
+    /// Brings the maps to one scale.
+    fn normalise(&self, raw: Vec<ScoreMap>) -> Result<Vec<ScoreMap>> {
+        let maps = raw.into_iter().zip(&self.normalisations);
+        let maps: Vec<_> = maps
+            .map(|(map, scale)| map.map(|value| scale.apply(value)))
+            .collect();
+        self.check_maps(&maps)?;
+        Ok(maps)
+    }
+
+    /// Sets the map into its place in the image: the border, then bilinear, half-pixel centres.
+    fn to_image_size(&self, map: Vec<f32>, size: ImageSize) -> Result<ScoreMap> {
+        let [h, w] = self.layout.size.height_width();
         let map = Tensor::<B, 4>::from_data(TensorData::new(map, [1, 1, h, w]), &self.device);
-        let margin = if self.config.padding { 0 } else { MAP_MARGIN };
-        let unseen = match self.config.margin {
-            Margin::NoDistance => {
-                let (student, autoencoder) = (vec![0.0], vec![0.0]);
-                let agreeing = Maps {
-                    student,
-                    autoencoder,
-                };
-                self.normalise(agreeing)?.mean()[0]
+        let border = self.layout.border;
+        let unseen = match self.layout.border_score {
+            Border::ZeroDeviation => {
+                let zeros = self.normalisations.iter().map(|scale| scale.apply(0.0));
+                zeros.sum::<f32>() / self.normalisations.len() as f32
             }
-            Margin::Zero => 0.0,
+            Border::Zero => 0.0,
         };
-        let map = map.pad((margin, margin, margin, margin), unseen);
+        let map = map.pad((border, border, border, border), unseen);
         let options = InterpolateOptions::new(InterpolateMode::Bilinear).with_align_corners(false);
         let map = interpolate(map, size.height_width(), options);
-        Ok(map.into_data().iter::<f32>().collect())
+        ScoreMap::new(map.into_data().iter::<f32>().collect(), size)
     }
+}
+
+impl<B: ModelBackend> Detector<B> {
+    /// Reads a detector of any method of this crate from a file that [`save`](Self::save) wrote.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`](crate::Error) or [`Error::Format`](crate::Error), naming the file: also for one whose
+    /// checksum is not that of its content, with a number that is not finite, or of a method that is
+    /// not this crate's, which [`load_as`](Self::load_as) reads. A file of version 2 has no checksum
+    /// and is read with a warning.
+    pub fn load(path: impl AsRef<Path>, device: &B::Device) -> Result<Self> {
+        use crate::methods::hypad::HypAd;
+        Self::load_with(path, device, |method, parts| match method {
+            <HypAd<B> as LoadModel<B>>::METHOD => HypAd::from_parts(parts, device),
+            other => Err(Error::Setting {
+                name: "method of the model file",
+                value: other.to_string(),
+                rule: "one of this crate; Detector::load_as reads others",
+            }),
+        })
+    }
+}
+
+/// The mean of maps of one size, at least one.
+fn mean(maps: &[ScoreMap]) -> Vec<f32> {
+    let part = 1.0 / maps.len() as f32;
+    let mut sum: Vec<f32> = maps[0].iter().map(|value| part * value).collect();
+    for map in &maps[1..] {
+        sum.iter_mut()
+            .zip(map)
+            .for_each(|(sum, value)| *sum += part * value);
+    }
+    sum
 }

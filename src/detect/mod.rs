@@ -1,8 +1,15 @@
-//! Using a trained model: anomaly maps, scores and masks of images.
+//! A trained detector of any method: anomaly maps, scores and masks of images, and its file.
 
+mod calibration;
 mod detector;
 mod model_file;
 mod normalisation;
+mod threshold;
 
-pub use detector::{Detection, Detector, Maps};
+pub use calibration::Calibration;
+pub use detector::{Detection, Detector};
 pub use normalisation::MapNormalisation;
+pub use threshold::{
+    CalibrationScores, F1Threshold, FprThreshold, MaximumThreshold, QuantileThreshold,
+    SigmaThreshold, ThresholdPolicy,
+};

@@ -5,6 +5,7 @@
 
 #[cfg(test)]
 mod cases;
+mod extractor;
 mod mobilenet;
 pub(crate) mod ops;
 mod pdn;
@@ -12,6 +13,7 @@ mod resnet;
 mod targets;
 pub mod weights;
 
+pub use extractor::{FeatureExtractor, FeatureMap};
 pub use mobilenet::MobileNetV1;
 pub use ops::{AdamStep, ConvGrads, ModelBackend};
 pub use pdn::{Pdn, PdnConfig, PdnSize};

@@ -7,7 +7,10 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::{Tensor, backend::Backend};
 use serde::{Deserialize, Serialize};
 
+use super::extractor::{FeatureExtractor, FeatureMap};
 use super::ops::{ModelBackend, conv, conv_pool, conv_relu, pool, pool_outputs, with_weights};
+use super::weights::Tensors;
+use crate::error::Result;
 
 /// Which of the two published networks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +31,11 @@ struct Layer {
 }
 
 impl PdnSize {
+    /// Number of convolutions: 4 or 6.
+    pub fn convolutions(self) -> usize {
+        self.layers(1).len()
+    }
+
     /// All layers, the last with these outputs.
     fn layers(self, channels: usize) -> Vec<Layer> {
         let layer = |kernel, channels, padding, pool| Layer {
@@ -276,6 +284,24 @@ impl<B: Backend> Pdn<B> {
 
     pub(crate) fn last(&self) -> &Conv2d<B> {
         self.convs.last().expect("a network has layers")
+    }
+}
+
+impl<B: ModelBackend> FeatureExtractor<B> for Pdn<B> {
+    fn name(&self) -> String {
+        format!("PDN, {}", self.describe())
+    }
+
+    fn maps(&self) -> Vec<FeatureMap> {
+        vec![FeatureMap::new(self.channels(), PdnConfig::STRIDE)]
+    }
+
+    fn forward(&self, images: Tensor<B, 4>) -> Result<Vec<Tensor<B, 4>>> {
+        Ok(vec![Pdn::forward(self, images)])
+    }
+
+    fn tensors(&self) -> Result<Tensors> {
+        Tensors::of::<B, _>(self)
     }
 }
 

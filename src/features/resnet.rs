@@ -12,7 +12,7 @@ use burn::tensor::{Tensor, TensorData, activation::relu, backend::Backend};
 
 use crate::data::image::{IMAGENET_MEAN, IMAGENET_STD};
 use crate::error::Result;
-use crate::features::weights::TensorFile;
+use crate::features::weights::{TensorFile, Tensors};
 
 /// What is added to the variance in batch normalisation.
 const EPSILON: f64 = 1e-5;
@@ -189,13 +189,13 @@ impl ResNetConfig {
                 inside.push((format!("{path}.bias"), bias));
             }
         }
-        let unknown = file.tensors.keys();
+        let unknown = file.tensors.names();
         let unknown = unknown.filter(|name| !UNUSED.iter().any(|part| name.starts_with(part)));
         problems.extend(unknown.map(|name| format!("no place for tensor {name}")));
         if !problems.is_empty() {
             return Err(file.misfit(&problems));
         }
-        file.tensors = inside.into_iter().collect();
+        file.tensors = Tensors(inside.into_iter().collect());
         file.fill(self.init(device), str::to_string)
     }
 }
@@ -208,7 +208,7 @@ fn fold(
     problems: &mut Vec<String>,
 ) -> Option<[TensorData; 2]> {
     let [inputs, outputs] = layer.channels;
-    let mut take = |name: String, shape: &[usize]| match file.tensors.remove(&name) {
+    let mut take = |name: String, shape: &[usize]| match file.tensors.0.remove(&name) {
         None => {
             problems.push(format!("no tensor {name}"));
             None
@@ -322,7 +322,7 @@ mod tests {
         let mut problems = Vec::new();
         let mut tensors = TensorFile::read(&path).unwrap();
         let [weight, bias] = fold(&mut tensors, &layer, &mut problems).unwrap();
-        assert!(problems.is_empty() && tensors.tensors.is_empty());
+        assert!(problems.is_empty() && tensors.tensors.names().next().is_none());
         // 0.5 (3x − 1)/2 + 0.25 and 2 (−2x − 0.5)/0.5 − 1.
         let tolerance = Tolerance::relative(1e-4);
         weight.assert_approx_eq::<f32>(&TensorData::from([[[[0.75_f32]]], [[[-8.0]]]]), tolerance);

@@ -35,8 +35,12 @@ impl PixelRanking {
         &self.regions
     }
 
-    /// The part of each region with score ≥ `threshold`.
+    /// The part of each region with score ≥ `threshold`: 0 for a threshold that is NaN, which no score
+    /// reaches.
     pub fn overlaps(&self, threshold: f32) -> Vec<f64> {
+        if threshold.is_nan() {
+            return vec![0.0; self.regions.len()];
+        }
         let mut found = vec![0_u64; self.regions.len()];
         let least = u64::from(ordered(threshold)) << 32;
         let from = self.anomalous.partition_point(|key| *key < least);

@@ -158,8 +158,9 @@ impl Evaluator {
     ///
     /// # Errors
     ///
-    /// As [`evaluate`](Self::evaluate).
+    /// As [`evaluate`](Self::evaluate), and [`Error::Setting`] for a threshold that is NaN.
     pub fn images(&self, threshold: f32) -> Result<Vec<ImageRow>> {
+        check_threshold(threshold)?;
         let mut rows = Vec::new();
         for (defect, group) in &self.groups {
             let ranking = group.regions()?;
@@ -193,8 +194,9 @@ impl Evaluator {
     ///
     /// # Errors
     ///
-    /// None, with what [`add`](Self::add) lets in.
+    /// [`Error::Setting`] for a threshold that is NaN.
     pub fn regions(&self, threshold: f32) -> Result<Vec<RegionRow>> {
+        check_threshold(threshold)?;
         let mut rows: Vec<RegionRow> = Vec::new();
         for (defect, group) in &self.groups {
             let ranking = group.regions()?;
@@ -334,4 +336,8 @@ fn defined<T>(value: Result<T>) -> Result<Option<T>> {
         Err(Error::Undefined { .. }) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+fn check_threshold(threshold: f32) -> Result<()> {
+    check(!threshold.is_nan(), "threshold", threshold, "a number")
 }

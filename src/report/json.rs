@@ -3,14 +3,13 @@
 use std::path::Path;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::evaluation::Evaluation;
 use super::table::MetricsRow;
 use crate::data::image::PixelRange;
 use crate::error::{Error, Result};
-use crate::files::write_whole;
-use crate::methods::hypad::HypAdConfig;
-use crate::methods::hypad::TrainConfig;
+use crate::files::write_atomic;
 
 /// What was run on which category, and what came out. Undefined metrics are `null`.
 #[derive(Clone, Debug, Serialize)]
@@ -21,8 +20,10 @@ pub struct Report {
     pub seed: Option<u64>,
     /// Its steps.
     pub steps: Option<usize>,
-    /// c of the curvature −c.
-    pub curvature: f64,
+    /// The method, as model files name it.
+    pub method: String,
+    /// c of the curvature −c; `null` for a method without.
+    pub curvature: Option<f64>,
     /// Clip radius; `null` for none.
     pub clip: Option<f64>,
     /// The part of the teacher's vectors that it made shorter; `null` as with the seed.
@@ -43,10 +44,10 @@ pub struct Report {
     pub threshold: f32,
     /// Where the time went.
     pub seconds: Seconds,
-    /// The whole configuration of the model.
-    pub model: HypAdConfig,
-    /// The whole recipe.
-    pub training: Option<TrainConfig>,
+    /// All settings of the model.
+    pub model: Value,
+    /// The whole recipe; `null` as with the seed.
+    pub training: Option<Value>,
 }
 
 /// The images of a category.
@@ -84,6 +85,6 @@ impl Report {
             reason: e.to_string(),
         })?;
         json.push(b'\n');
-        write_whole(path, &json)
+        write_atomic(path, &json)
     }
 }

@@ -16,7 +16,7 @@ use crate::data::TestImage;
 use crate::data::decode::read_map;
 use crate::data::image;
 use crate::error::{Error, Result};
-use crate::files::{read, write_whole};
+use crate::files::{read, write_atomic};
 use crate::metrics::Ranking;
 
 impl ScoreMap {
@@ -44,7 +44,7 @@ impl ScoreMap {
         TiffEncoder::new(&mut bytes)
             .and_then(|mut encoder| encoder.write_image::<Gray32Float>(width, height, self))
             .map_err(|e| format(path, e))?;
-        write_whole(path, bytes.get_ref())
+        write_atomic(path, bytes.get_ref())
     }
 }
 
@@ -216,6 +216,6 @@ impl OfficialMetrics {
         let mut serializer = serde_json::Serializer::with_formatter(&mut json, indented);
         self.serialize(&mut serializer)
             .map_err(|e| format(path, e))?;
-        write_whole(path, &json)
+        write_atomic(path, &json)
     }
 }

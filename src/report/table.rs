@@ -3,12 +3,11 @@
 use std::fmt;
 use std::path::Path;
 
-use comfy_table::{CellAlignment, Table as TextTable, presets};
 use serde::Serialize;
 
 use super::evaluation::Evaluation;
 use crate::error::{Error, Result};
-use crate::files::write_whole;
+use crate::files::write_atomic;
 
 /// A connected region of the truth.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -145,11 +144,11 @@ impl<R: Serialize> Table<R> {
             reason,
         };
         let bytes = self.csv().map_err(|e| failed(&csv, e.to_string()))?;
-        write_whole(&csv, &bytes)?;
+        write_atomic(&csv, &bytes)?;
         let mut bytes =
             serde_json::to_vec_pretty(&self.rows).map_err(|e| failed(&json, e.to_string()))?;
         bytes.push(b'\n');
-        write_whole(&json, &bytes)
+        write_atomic(&json, &bytes)
     }
 
     fn csv(&self) -> Result<Vec<u8>, csv::Error> {
@@ -160,26 +159,41 @@ impl<R: Serialize> Table<R> {
         writer.into_inner().map_err(|e| e.into_error().into())
     }
 
-    fn text(&self) -> Result<TextTable, csv::Error> {
+    /// The table as Markdown, in columns of one width.
+    fn markdown(&self) -> Result<String, csv::Error> {
         let csv = self.csv()?;
         let mut reader = csv::Reader::from_reader(csv.as_slice());
-        let mut table = TextTable::new();
-        table.load_preset(presets::ASCII_MARKDOWN);
-        table.set_header(reader.headers()?);
+        let mut rows: Vec<Vec<String>> =
+            vec![reader.headers()?.iter().map(str::to_string).collect()];
         for record in reader.records() {
-            table.add_row(record?.iter().map(cell));
+            rows.push(record?.iter().map(cell).collect());
         }
-        for column in table.column_iter_mut().skip(1) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-        Ok(table)
+        let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
+        let widths: Vec<usize> = (0..rows[0].len()).filter_map(width).collect();
+        let line = |row: &[String]| {
+            let cells = row
+                .iter()
+                .zip(&widths)
+                .enumerate()
+                .map(|(column, (cell, width))| match column {
+                    0 => format!(" {cell:<width$} |"),
+                    _ => format!(" {cell:>width$} |"),
+                });
+            format!("|{}\n", cells.collect::<String>())
+        };
+        let rule: String = widths
+            .iter()
+            .map(|width| "-".repeat(width + 2) + "|")
+            .collect();
+        let body: String = rows[1..].iter().map(|row| line(row)).collect();
+        Ok(format!("{}|{rule}\n{body}", line(&rows[0])))
     }
 }
 
 impl<R: Serialize> fmt::Display for Table<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let table = self.text().map_err(|_| fmt::Error)?;
-        writeln!(f, "{table}")
+        let table = self.markdown().map_err(|_| fmt::Error)?;
+        f.write_str(&table)
     }
 }
 

@@ -2,6 +2,7 @@
 //! of each parameter, and the course so far in its header.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use burn::backend::Autodiff;
 use burn::module::{AutodiffModule, Module, ModuleMapper, ModuleVisitor, Param};
@@ -9,32 +10,53 @@ use burn::optim::Optimizer;
 use burn::optim::adaptor::OptimizerAdaptor;
 use burn::optim::record::AdaptorRecord;
 use burn::tensor::Tensor;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 use super::adam::{Adam, AdamState};
 use crate::data::Fingerprint;
 use crate::error::{Error, Result, check};
 use crate::features::ModelBackend;
-use crate::features::weights::{HeaderEntry, Precision, TensorFile, to_bytes};
-use crate::files::{check_writable, write_whole};
+use crate::features::weights::{HeaderEntry, Precision, TensorFile, Tensors, to_bytes};
+use crate::files::{check_writable, write_atomic};
 use crate::warning::warn;
 
-type Optimiser<B, M> = OptimizerAdaptor<Adam, M, Autodiff<B>>;
+/// Adam for a module.
+pub type Optimiser<B, M> = OptimizerAdaptor<Adam, M, Autodiff<B>>;
 /// The optimiser's state of each parameter.
 type Records<B, M> = <Optimiser<B, M> as Optimizer<M, Autodiff<B>>>::Record;
 
+/// What a training begins with: settings, and what tells its images and networks from others.
+pub trait Start: Clone + Serialize + DeserializeOwned {
+    /// Number of steps.
+    fn steps(&self) -> usize;
+
+    /// What has changed from this start to another, in words: empty if nothing has.
+    fn changes(&self, now: &Self) -> Vec<String>;
+}
+
 /// What a training has done so far.
-pub trait Course: Clone + Serialize + DeserializeOwned {
-    /// How many steps, and of how many.
-    fn steps(&self) -> (usize, usize);
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Course<S> {
+    pub start: S,
+    /// The time the steps took.
+    pub time: Duration,
+    /// The loss of every step.
+    pub losses: Vec<f32>,
+    /// Step and loss on the images held out, where they are measured.
+    pub validation: Vec<(usize, f32)>,
+}
 
-    /// What is not as it is at the start of this training, in words: empty if this is the course of
-    /// one that began like it.
-    fn changes(&self, start: &Self) -> Vec<String>;
-
-    /// This course as that of a training that starts like `start`.
-    fn adopt(self, start: Self) -> Self;
+impl<S> Course<S> {
+    /// No step done.
+    pub fn new(start: S) -> Self {
+        Self {
+            start,
+            time: Duration::ZERO,
+            losses: Vec::new(),
+            validation: Vec::new(),
+        }
+    }
 }
 
 /// The fields that two settings differ in, in words.
@@ -84,10 +106,10 @@ pub fn same_statistics(a: &[f32], b: &[f32]) -> bool {
 }
 
 /// What a file held.
-pub struct Resumed<B: ModelBackend, M: AutodiffModule<Autodiff<B>>, C> {
+pub struct Resumed<B: ModelBackend, M: AutodiffModule<Autodiff<B>>, S> {
     pub module: M,
     pub optimiser: Optimiser<B, M>,
-    pub course: C,
+    pub course: Course<S>,
 }
 
 /// The key of the course in the header.
@@ -129,13 +151,13 @@ impl Checkpoint {
     /// # Errors
     ///
     /// [`Error::Io`] naming the file.
-    pub fn write<B: ModelBackend, M: AutodiffModule<Autodiff<B>>>(
+    pub fn write<B: ModelBackend, M: AutodiffModule<Autodiff<B>>, S: Start>(
         &self,
         module: &M,
         optimiser: &Optimiser<B, M>,
-        course: &impl Course,
+        course: &Course<S>,
     ) -> Result<()> {
-        let (step, steps) = course.steps();
+        let (step, steps) = (course.losses.len(), course.start.steps());
         if !step.is_multiple_of(self.every) && step != steps {
             return Ok(());
         }
@@ -150,8 +172,8 @@ impl Checkpoint {
             key: COURSE,
             json: course,
         };
-        let bytes = to_bytes::<B, _>(&state, str::to_string, Precision::Full, Some(header))?;
-        write_whole(&self.path, &bytes)
+        let bytes = to_bytes(Tensors::of::<B, _>(&state)?, Precision::Full, Some(header))?;
+        write_atomic(&self.path, &bytes)
     }
 
     /// The state in the file, `None` if there is no file.
@@ -160,12 +182,12 @@ impl Checkpoint {
     ///
     /// [`Error::Io`], and [`Error::Format`] for a file that is not a checkpoint of a training that
     /// began like this one.
-    pub fn read<B: ModelBackend, M: AutodiffModule<Autodiff<B>>, C: Course>(
+    pub fn read<B: ModelBackend, M: AutodiffModule<Autodiff<B>>, S: Start>(
         &self,
         module: M,
         optimiser: Optimiser<B, M>,
-        start: &C,
-    ) -> Result<Option<Resumed<B, M, C>>> {
+        start: &S,
+    ) -> Result<Option<Resumed<B, M, S>>> {
         if !self.path.exists() {
             return Ok(None);
         }
@@ -174,13 +196,13 @@ impl Checkpoint {
             .metadata
             .get(COURSE)
             .and_then(|text| serde_json::from_str(text).ok());
-        let course: C = course.ok_or_else(|| {
+        let course: Course<S> = course.ok_or_else(|| {
             self.broken("not a checkpoint of such a training, or of another version of hypad")
         })?;
         if !file.has_checksum {
             return Err(self.broken("damaged: its checksum is missing"));
         }
-        let changes = course.changes(start);
+        let changes = course.start.changes(start);
         if !changes.is_empty() {
             if !self.accepts_changes {
                 return Err(self.broken(&format!(
@@ -195,8 +217,11 @@ impl Checkpoint {
                 changes.join("; ")
             ));
         }
-        let course = course.adopt(start.clone());
-        let (steps, all) = course.steps();
+        let course = Course {
+            start: start.clone(),
+            ..course
+        };
+        let (steps, all) = (course.losses.len(), course.start.steps());
         if steps > all {
             return Err(self.broken(&format!(
                 "a checkpoint after {steps} steps of a training that shall have {all}"
@@ -285,27 +310,19 @@ mod tests {
     use burn::backend::Flex;
     use burn::nn::{Linear, LinearConfig};
     use rand::{Rng, SeedableRng, rngs::StdRng};
-    use serde::Deserialize;
 
     type Network = Linear<Autodiff<Flex>>;
 
     #[derive(Clone, Serialize, Deserialize)]
-    struct Steps {
-        done: usize,
-        all: usize,
-    }
+    struct Nine;
 
-    impl Course for Steps {
-        fn steps(&self) -> (usize, usize) {
-            (self.done, self.all)
+    impl Start for Nine {
+        fn steps(&self) -> usize {
+            9
         }
 
         fn changes(&self, _: &Self) -> Vec<String> {
             Vec::new()
-        }
-
-        fn adopt(self, _: Self) -> Self {
-            self
         }
     }
 
@@ -315,14 +332,17 @@ mod tests {
         let device = Default::default();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("checkpoint.safetensors");
-        let checkpoint = Checkpoint::new(&path, 1);
+        let checkpoint = Checkpoint::new(&path, 4);
         let network: Network = LinearConfig::new(3, 2).init(&device);
         let optimiser = || Adam { weight_decay: 0.0 }.init::<Autodiff<Flex>, Network>();
-        let course = Steps { done: 4, all: 9 };
+        let course = Course {
+            losses: vec![0.0; 4],
+            ..Course::new(Nine)
+        };
         checkpoint.write(&network, &optimiser(), &course).unwrap();
         let whole = std::fs::read(&path).unwrap();
-        let read = || checkpoint.read(network.clone(), optimiser(), &course);
-        assert_eq!(read().unwrap().unwrap().course.done, 4);
+        let read = || checkpoint.read(network.clone(), optimiser(), &Nine);
+        assert_eq!(read().unwrap().unwrap().course.losses.len(), 4);
         let mut rng = StdRng::seed_from_u64(1);
         for case in 0..3000 {
             let mut bytes = whole.clone();

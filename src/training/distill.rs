@@ -3,7 +3,6 @@
 
 use burn::backend::Autodiff;
 use burn::module::AutodiffModule;
-use burn::optim::{GradientsParams, Optimizer};
 use burn::tensor::{ElementConversion, Tensor, backend::Backend};
 use image::DynamicImage;
 use rand::seq::SliceRandom;
@@ -11,26 +10,24 @@ use rand::{Rng, rngs::StdRng};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use std::path::PathBuf;
-use std::sync::mpsc::sync_channel;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::adam::Adam;
-use super::checkpoint::{Checkpoint, Course, changed_fields, changed_images, same_statistics};
+use super::checkpoint::{Course, Start, changed_fields, changed_images, same_statistics};
 use super::moments::Moments;
 use super::pool::in_own_pool;
 use super::random::{Purpose, Rounds, rng};
+use super::run::RunOptions;
+use super::schedule::Schedule;
+use super::steps::{Task, adam, resume, run_steps};
 use crate::ImageSize;
 use crate::data::augment;
-use crate::data::image::{IMAGENET_MEAN, IMAGENET_STD, PixelRange, resize, to_tensor, unit};
-use crate::data::{Fingerprint, ImageSet};
+use crate::data::image::{
+    IMAGENET_MEAN, IMAGENET_STD, PixelRange, resize, to_rgb, to_tensor, unit,
+};
+use crate::data::{Fingerprint, ImageSource, check_images};
 use crate::error::{Error, Result, check};
-use crate::features::{ModelBackend, Pdn, PdnConfig, PdnSize, weights};
-use crate::features::{TARGET_CHANNELS, Targets};
+use crate::features::{ModelBackend, Pdn, PdnConfig, PdnSize, TARGET_CHANNELS, Targets, weights};
 use crate::progress::ProgressBar;
-
-/// Batches that wait for their step, at most.
-const AHEAD: usize = 2;
 
 /// The recipe of a distillation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -59,8 +56,8 @@ pub struct DistillConfig {
     /// First steps, in which the learning rate rises to that value. A high one from the start leaves
     /// a larger loss.
     pub warm_up: usize,
-    /// Whether the learning rate falls to 0, along half a cosine.
-    pub cosine: bool,
+    /// How the learning rate falls after that.
+    pub schedule: Schedule,
     /// L2 penalty added to the gradient.
     pub weight_decay: f32,
     /// Images from which mean and standard deviation of the targets are taken, at most.
@@ -71,8 +68,6 @@ pub struct DistillConfig {
     pub validate_every: usize,
     /// Seed of the split, the order, the initial weights and the augmentation.
     pub seed: u64,
-    /// Shows the progress on the standard error; see [`ProgressBar`](crate::progress::ProgressBar).
-    pub progress: bool,
 }
 
 impl DistillConfig {
@@ -89,13 +84,12 @@ impl DistillConfig {
             grey: 0.1,
             learning_rate: 1e-4,
             warm_up: 0,
-            cosine: false,
+            schedule: Schedule::Constant,
             weight_decay: 1e-5,
             statistics: 10_000,
             validation: 0.02,
             validate_every: 1000,
             seed: 42,
-            progress: true,
         }
     }
 
@@ -111,7 +105,7 @@ impl DistillConfig {
             flip: 0.5,
             learning_rate: 1e-3,
             warm_up: 200,
-            cosine: true,
+            schedule: Schedule::Cosine,
             // Adam makes the penalty as strong as a gradient that small: it would prune the network.
             weight_decay: 0.0,
             statistics: 500,
@@ -120,15 +114,10 @@ impl DistillConfig {
         }
     }
 
-    /// The learning rate of a step, counted from 1.
+    /// The learning rate of a step, counted from 0.
     pub fn learning_rate_at(&self, step: usize) -> f64 {
-        let part = if self.cosine {
-            step.saturating_sub(1) as f64 / self.steps as f64
-        } else {
-            0.0
-        };
-        let risen = (step as f64 / self.warm_up.max(1) as f64).min(1.0);
-        0.5 * self.learning_rate * risen * (1.0 + (std::f64::consts::PI * part).cos())
+        let risen = ((step + 1) as f64 / self.warm_up.max(1) as f64).min(1.0);
+        self.learning_rate * risen * self.schedule.factor(step, self.steps)
     }
 
     /// Checks every value.
@@ -139,6 +128,7 @@ impl DistillConfig {
     pub fn validate(&self) -> Result<()> {
         let part = |value: f64| (0.0..=1.0).contains(&value);
         check(self.steps > 0, "steps", self.steps, "at least 1")?;
+        self.schedule.validate()?;
         check(self.batch > 0, "batch", self.batch, "at least 1")?;
         check(
             self.side >= 40 && self.side.is_multiple_of(8),
@@ -200,51 +190,42 @@ pub struct Distilled<B: Backend> {
     pub time: Duration,
 }
 
-/// What a distillation has done so far.
-#[derive(Clone, Serialize, Deserialize)]
-struct DistillCourse {
+/// What a distillation begins with.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct DistillStart {
     config: DistillConfig,
-    /// What tells the images it draws from apart from others.
     images: Fingerprint,
     /// The mean of each channel of the targets, which depends on the backbone and the images.
     targets: Vec<f32>,
-    time: Duration,
-    losses: Vec<f32>,
-    validation: Vec<(usize, f32)>,
 }
 
-impl Course for DistillCourse {
-    fn steps(&self) -> (usize, usize) {
-        (self.losses.len(), self.config.steps)
+impl Start for DistillStart {
+    fn steps(&self) -> usize {
+        self.config.steps
     }
 
-    fn changes(&self, start: &Self) -> Vec<String> {
-        let mut changes = changed_fields("recipe", &self.config, &start.config);
-        let images = [self, start].map(|course| Some(course.images));
-        changes.extend(changed_images("images", images[0], images[1]));
-        if images[0] == images[1] && !same_statistics(&self.targets, &start.targets) {
+    fn changes(&self, now: &Self) -> Vec<String> {
+        let mut changes = changed_fields("recipe", &self.config, &now.config);
+        changes.extend(changed_images(
+            "images",
+            Some(self.images),
+            Some(now.images),
+        ));
+        if self.images == now.images && !same_statistics(&self.targets, &now.targets) {
             changes.push("another backbone".into());
         }
         changes
-    }
-
-    fn adopt(self, start: Self) -> Self {
-        Self {
-            time: self.time,
-            losses: self.losses,
-            validation: self.validation,
-            ..start
-        }
     }
 }
 
 /// Distils a teacher from a backbone.
 ///
 /// `B` is a plain backend; the gradients are taken on `Autodiff<B>` inside.
+#[derive(Debug)]
 pub struct Distiller<B: ModelBackend> {
     targets: Targets<B>,
     config: DistillConfig,
-    checkpoint: Option<Checkpoint>,
+    options: RunOptions,
 }
 
 impl<B: ModelBackend> Distiller<B> {
@@ -253,31 +234,13 @@ impl<B: ModelBackend> Distiller<B> {
         Self {
             targets,
             config,
-            checkpoint: None,
+            options: RunOptions::default(),
         }
     }
 
-    /// Writes the state to a file after every so many steps, and goes on from that file if it is
-    /// there; the result is that of a run without a break on the same machine and backend. After the
-    /// last step it is written as well.
-    pub fn with_checkpoint(self, path: impl Into<PathBuf>, every: usize) -> Self {
-        Self {
-            checkpoint: Some(Checkpoint::new(path, every)),
-            ..self
-        }
-    }
-
-    /// Goes on from the checkpoint also where images, backbone or recipe have changed since, with a
-    /// warning that names what changed. Without a checkpoint it does nothing.
-    pub fn accept_changes(self) -> Self {
-        let accepts_changes = true;
-        Self {
-            checkpoint: self.checkpoint.map(|checkpoint| Checkpoint {
-                accepts_changes,
-                ..checkpoint
-            }),
-            ..self
-        }
+    /// With these options: progress, checkpoint.
+    pub fn with_options(self, options: RunOptions) -> Self {
+        Self { options, ..self }
     }
 
     /// Trains on images of anything. Every image that will be drawn is decoded once before the first
@@ -289,23 +252,23 @@ impl<B: ModelBackend> Distiller<B> {
     /// images that cannot be read, [`Error::NotFinite`] for a backbone whose features are not finite,
     /// [`Error::Diverged`] for a loss that is not finite, and [`Error::Format`] for a checkpoint
     /// that does not belong to this run.
-    pub fn fit(&self, images: &ImageSet, device: &B::Device) -> Result<Distilled<B>> {
+    pub fn fit(&self, images: &impl ImageSource, device: &B::Device) -> Result<Distilled<B>> {
         in_own_pool(|| self.fit_here(images, device))
     }
 
     /// Trains on the thread that calls it.
-    fn fit_here(&self, images: &ImageSet, device: &B::Device) -> Result<Distilled<B>> {
-        let config = &self.config;
+    fn fit_here(&self, images: &dyn ImageSource, device: &B::Device) -> Result<Distilled<B>> {
+        let (config, options) = (&self.config, &self.options);
         config.validate()?;
-        if let Some(checkpoint) = &self.checkpoint {
+        if let Some(checkpoint) = &options.checkpoint {
             checkpoint.validate()?;
         }
         let count = images.len();
         check(count >= 2, "images to distil with", count, "at least 2")?;
-        let mut order: Vec<usize> = (0..images.len()).collect();
+        let mut order: Vec<usize> = (0..count).collect();
         order.shuffle(&mut rng(config.seed, Purpose::Split, 0));
-        let held_out = (config.validation * images.len() as f64).round() as usize;
-        let (train, validation) = order.split_at(images.len() - held_out.min(images.len() - 1));
+        let held_out = (config.validation * count as f64).round() as usize;
+        let (train, validation) = order.split_at(count - held_out.min(count - 1));
 
         Autodiff::<B>::seed(device, config.seed);
         let network = PdnConfig {
@@ -314,110 +277,50 @@ impl<B: ModelBackend> Distiller<B> {
             padding: config.padding,
         };
         let seen = network.output_size(config.side).unwrap_or_default();
-        let mut network: Pdn<Autodiff<B>> = network.init(device);
-        let mut optimiser = Adam {
-            weight_decay: config.weight_decay.into(),
-        }
-        .init();
+        let network: Pdn<Autodiff<B>> = network.init(device);
         let statistics = &train[..train.len().min(config.statistics)];
         let mut rounds = Rounds::new(config.seed, train.len());
         let draws = config.steps.saturating_mul(config.batch).min(train.len());
         let drawn = (0..draws).map(|draw| train[rounds.at(draw)]);
         let drawn = drawn.chain(statistics.iter().chain(validation).copied());
         let drawn: BTreeSet<usize> = drawn.collect();
-        let bar = ProgressBar::new(config.progress, drawn.len(), "checking images");
-        images.subset(drawn)?.check(&|| bar.inc())?;
+        let bar = ProgressBar::new(options.progress, drawn.len(), "checking images");
+        check_images(images, drawn, "images to distil with", &|| bar.inc())?;
         drop(bar);
         let what = "normalising the targets";
-        let bar = ProgressBar::new(config.progress, statistics.len(), what);
+        let bar = ProgressBar::new(options.progress, statistics.len(), what);
         let mut moments = Moments::new(TARGET_CHANNELS);
         for index in bar.wrap(statistics) {
-            let pixels = self.crop(images.decode(*index)?, None)?;
+            let pixels = self.crop(load_rgb(images, *index)?, None)?;
             moments.add_features(self.raw_targets(vec![pixels], device)?);
         }
-        let channels = [1, TARGET_CHANNELS, 1, 1];
         let cause = "the backbone's weights are damaged";
         let [mean, std] = moments.statistics::<B>("the backbone's features", cause, device)?;
-        let mut course = DistillCourse {
-            config: DistillConfig {
-                progress: true,
-                ..config.clone()
-            },
+        let start = DistillStart {
+            config: config.clone(),
             images: images.fingerprint()?,
             targets: mean.to_data().iter::<f32>().collect(),
-            time: Duration::ZERO,
-            losses: Vec::new(),
-            validation: Vec::new(),
         };
-        if let Some(checkpoint) = &self.checkpoint
-            && let Some(resumed) = checkpoint.read(network.clone(), optimiser.clone(), &course)?
-        {
-            (network, optimiser, course) = (resumed.module, resumed.optimiser, resumed.course);
-        }
-        let [mean, std] = [mean.reshape(channels), std.reshape(channels)];
-        let pair = |pixels: Vec<DynamicImage>| -> Result<[Tensor<B, 4>; 2]> {
-            let small = pixels.iter().map(|image| self.small(image, device));
-            let small = Tensor::cat(small.collect::<Result<Vec<_>>>()?, 0);
-            let targets = (self.raw_targets(pixels, device)? - mean.clone()) / std.clone();
-            Ok([small, within(targets, seen)])
-        };
-
-        let bar = ProgressBar::new(config.progress, config.steps, "distilling");
-        bar.start_at(course.losses.len());
-        let pair = &pair;
-        let mut draw = Draw {
+        let state = resume(network, adam(config.weight_decay), start, options)?;
+        let channels = [1, TARGET_CHANNELS, 1, 1];
+        let pairs = Pairs {
             distiller: self,
             images,
-            indices: train,
-            rounds: Rounds::new(config.seed, train.len()),
+            statistics: [mean.reshape(channels), std.reshape(channels)],
+            seen,
+            device,
         };
-        let steps = course.losses.len() + 1..=config.steps;
-        let network = std::thread::scope(|scope| -> Result<_> {
-            let (sender, pairs) = sync_channel(AHEAD);
-            let ahead = steps.clone();
-            scope.spawn(move || {
-                // Sending fails when the steps have ended with an error.
-                ahead
-                    .into_iter()
-                    .try_for_each(|step| sender.send(draw.step(step).and_then(pair)))
-            });
-            let (before, started) = (course.time, Instant::now());
-            for (step, ready) in steps.zip(pairs) {
-                let [image, targets] = ready?.map(Tensor::<Autodiff<B>, 4>::from_inner);
-                let loss = (network.forward(image) - targets).square().mean();
-                let grads = GradientsParams::from_grads(loss.backward(), &network);
-                network = optimiser.step(config.learning_rate_at(step), network, grads);
-                let loss: f32 = loss.into_scalar().elem();
-                if !loss.is_finite() {
-                    return Err(Error::Diverged { step });
-                }
-                course.losses.push(loss);
-
-                let last = step == config.steps;
-                if !validation.is_empty() && (step % config.validate_every == 0 || last) {
-                    let (network, mut sum) = (network.valid(), 0.0);
-                    for index in validation {
-                        let pixels = self.crop(images.decode(*index)?, None)?;
-                        let [image, targets] = pair(vec![pixels])?;
-                        let loss = (network.forward(image) - targets).square().mean();
-                        sum += loss.into_scalar().elem::<f32>();
-                    }
-                    course
-                        .validation
-                        .push((step, sum / validation.len() as f32));
-                }
-                course.time = before + started.elapsed();
-                if let Some(checkpoint) = &self.checkpoint {
-                    checkpoint.write(&network, &optimiser, &course)?;
-                }
-                let held_out = course.validation.last();
-                let held_out = held_out.map(|(_, loss)| format!(", held out {loss:.4}"));
-                bar.set_message(format!("loss {loss:.4}{}", held_out.unwrap_or_default()));
-                bar.inc();
-            }
-            Ok(network)
-        })?;
-        drop(bar);
+        let mut rounds = Rounds::new(config.seed, train.len());
+        let mut task = Distillation {
+            pairs: &pairs,
+            validation,
+        };
+        let prepare = |step: usize| {
+            let drawn = step * config.batch..(step + 1) * config.batch;
+            let chosen: Vec<_> = drawn.map(|draw| (draw, train[rounds.at(draw)])).collect();
+            pairs.of(pairs.crops(chosen)?)
+        };
+        let (network, course) = run_steps("distilling", &mut task, state, prepare, options)?;
         weights::check_finite(&network.valid())
             .map_err(|_| Error::Diverged { step: config.steps })?;
         Ok(Distilled {
@@ -486,28 +389,91 @@ impl<B: ModelBackend> Distiller<B> {
     }
 }
 
-/// Draws the images of the steps: all in random order, and again.
-struct Draw<'a, B: ModelBackend> {
-    distiller: &'a Distiller<B>,
-    images: &'a ImageSet,
-    indices: &'a [usize],
-    rounds: Rounds,
+/// Image `index`, as RGB.
+fn load_rgb(images: &dyn ImageSource, index: usize) -> Result<DynamicImage> {
+    Ok(to_rgb(&images.load(index)?.image))
 }
 
-impl<B: ModelBackend> Draw<'_, B> {
-    /// The crops of a step, counted from 1; decoded on all cores.
-    fn step(&mut self, step: usize) -> Result<Vec<DynamicImage>> {
-        let (distiller, images) = (self.distiller, self.images);
-        let DistillConfig { batch, seed, .. } = distiller.config;
-        let drawn = (step - 1) * batch..step * batch;
-        let chosen: Vec<_> = drawn
-            .map(|draw| (draw, self.indices[self.rounds.at(draw)]))
-            .collect();
+/// Makes images and their targets.
+struct Pairs<'a, B: ModelBackend> {
+    distiller: &'a Distiller<B>,
+    images: &'a dyn ImageSource,
+    /// Mean and standard deviation of the targets' channels, `[1, channels, 1, 1]`.
+    statistics: [Tensor<B, 4>; 2],
+    /// Side of the middle of the targets that the network sees.
+    seen: usize,
+    device: &'a B::Device,
+}
+
+impl<B: ModelBackend> Pairs<'_, B> {
+    /// Random crops of images, each given by the number of its draw and its index; decoded on all cores.
+    fn crops(&self, chosen: Vec<(usize, usize)>) -> Result<Vec<DynamicImage>> {
         let crop = |(draw, index)| {
-            let mut rng = rng(seed, Purpose::Crop, draw);
-            distiller.crop(images.decode(index)?, Some(&mut rng))
+            let mut rng = rng(self.distiller.config.seed, Purpose::Crop, draw);
+            let image = load_rgb(self.images, index)?;
+            self.distiller.crop(image, Some(&mut rng))
         };
         chosen.into_par_iter().map(crop).collect()
+    }
+
+    /// The input of the network, and what it shall predict.
+    fn of(&self, crops: Vec<DynamicImage>) -> Result<[Tensor<B, 4>; 2]> {
+        let [mean, std] = self.statistics.clone();
+        let small = crops.iter();
+        let small = small.map(|image| self.distiller.small(image, self.device));
+        let small = Tensor::cat(small.collect::<Result<Vec<_>>>()?, 0);
+        let targets = (self.distiller.raw_targets(crops, self.device)? - mean) / std;
+        Ok([small, within(targets, self.seen)])
+    }
+}
+
+struct Distillation<'a, B: ModelBackend> {
+    pairs: &'a Pairs<'a, B>,
+    /// The images held out.
+    validation: &'a [usize],
+}
+
+impl<B: ModelBackend> Task<B> for Distillation<'_, B> {
+    type Module = Pdn<Autodiff<B>>;
+    type Sample = [Tensor<B, 4>; 2];
+    type Start = DistillStart;
+
+    fn learning_rate(&self, step: usize) -> f64 {
+        self.pairs.distiller.config.learning_rate_at(step)
+    }
+
+    fn loss(
+        &mut self,
+        _: usize,
+        network: &Self::Module,
+        pair: Self::Sample,
+    ) -> Result<Tensor<Autodiff<B>, 1>> {
+        let [image, targets] = pair.map(Tensor::<Autodiff<B>, 4>::from_inner);
+        Ok((network.forward(image) - targets).square().mean())
+    }
+
+    fn after_step(
+        &mut self,
+        network: &Self::Module,
+        course: &mut Course<DistillStart>,
+    ) -> Result<Option<String>> {
+        let config = &self.pairs.distiller.config;
+        let step = course.losses.len();
+        let due = step.is_multiple_of(config.validate_every) || step == config.steps;
+        if due && !self.validation.is_empty() {
+            let (network, mut sum) = (network.valid(), 0.0);
+            for index in self.validation {
+                let image = load_rgb(self.pairs.images, *index)?;
+                let crop = self.pairs.distiller.crop(image, None)?;
+                let [image, targets] = self.pairs.of(vec![crop])?;
+                let loss = (network.forward(image) - targets).square().mean();
+                sum += loss.into_scalar().elem::<f32>();
+            }
+            let mean = sum / self.validation.len() as f32;
+            course.validation.push((step, mean));
+        }
+        let last = course.validation.last();
+        Ok(last.map(|(_, loss)| format!(", held out {loss:.4}")))
     }
 }
 

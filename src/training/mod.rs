@@ -1,13 +1,19 @@
-//! What trained methods share: optimiser, checkpoint, seeded random numbers; and the distillation of
-//! teachers.
+//! What trained methods share: the loop of gradient steps, schedule, checkpoint, seeded random
+//! numbers; and the distillation of teachers.
 
 mod adam;
 pub(crate) mod checkpoint;
 mod distill;
-pub(crate) mod images;
+mod images;
 pub(crate) mod moments;
 pub(crate) mod pool;
 pub(crate) mod random;
+mod run;
+mod schedule;
+pub(crate) mod steps;
 
 pub use adam::{Adam, AdamState};
 pub use distill::{DistillConfig, Distilled, Distiller};
+pub use images::{Split, TrainingImages};
+pub use run::{Run, RunOptions, TrainingLog};
+pub use schedule::Schedule;

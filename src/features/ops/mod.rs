@@ -211,10 +211,16 @@ pub struct ConvGrads<B: Backend> {
     pub bias: FloatTensor<B>,
 }
 
-#[cfg(feature = "cuda")]
-impl ModelBackend for burn::backend::Cuda {}
-#[cfg(feature = "vulkan")]
-impl ModelBackend for burn::backend::Vulkan {}
+/// Every runtime of CubeCL, without fusion.
+#[cfg(feature = "cube")]
+impl<R, F, I, BT> ModelBackend for burn_cubecl::CubeBackend<R, F, I, BT>
+where
+    R: burn_cubecl::CubeRuntime,
+    F: burn_cubecl::FloatElement,
+    I: burn_cubecl::IntElement,
+    BT: burn_cubecl::BoolElement,
+{
+}
 #[cfg(feature = "ndarray")]
 impl ModelBackend for burn::backend::NdArray<f32> {}
 #[cfg(feature = "ndarray")]

@@ -1,6 +1,7 @@
 //! Weights of teachers: the crate's own, and files in the names that are in use elsewhere.
 
 mod tensor_file;
+mod tensors;
 
 use std::path::Path;
 
@@ -8,10 +9,11 @@ use burn::tensor::backend::Backend;
 
 pub use tensor_file::Precision;
 pub(crate) use tensor_file::{HeaderEntry, TensorFile, check_finite, to_bytes};
+pub use tensors::Tensors;
 
 use super::pdn::{Pdn, PdnConfig, PdnSize};
 use crate::error::Result;
-use crate::files::write_whole;
+use crate::files::write_atomic;
 
 /// Loads a teacher from a safetensors or, with feature `pytorch`, a PyTorch (`.pth`) file; f32, f16 or
 /// bf16.
@@ -44,7 +46,10 @@ pub fn save_pdn<B: Backend>(
     precision: Precision,
 ) -> Result<()> {
     let name = |path: &str| Names::Sequential.outside(size, path);
-    write_whole(path, &to_bytes(pdn, name, precision, None)?)
+    write_atomic(
+        path,
+        &to_bytes(Tensors::of(pdn)?.renamed(name), precision, None)?,
+    )
 }
 
 /// The PDN-S teacher that comes with the crate.
@@ -67,8 +72,8 @@ fn from_file<B: Backend>(
     config: PdnConfig,
     device: &B::Device,
 ) -> Result<Pdn<B>> {
-    let known = |name: &String| Names::Anomalib.inside(config.size, name) != *name;
-    let names = match file.tensors.keys().any(known) {
+    let known = |name: &str| Names::Anomalib.inside(config.size, name) != name;
+    let names = match file.tensors.names().any(known) {
         true => Names::Anomalib,
         false => Names::Sequential,
     };

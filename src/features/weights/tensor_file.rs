@@ -12,16 +12,16 @@ use burn::module::Module;
 use burn::tensor::{DType, TensorData, backend::Backend};
 #[cfg(feature = "pytorch")]
 use burn_store::pytorch::PytorchReader;
-use burn_store::{ApplyError, ModuleSnapshot, TensorSnapshot};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
-use crate::error::{self, Error, Result};
+use super::tensors::Tensors;
+use crate::error::{Error, Result};
 use crate::files;
 
 /// A safetensors or PyTorch file in memory: tensors as f32 by name, and the free text of its header.
 pub(crate) struct TensorFile {
     path: PathBuf,
-    pub tensors: BTreeMap<String, TensorData>,
+    pub tensors: Tensors,
     pub metadata: HashMap<String, String>,
     /// Whether the file has a checksum, which then is right.
     pub has_checksum: bool,
@@ -77,7 +77,7 @@ impl TensorFile {
         reject_non_finite(path, &tensors)?;
         Ok(Self {
             path: path.to_path_buf(),
-            tensors,
+            tensors: Tensors(tensors),
             metadata: header.metadata().clone().unwrap_or_default(),
             has_checksum,
         })
@@ -107,7 +107,7 @@ impl TensorFile {
         reject_non_finite(path, &tensors)?;
         Ok(Self {
             path: path.to_path_buf(),
-            tensors,
+            tensors: Tensors(tensors),
             metadata: HashMap::new(),
             has_checksum: false,
         })
@@ -121,51 +121,20 @@ impl TensorFile {
 
     /// Gives every tensor another name.
     pub fn renamed(self, name: impl Fn(&str) -> String) -> Self {
-        let tensors = self.tensors.into_iter();
         Self {
-            tensors: tensors.map(|(old, data)| (name(&old), data)).collect(),
+            tensors: self.tensors.renamed(name),
             ..self
         }
     }
 
-    /// Fills every parameter of `module` from the tensor of the same path.
-    ///
-    /// `name` maps the path of a parameter to the name in the file, for the messages. Tensors that
-    /// the module has no place for are an error too: they belong to another network.
+    /// [`Tensors::fill`]; `name` maps the path of a parameter to the name in the file, for the messages.
     pub fn fill<B: Backend, M: Module<B>>(
         self,
-        mut module: M,
+        module: M,
         name: impl Fn(&str) -> String,
     ) -> Result<M> {
-        let snapshots = self.tensors.into_iter().map(|(path, data)| {
-            let stack = path.split('.').map(str::to_string).collect();
-            TensorSnapshot::from_data(data, stack, Vec::new(), Default::default())
-        });
-        let result = module.apply(snapshots.collect(), None, None, true);
-        let missing = result
-            .missing
-            .iter()
-            .map(|(path, _)| format!("no tensor {}", name(path)));
-        let wrong = result.errors.iter().map(|error| match error {
-            ApplyError::ShapeMismatch {
-                path,
-                expected,
-                found,
-            } => {
-                let [expected, found] = [expected, found].map(|shape| shape.to_vec());
-                format!("tensor {}: shape {found:?}, not {expected:?}", name(path))
-            }
-            other => other.to_string(),
-        });
-        let unused = result
-            .unused
-            .iter()
-            .map(|path| format!("no place for tensor {}", name(path)));
-        let problems: Vec<String> = missing.chain(wrong).chain(unused).collect();
-        if problems.is_empty() {
-            return Ok(module);
-        }
-        Err(misfit(&self.path, &problems))
+        let filled = self.tensors.fill_as(module, name);
+        filled.map_err(|problems| misfit(&self.path, &problems))
     }
 
     /// The error of a file whose tensors are not those of the network.
@@ -224,18 +193,7 @@ fn non_finite(name: &str, data: &TensorData) -> Option<String> {
 ///
 /// [`Error::NotFinite`] naming the first that is not.
 pub(crate) fn check_finite<B: Backend, M: Module<B>>(module: &M) -> Result<()> {
-    for snapshot in module.collect(None, None, true) {
-        let name = snapshot.full_path();
-        let data = snapshot.to_data().map_err(|e| Error::Setting {
-            name: "model",
-            value: format!("{e:?}"),
-            rule: "one whose weights can be read",
-        })?;
-        let values: Vec<f32> = data.iter::<f32>().collect();
-        let cause = "the weights are damaged, or their training diverged";
-        error::check_finite(&values, format_args!("tensor {name}"), cause)?;
-    }
-    Ok(())
+    Tensors::of(module)?.check_finite()
 }
 
 /// Whether the file has a checksum in its header.
@@ -283,41 +241,35 @@ pub(crate) struct HeaderEntry<'a> {
     pub json: String,
 }
 
-/// The parameters of a module as one safetensors file, with the names that `name` makes of their
-/// paths. With a header entry, the file has a checksum.
+/// Tensors as one safetensors file. With a header entry, the file has a checksum.
 ///
 /// # Errors
 ///
 /// [`Error::Format`] for a value that is not finite in this precision.
-pub(crate) fn to_bytes<B: Backend, M: Module<B>>(
-    module: &M,
-    name: impl Fn(&str) -> String,
+pub(crate) fn to_bytes(
+    tensors: Tensors,
     precision: Precision,
     header: Option<HeaderEntry>,
 ) -> Result<Vec<u8>> {
     let unwritable =
         |e: &dyn std::fmt::Display| format(Path::new("model"), format!("cannot be stored: {e}"));
-    let mut tensors = Vec::new();
-    for snapshot in module.collect(None, None, true) {
-        let data = snapshot
-            .to_data()
-            .map_err(|e| unwritable(&format!("{e:?}")))?;
+    let mut stored = Vec::new();
+    for (name, data) in tensors.0 {
         let data = match precision {
             Precision::Full => data.convert::<f32>(),
             Precision::Half => data.convert_dtype(DType::F16),
         };
-        let name = name(&snapshot.full_path());
         if let Some(damage) = non_finite(&name, &data) {
             return Err(unwritable(&damage));
         }
-        tensors.push((name, data));
+        stored.push((name, data));
     }
     let dtype = match precision {
         Precision::Full => Dtype::F32,
         Precision::Half => Dtype::F16,
     };
     let mut views = Vec::new();
-    for (name, data) in &tensors {
+    for (name, data) in &stored {
         let view = TensorView::new(dtype, data.shape.to_vec(), data.as_bytes());
         views.push((name, view.map_err(|e| unwritable(&e))?));
     }

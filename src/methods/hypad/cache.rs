@@ -2,13 +2,14 @@
 
 use burn::tensor::{Tensor, TensorData, f16};
 
+use crate::error::Result;
 use crate::features::ModelBackend;
 
 /// Feature maps in half precision, as many as a budget allows.
 pub struct FeatureCache {
     maps: Vec<Option<TensorData>>,
     /// Bytes left.
-    room: usize,
+    bytes_left: usize,
 }
 
 impl FeatureCache {
@@ -16,31 +17,31 @@ impl FeatureCache {
     pub fn new(images: usize, mebibytes: usize) -> Self {
         Self {
             maps: vec![None; images],
-            room: mebibytes << 20,
+            bytes_left: mebibytes << 20,
         }
     }
 
     /// The features of an image: those that are kept, or else those that are computed now, and
-    /// kept if there is room. Both are rounded to half precision, so the budget changes nothing.
+    /// kept if there is bytes_left. Both are rounded to half precision, so the budget changes nothing.
     pub fn get<B: ModelBackend>(
         &mut self,
         image: usize,
         device: &B::Device,
-        compute: impl FnOnce() -> Tensor<B, 4>,
-    ) -> Tensor<B, 4> {
+        compute: impl FnOnce() -> Result<Tensor<B, 4>>,
+    ) -> Result<Tensor<B, 4>> {
         let load = |map: TensorData| Tensor::from_data(map.convert::<f32>(), device);
         if let Some(Some(map)) = self.maps.get(image) {
-            return load(map.clone());
+            return Ok(load(map.clone()));
         }
-        let map = compute().into_data().convert::<f16>();
+        let map = compute()?.into_data().convert::<f16>();
         let size = map.bytes.len();
         if let Some(slot) = self.maps.get_mut(image)
-            && size <= self.room
+            && size <= self.bytes_left
         {
-            self.room -= size;
+            self.bytes_left -= size;
             *slot = Some(map.clone());
         }
-        load(map)
+        Ok(load(map))
     }
 }
 
@@ -56,17 +57,19 @@ mod tests {
         let mut cache = FeatureCache::new(3, 1);
         for image in 0..3 {
             let first = cache
-                .get(image, &device, || map(0.1 + image as f32))
+                .get(image, &device, || Ok(map(0.1 + image as f32)))
+                .unwrap()
                 .into_data();
             let expected = f16::from_f32(0.1 + image as f32).to_f32();
             assert!(first.iter::<f32>().all(|v| v == expected));
         }
         let mut computed = 0;
         for image in 0..3 {
-            cache.get::<Flex>(image, &device, || {
+            let found = cache.get::<Flex>(image, &device, || {
                 computed += 1;
-                map(0.0)
+                Ok(map(0.0))
             });
+            assert!(found.is_ok());
         }
         assert_eq!(computed, 1);
     }

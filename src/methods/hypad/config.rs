@@ -7,6 +7,7 @@ use crate::ImageSize;
 use crate::error::{Error, Result, check};
 use crate::features::{PdnConfig, PdnSize};
 use crate::geometry::PoincareBall;
+use crate::methods::Border;
 
 /// How the channel vector of a location is reduced before it enters the ball.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,18 +61,6 @@ pub enum Distance {
     SquaredDifference,
 }
 
-/// What the map holds where an unpadded network cannot see: the outermost 16 pixels of 256.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Margin {
-    /// The value of a place where all networks agree: what was not seen is never anomalous.
-    #[default]
-    NoDistance,
-    /// 0, as in EfficientAD. This is the upper decile of normal maps, so the margin ranks above
-    /// most of every normal image, and its pixels tie.
-    Zero,
-}
-
 /// Configuration of a [`HypAd`](super::HypAd) model.
 ///
 /// [`HypAdConfig::small`] is the default. The arms of an ablation are plain values:
@@ -91,9 +80,9 @@ pub struct HypAdConfig {
     pub network: PdnSize,
     /// Zero padding in them. The published results are without.
     pub padding: bool,
-    /// The margin of the map without padding.
-    #[serde(default)]
-    pub margin: Margin,
+    /// The score of the outermost 16 pixels of 256, which unpadded networks do not see.
+    #[serde(default, alias = "margin")]
+    pub border: Border,
     /// The size to which images are resized: 256 × 256; each side between 128 and 8192.
     pub image_size: ImageSize,
     /// Channels of the teacher: 384; at most 8192.
@@ -125,7 +114,7 @@ impl HypAdConfig {
         Self {
             network: PdnSize::Small,
             padding: false,
-            margin: Margin::default(),
+            border: Border::default(),
             image_size: ImageSize::square(256),
             channels: 384,
             dropout: 0.2,

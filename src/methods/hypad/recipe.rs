@@ -3,21 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Result, check};
-
-/// How the learning rate falls.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Schedule {
-    /// Once, after this part of the steps by this factor.
-    Step {
-        /// Between 0 and 1.
-        after: f64,
-        /// At least 0.
-        factor: f64,
-    },
-    /// With every step by the same amount; the step after the last would have 0.
-    Linear,
-}
+use crate::training::Schedule;
 
 /// The recipe. [`TrainConfig::default`] is [`fast`](TrainConfig::fast); the numbers below are those of
 /// [`published`](TrainConfig::published).
@@ -53,7 +39,8 @@ pub struct TrainConfig {
     pub least_deviation: f64,
     /// The student's first convolutions that start as the teacher's, where they have one shape (all
     /// but the last): 0.
-    pub warm_layers: usize,
+    #[serde(alias = "warm_layers")]
+    pub copied_layers: usize,
     /// The autoencoder's terms of a step are taken in one of `tiles` × `tiles` parts of the image,
     /// drawn at random, which spares the teacher and the student the others: 1, the whole image. The
     /// parts overlap where it does not divide the rows or columns of the feature maps. Padded networks
@@ -62,11 +49,6 @@ pub struct TrainConfig {
     /// Seed of all that is random: split, order, initial weights, dropout, augmentation, parts of
     /// images, penalty images.
     pub seed: u64,
-    /// Mebibytes of memory for teacher features of training images, which are then computed once;
-    /// 0.8 each at 256 × 256, three times that without a projection. Changes the time, not the result.
-    pub feature_cache: usize,
-    /// Shows the progress on the standard error; see [`ProgressBar`](crate::progress::ProgressBar).
-    pub progress: bool,
 }
 
 fn least_deviation() -> f64 {
@@ -97,11 +79,9 @@ impl TrainConfig {
             map_quantiles: [0.9, 0.995],
             threshold_sigmas: 3.0,
             least_deviation: least_deviation(),
-            warm_layers: 0,
+            copied_layers: 0,
             tiles: 1,
             seed: 42,
-            feature_cache: 1024,
-            progress: true,
         }
     }
 
@@ -113,7 +93,7 @@ impl TrainConfig {
             steps: 1600,
             learning_rate: 5e-4,
             schedule: Schedule::Linear,
-            warm_layers: 3,
+            copied_layers: 3,
             tiles: 2,
             ..Self::published()
         }
@@ -128,10 +108,6 @@ impl TrainConfig {
         let part = |value: f64| (0.0..=1.0).contains(&value);
         let at_least_0 = |value: f64| value.is_finite() && value >= 0.0;
         let [low, high] = self.map_quantiles;
-        let schedule = match self.schedule {
-            Schedule::Step { after, factor } => part(after) && at_least_0(factor),
-            Schedule::Linear => true,
-        };
         check(self.steps > 0, "steps", self.steps, "at least 1")?;
         check(
             self.learning_rate.is_finite() && self.learning_rate > 0.0,
@@ -145,12 +121,7 @@ impl TrainConfig {
             self.weight_decay,
             "finite and at least 0",
         )?;
-        check(
-            schedule,
-            "schedule",
-            format!("{:?}", self.schedule),
-            "after between 0 and 1, factor finite and at least 0",
-        )?;
+        self.schedule.validate()?;
         check(
             self.validation > 0.0 && self.validation < 1.0,
             "validation",
@@ -198,22 +169,7 @@ impl TrainConfig {
 
     /// The learning rate of a step, counted from 0.
     pub fn learning_rate_at(&self, step: usize) -> f64 {
-        let steps = self.steps as f64;
-        let part = match self.schedule {
-            Schedule::Step { after, factor } if step as f64 / steps >= after => factor,
-            Schedule::Step { .. } => 1.0,
-            Schedule::Linear => (1.0 - step as f64 / steps).max(0.0),
-        };
-        self.learning_rate * part
-    }
-
-    /// Without what does not change the result.
-    pub(super) fn comparable(&self) -> Self {
-        Self {
-            feature_cache: 0,
-            progress: false,
-            ..self.clone()
-        }
+        self.learning_rate * self.schedule.factor(step, self.steps)
     }
 }
 
@@ -221,29 +177,6 @@ impl TrainConfig {
 mod tests {
     use super::*;
     use crate::Error;
-
-    #[test]
-    fn the_rate_falls() {
-        let config = TrainConfig::published();
-        assert_eq!(config.learning_rate_at(0), 1e-4);
-        assert_eq!(config.learning_rate_at(66_499), 1e-4);
-        assert_eq!(config.learning_rate_at(66_500), 1e-4 * 0.1);
-        // 0.29 * 100 is less than 29 in doubles.
-        let config = TrainConfig {
-            steps: 100,
-            schedule: Schedule::Step {
-                after: 0.29,
-                factor: 0.1,
-            },
-            ..TrainConfig::published()
-        };
-        assert_eq!(config.learning_rate_at(28), 1e-4);
-        assert_eq!(config.learning_rate_at(29), 1e-4 * 0.1);
-        let config = TrainConfig::fast();
-        assert_eq!(config.learning_rate_at(0), 5e-4);
-        assert_eq!(config.learning_rate_at(400), 0.75 * 5e-4);
-        assert_eq!(config.learning_rate_at(1600), 0.0);
-    }
 
     #[test]
     fn rejects_what_makes_no_sense() {

@@ -9,10 +9,10 @@ use rand::rngs::StdRng;
 use super::recipe::TrainConfig;
 use super::window::Window;
 use crate::ImageSize;
-use crate::data::image::unit;
-use crate::data::{ImageSet, augment};
+use crate::data::image::{resize, unit};
+use crate::data::{ImageSource, augment};
 use crate::error::Result;
-use crate::training::images::TrainingImages;
+use crate::training::TrainingImages;
 use crate::training::random::{Purpose, Rounds, rng};
 
 /// The images of one step, as `height × width × 3` values in \[0, 1\].
@@ -27,29 +27,27 @@ pub struct Sample {
 }
 
 /// Draws the images of the steps.
-pub struct Feed<'a> {
+pub struct SampleStream<'a> {
     images: &'a TrainingImages,
-    penalty: Option<&'a ImageSet>,
-    size: ImageSize,
+    penalty: Option<&'a dyn ImageSource>,
     /// Size of the feature maps.
-    places: ImageSize,
+    maps: ImageSize,
     config: &'a TrainConfig,
     rounds: Rounds,
 }
 
-impl<'a> Feed<'a> {
-    /// A feed of images of one size, of which feature maps have so many places.
+impl<'a> SampleStream<'a> {
+    /// A stream of samples with feature maps of this size.
     pub fn new(
         images: &'a TrainingImages,
-        penalty: Option<&'a ImageSet>,
-        [size, places]: [ImageSize; 2],
+        penalty: Option<&'a dyn ImageSource>,
+        maps: ImageSize,
         config: &'a TrainConfig,
     ) -> Self {
         Self {
             images,
             penalty: penalty.filter(|images| !images.is_empty()),
-            size,
-            places,
+            maps,
             config,
             rounds: Rounds::new(config.seed, images.train.len()),
         }
@@ -90,7 +88,7 @@ impl<'a> Feed<'a> {
             1 => None,
             tiles => {
                 let index = rng.random_range(0..tiles * tiles);
-                Some(Window::tile(index, tiles, self.places))
+                Some(Window::tile(index, tiles, self.maps))
             }
         };
         let penalty = match self.penalty {
@@ -107,8 +105,9 @@ impl<'a> Feed<'a> {
         let Some(images) = self.penalty else {
             return Ok(Vec::new());
         };
-        let ImageSize { width, height } = self.size;
-        let large = images.load(index, self.size.map(|side| 2 * side))?;
+        let ImageSize { width, height } = self.images.size;
+        let large = images.load(index)?.image;
+        let large = resize(&large, self.images.size.map(|side| 2 * side))?;
         let (left, top) = (width as u32 / 2, height as u32 / 2);
         let crop = large.crop_imm(left, top, width as u32, height as u32);
         let mut pixels = unit(&crop, &self.images.range);
@@ -122,6 +121,7 @@ impl<'a> Feed<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Fingerprint;
     use crate::data::image::PixelRange;
     use image::{DynamicImage, Rgb, RgbImage};
 
@@ -135,6 +135,8 @@ mod tests {
             train: (0..4).map(plain).collect(),
             validation: Vec::new(),
             range: PixelRange::default(),
+            fingerprint: Fingerprint { images: 4, hash: 0 },
+            size: ImageSize::square(16),
         };
         let config = TrainConfig {
             penalty_every: 3,
@@ -148,16 +150,9 @@ mod tests {
             true => Rgb([0, 0, 255]),
             false => Rgb([255, 0, 0]),
         });
-        let penalty = ImageSet::images([DynamicImage::ImageRgb8(penalty)]);
-        let feed = || {
-            Feed::new(
-                &images,
-                Some(&penalty),
-                [16, 6].map(ImageSize::square),
-                &config,
-            )
-        };
-        let mut steps = feed();
+        let penalty = vec![DynamicImage::ImageRgb8(penalty)];
+        let stream = || SampleStream::new(&images, Some(&penalty), ImageSize::square(6), &config);
+        let mut steps = stream();
         let mut seen = Vec::new();
         for step in 0..8 {
             let sample = steps.step(step).unwrap();
@@ -174,10 +169,10 @@ mod tests {
             round.sort();
             assert_eq!(round, [0, 1, 2, 3]);
         }
-        assert_eq!(feed().penalty_indices(0..8), BTreeSet::from([0]));
-        assert!(feed().penalty_indices(1..3).is_empty());
-        // A feed that begins later shows the same.
-        let (late, whole) = (feed().step(7).unwrap(), steps.step(7).unwrap());
+        assert_eq!(stream().penalty_indices(0..8), BTreeSet::from([0]));
+        assert!(stream().penalty_indices(1..3).is_empty());
+        // A stream that begins later shows the same.
+        let (late, whole) = (stream().step(7).unwrap(), steps.step(7).unwrap());
         assert_eq!((late.index, late.jittered), (whole.index, whole.jittered));
     }
 }

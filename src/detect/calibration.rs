@@ -1,0 +1,33 @@
+//! How the maps of a model are calibrated and its threshold is chosen.
+
+use std::sync::Arc;
+
+use super::threshold::{SigmaThreshold, ThresholdPolicy};
+
+/// How a detector is calibrated on good images that its model was not trained on.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Calibration {
+    /// Quantiles of the raw maps that become 0 and 0.1: 0.9 and 0.995. EfficientAD, section 3.4.
+    pub map_quantiles: [f64; 2],
+    pub(crate) threshold: Arc<dyn ThresholdPolicy>,
+}
+
+impl Default for Calibration {
+    fn default() -> Self {
+        Self {
+            map_quantiles: [0.9, 0.995],
+            threshold: Arc::new(SigmaThreshold::default()),
+        }
+    }
+}
+
+impl Calibration {
+    /// With another rule for the threshold; by default [`SigmaThreshold`].
+    pub fn with_threshold(self, policy: impl ThresholdPolicy + 'static) -> Self {
+        Self {
+            threshold: Arc::new(policy),
+            ..self
+        }
+    }
+}

@@ -1,0 +1,551 @@
+//! The networks: a frozen teacher, a student and an autoencoder.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use burn::module::Module;
+use burn::nn::conv::Conv2d;
+use burn::tensor::module::interpolate;
+use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
+use burn::tensor::{Tensor, backend::Backend};
+use serde::{Deserialize, Serialize};
+
+use super::autoencoder::{Autoencoder, AutoencoderConfig};
+use super::config::HypAdConfig;
+use crate::ImageSize;
+use crate::error::{Error, Result, check};
+use crate::features::ops::{ModelBackend, conv, pool_channels, pool_outputs};
+use crate::features::weights::Tensors;
+use crate::features::{FeatureExtractor, Pdn, PdnConfig};
+
+/// The network of a teacher.
+#[derive(Clone, Debug)]
+enum Network<B: Backend> {
+    /// A patch description network, whose last convolution can take up what follows it.
+    Pdn(Pdn<B>),
+    /// Any other, whose maps are resized to this size.
+    Other(Arc<dyn FeatureExtractor<B>>, ImageSize),
+}
+
+/// A frozen teacher network whose features are normalised channel by channel.
+#[derive(Clone, Debug)]
+pub struct Teacher<B: Backend> {
+    network: Network<B>,
+    mean: Tensor<B, 1>,
+    std: Tensor<B, 1>,
+    /// So many neighbouring channels are averaged; 1 where the network has done it.
+    group: usize,
+}
+
+impl<B: ModelBackend> Teacher<B> {
+    /// A teacher that does not normalise yet: mean 0, standard deviation 1. The maps of a network that
+    /// is not a [`Pdn`] are resized to `output`, bilinear, and joined.
+    pub fn new(network: impl FeatureExtractor<B>, output: ImageSize, device: &B::Device) -> Self {
+        Self::of(Arc::new(network), output, device)
+    }
+
+    pub(super) fn of(
+        network: Arc<dyn FeatureExtractor<B>>,
+        output: ImageSize,
+        device: &B::Device,
+    ) -> Self {
+        let any: &dyn Any = &*network;
+        let network = match any.downcast_ref::<Pdn<B>>() {
+            Some(pdn) => Network::Pdn(pdn.clone().no_grad()),
+            None => Network::Other(network, output),
+        };
+        let channels = match &network {
+            Network::Pdn(pdn) => pdn.channels(),
+            Network::Other(network, _) => network.maps().iter().map(|map| map.channels).sum(),
+        };
+        Self {
+            network,
+            mean: Tensor::zeros([channels], device),
+            std: Tensor::ones([channels], device),
+            group: 1,
+        }
+    }
+
+    /// The same network with this normalisation.
+    ///
+    /// # Shapes
+    ///
+    /// - mean, std: `[channels]`
+    pub fn normalised(self, mean: Tensor<B, 1>, std: Tensor<B, 1>) -> Self {
+        Self { mean, std, ..self }
+    }
+
+    /// The mean of each channel that is subtracted: `[channels]`.
+    pub(crate) fn mean(&self) -> Tensor<B, 1> {
+        self.mean.clone()
+    }
+
+    /// Whether the network sees every patch by itself, so that a part of the image is enough for a part
+    /// of the map.
+    pub(super) fn sees_patches(&self) -> bool {
+        matches!(self.network, Network::Pdn(_))
+    }
+
+    /// (T(image) − mean) / std.
+    ///
+    /// # Shapes
+    ///
+    /// - image: `[batch, 3, height, width]`
+    /// - output: `[batch, channels, h, w]`
+    ///
+    /// # Errors
+    ///
+    /// Those of a network that is not a [`Pdn`], and [`Error::Size`] for maps of it that are not as it
+    /// says.
+    pub fn forward(&self, image: Tensor<B, 4>) -> Result<Tensor<B, 4>> {
+        let channels = self.mean.dims()[0];
+        let shape = [1, channels, 1, 1];
+        let features = match &self.network {
+            Network::Pdn(pdn) => pdn.forward(image),
+            Network::Other(network, size) => joined(network.forward(image)?, *size, channels)?,
+        };
+        let features = features - self.mean.clone().reshape(shape);
+        let features = features / self.std.clone().reshape(shape);
+        Ok(match self.group {
+            1 => features,
+            group => pool_channels(features, group),
+        })
+    }
+
+    /// The means of groups of neighbouring channels of the normalised features. Where the network is a
+    /// [`Pdn`], all of it is linear, and the last convolution does it.
+    ///
+    /// # Shapes
+    ///
+    /// [`forward`](Self::forward) of the result: `[batch, channels / group, h, w]`
+    pub(crate) fn pooled(&self, group: usize) -> Self {
+        let Network::Pdn(pdn) = &self.network else {
+            return Self {
+                group,
+                ..self.clone()
+            };
+        };
+        let (mean, std) = (self.mean.clone(), self.std.clone());
+        let device = mean.device();
+        let pdn = pdn.clone().normalised(mean, std).pooled(group);
+        let channels = pdn.channels();
+        Self {
+            network: Network::Pdn(pdn),
+            mean: Tensor::zeros([channels], &device),
+            std: Tensor::ones([channels], &device),
+            group: 1,
+        }
+    }
+
+    /// Name and checksum of a network that is not a [`Pdn`], whose weights are in no model file.
+    pub(super) fn foreign(&self) -> Result<Option<ForeignTeacher>> {
+        match &self.network {
+            Network::Pdn(_) => Ok(None),
+            Network::Other(network, _) => ForeignTeacher::of(&**network).map(Some),
+        }
+    }
+
+    /// The tensors of the model file.
+    fn tensors(&self) -> Result<Tensors> {
+        let mut tensors = Tensors::new();
+        if let Network::Pdn(pdn) = &self.network {
+            tensors.extend("pdn.", Tensors::of::<B, _>(pdn)?);
+        }
+        tensors.insert("mean", self.mean.to_data());
+        tensors.insert("std", self.std.to_data());
+        Ok(tensors)
+    }
+
+    /// The same with the tensors of a model file.
+    fn fill(self, mut tensors: Tensors) -> Result<Self> {
+        let device = self.mean.device();
+        let channels = self.mean.dims()[0];
+        let mut take = |name: &str| {
+            let data = tensors.take(name)?;
+            match data.shape.to_vec() == [channels] {
+                true => Ok(Tensor::from_data(data, &device)),
+                false => Err(Error::Size {
+                    what: "normalisation of the teacher",
+                    expected: channels.to_string(),
+                    found: format!("{:?}", data.shape),
+                }),
+            }
+        };
+        let (mean, std) = (take("mean")?, take("std")?);
+        let network = match self.network {
+            Network::Pdn(pdn) => Network::Pdn(tensors.take_all("pdn.").fill(pdn)?),
+            other => other,
+        };
+        tensors.expect_empty()?;
+        Ok(Self {
+            network,
+            mean,
+            std,
+            ..self
+        })
+    }
+}
+
+/// What a model file keeps of a teacher that is not a [`Pdn`]: the network itself is the user's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ForeignTeacher {
+    pub name: String,
+    /// CRC-32 of the weights, in hexadecimal.
+    pub checksum: String,
+}
+
+impl ForeignTeacher {
+    pub fn of<B: Backend>(network: &dyn FeatureExtractor<B>) -> Result<Self> {
+        Ok(Self {
+            name: network.name(),
+            checksum: format!("{:08x}", network.tensors()?.checksum()),
+        })
+    }
+}
+
+/// Maps of a network resized to one size, one after the other along the channels.
+fn joined<B: Backend>(
+    maps: Vec<Tensor<B, 4>>,
+    size: ImageSize,
+    channels: usize,
+) -> Result<Tensor<B, 4>> {
+    let options = InterpolateOptions::new(InterpolateMode::Bilinear).with_align_corners(false);
+    let maps = maps.into_iter().map(|map| {
+        let [_, _, height, width] = map.dims();
+        match [height, width] == size.height_width() {
+            true => map,
+            false => interpolate(map, size.height_width(), options.clone()),
+        }
+    });
+    let maps: Vec<_> = maps.collect();
+    let found: usize = maps.iter().map(|map| map.dims()[1]).sum();
+    if maps.is_empty() || found != channels {
+        return Err(Error::Size {
+            what: "channels of the teacher",
+            expected: channels.to_string(),
+            found: found.to_string(),
+        });
+    }
+    Ok(Tensor::cat(maps, 1))
+}
+
+/// What is trained: the student and the autoencoder. The two halves of the student's output are two
+/// last convolutions, so that a gradient by one does not fill the other with zeros.
+#[derive(Module, Debug)]
+pub struct Student<B: Backend> {
+    pdn: Pdn<B>,
+    imitator: Conv2d<B>,
+    autoencoder: Autoencoder<B>,
+}
+
+impl<B: ModelBackend> Student<B> {
+    /// The half of the student that imitates the teacher.
+    ///
+    /// # Shapes
+    ///
+    /// - image: `[batch, 3, height, width]`
+    /// - output: `[batch, channels, h, w]`
+    pub fn of_teacher(&self, image: Tensor<B, 4>) -> Tensor<B, 4> {
+        self.pdn.forward(image)
+    }
+
+    /// The half of the student that imitates the autoencoder.
+    ///
+    /// # Shapes
+    ///
+    /// As [`of_teacher`](Self::of_teacher).
+    pub fn of_autoencoder(&self, image: Tensor<B, 4>) -> Tensor<B, 4> {
+        conv(&self.imitator, self.pdn.trunk(image))
+    }
+
+    /// Both halves.
+    fn halves(&self, image: Tensor<B, 4>) -> [Tensor<B, 4>; 2] {
+        let x = self.pdn.trunk(image);
+        [self.pdn.head(x.clone()), conv(&self.imitator, x)]
+    }
+
+    /// The means of groups of neighbouring channels of all three outputs, a `group`-th of the work of
+    /// the last convolutions. In a graph, gradients go to the weights of this one.
+    pub(crate) fn pooled(&self, group: usize) -> Self {
+        let all = self.clone();
+        if group == 1 {
+            return all;
+        }
+        Self {
+            pdn: all.pdn.pooled(group),
+            imitator: pool_outputs(&self.imitator, group),
+            autoencoder: all.autoencoder.pooled(group),
+        }
+    }
+
+    /// The autoencoder's prediction of the teacher.
+    ///
+    /// # Shapes
+    ///
+    /// As [`of_teacher`](Self::of_teacher).
+    pub fn autoencoder(&self, image: Tensor<B, 4>) -> Tensor<B, 4> {
+        self.autoencoder.forward(image)
+    }
+}
+
+impl<B: Backend> Student<B> {
+    /// With the first convolutions of a teacher's network.
+    pub(crate) fn with_copied_layers(mut self, teacher: &Pdn<B>, layers: usize) -> Self {
+        self.pdn = self.pdn.with_first(teacher, layers);
+        self
+    }
+
+    /// Whether the network is padded; see [`Pdn::is_padded`].
+    pub(crate) fn is_padded(&self) -> bool {
+        self.pdn.is_padded()
+    }
+}
+
+/// The four feature maps of an image, each `[batch, channels, h, w]`.
+pub struct Features<B: Backend> {
+    /// The normalised teacher.
+    pub teacher: Tensor<B, 4>,
+    /// The student's half that imitates the teacher.
+    pub student: Tensor<B, 4>,
+    /// The student's half that imitates the autoencoder.
+    pub student_of_autoencoder: Tensor<B, 4>,
+    /// The autoencoder.
+    pub autoencoder: Tensor<B, 4>,
+}
+
+/// Teacher, student and autoencoder. Made by [`HypAdConfig::init`].
+#[derive(Clone, Debug)]
+pub struct HypAdNetworks<B: Backend> {
+    /// The frozen teacher.
+    pub teacher: Teacher<B>,
+    /// The trained part.
+    pub student: Student<B>,
+}
+
+impl HypAdConfig {
+    /// The networks with a teacher of random weights; see [`weights`](crate::features::weights) for
+    /// real ones.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`validate`](Self::validate) and of [`AutoencoderConfig::init`].
+    pub fn init<B: ModelBackend>(&self, device: &B::Device) -> Result<HypAdNetworks<B>> {
+        self.validate()?;
+        let pdn = self.teacher().init::<B>(device);
+        // By their records: forces Burn's lazy initialisation, so that clones share weights.
+        let record = pdn.clone().into_record();
+        let pdn = pdn.load_record(record);
+        self.init_with(pdn, device)
+    }
+
+    /// The networks with this teacher.
+    ///
+    /// # Errors
+    ///
+    /// As [`init`](Self::init).
+    pub fn init_with<B: ModelBackend>(
+        &self,
+        teacher: impl FeatureExtractor<B>,
+        device: &B::Device,
+    ) -> Result<HypAdNetworks<B>> {
+        let student = self.init_student::<B>(device)?;
+        let record = student.clone().into_record();
+        Ok(HypAdNetworks {
+            teacher: Teacher::new(teacher, self.output_size()?, device),
+            student: student.load_record(record),
+        })
+    }
+
+    /// The student, whose weights are drawn when they are first used.
+    pub(super) fn init_student<B: Backend>(&self, device: &B::Device) -> Result<Student<B>> {
+        self.validate()?;
+        let config = PdnConfig {
+            channels: 2 * self.channels,
+            ..self.teacher()
+        };
+        let (pdn, autoencoder_head) = config.init(device).halved(device);
+        Ok(Student {
+            pdn,
+            imitator: autoencoder_head,
+            autoencoder: self.autoencoder()?.init(device)?,
+        })
+    }
+
+    fn autoencoder(&self) -> Result<AutoencoderConfig> {
+        Ok(AutoencoderConfig {
+            dropout: self.dropout,
+            ..AutoencoderConfig::new(self.image_size, self.output_size()?, self.channels)
+        })
+    }
+
+    /// Whether networks have the sizes of this configuration.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Size`] if they have others.
+    pub(crate) fn check_networks<B: ModelBackend>(
+        &self,
+        networks: &HypAdNetworks<B>,
+    ) -> Result<()> {
+        let (teacher, student) = (&networks.teacher, &networks.student);
+        let wanted = self.teacher();
+        let autoencoder = &student.autoencoder;
+        let imitator = student.imitator.weight.val().dims();
+        let normalisation = [&teacher.mean, &teacher.std];
+        let same = match &teacher.network {
+            Network::Pdn(pdn) => pdn.is_of(&wanted),
+            Network::Other(_, size) => *size == self.output_size()?,
+        };
+        let same = same
+            && student.pdn.is_of(&wanted)
+            && imitator == student.pdn.last().weight.val().dims()
+            && normalisation.iter().all(|of| of.dims() == [self.channels])
+            && self.autoencoder()?.is_of(autoencoder);
+        if same {
+            return Ok(());
+        }
+        let found = match &teacher.network {
+            Network::Pdn(pdn) => pdn.describe(),
+            Network::Other(network, _) => {
+                format!(
+                    "{} with {} channels",
+                    network.name(),
+                    teacher.mean.dims()[0]
+                )
+            }
+        };
+        Err(Error::Size {
+            what: "model",
+            expected: format!("{}, maps of {}", wanted.describe(), self.output_size()?),
+            found: format!("{found}, maps of {}", autoencoder.output()),
+        })
+    }
+}
+
+impl<B: ModelBackend> HypAdNetworks<B> {
+    /// Whether all weights are finite and the teacher's standard deviations above 0.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFinite`] naming the first tensor that is not finite, [`Error::Setting`] for a
+    /// standard deviation.
+    pub(crate) fn check_weights(&self) -> Result<()> {
+        self.tensors()?.check_finite()?;
+        let std = self.teacher.std.to_data();
+        let least = std.iter::<f32>().fold(f32::INFINITY, f32::min);
+        let name = "standard deviation of a channel of the teacher";
+        check(least > 0.0, name, least, "above 0")
+    }
+
+    /// All features of an image.
+    ///
+    /// # Shapes
+    ///
+    /// - image: `[batch, 3, height, width]`, of the configured size
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Teacher::forward`].
+    pub fn forward(&self, image: Tensor<B, 4>) -> Result<Features<B>> {
+        let [student, student_of_autoencoder] = self.student.halves(image.clone());
+        Ok(Features {
+            teacher: self.teacher.forward(image.clone())?,
+            student,
+            student_of_autoencoder,
+            autoencoder: self.student.autoencoder(image),
+        })
+    }
+
+    /// The weights, for the model file; those of a teacher that is not a [`Pdn`] are not among them.
+    pub(super) fn tensors(&self) -> Result<Tensors> {
+        let mut tensors = Tensors::new();
+        tensors.extend("teacher.", self.teacher.tensors()?);
+        tensors.extend("student.", Tensors::of::<B, _>(&self.student)?);
+        Ok(tensors)
+    }
+
+    /// The same networks with the weights of a model file.
+    pub(super) fn fill(self, mut tensors: Tensors) -> Result<Self> {
+        let filled = Self {
+            teacher: self.teacher.fill(tensors.take_all("teacher."))?,
+            student: tensors.take_all("student.").fill(self.student)?,
+        };
+        tensors.expect_empty()?;
+        Ok(filled)
+    }
+
+    /// The means of groups of neighbouring channels of all features, in less time.
+    pub(crate) fn pooled(&self, group: usize) -> Self {
+        Self {
+            teacher: self.teacher.pooled(group),
+            student: self.student.pooled(group),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::features::ops::pool_channels;
+    use burn::backend::Flex;
+    use burn::tensor::{Distribution, Tolerance};
+
+    #[test]
+    fn pooled_outputs_are_means_of_outputs() {
+        let device = Default::default();
+        let mut model: HypAdNetworks<Flex> = HypAdConfig::narrow().init(&device).unwrap();
+        let random = |low, high| Tensor::random([24], Distribution::Uniform(low, high), &device);
+        model.teacher = model
+            .teacher
+            .normalised(random(-1.0, 1.0), random(0.5, 2.0));
+        let image = Tensor::random([2, 3, 128, 128], Distribution::Default, &device);
+        let parts = |features: Features<Flex>| {
+            [
+                features.teacher,
+                features.student,
+                features.student_of_autoencoder,
+                features.autoencoder,
+            ]
+        };
+        let all = parts(model.forward(image.clone()).unwrap());
+        for group in [1, 3] {
+            let pooled = parts(model.pooled(group).forward(image.clone()).unwrap());
+            for (all, pooled) in all.iter().zip(pooled) {
+                let expected = pool_channels(all.clone(), group).into_data();
+                let pooled = pooled.into_data();
+                pooled.assert_approx_eq::<f32>(&expected, Tolerance::absolute(1e-5));
+            }
+        }
+    }
+
+    #[test]
+    fn has_the_published_number_of_parameters() {
+        let networks: HypAdNetworks<Flex> = HypAdConfig::small().init(&Default::default()).unwrap();
+        let Network::Pdn(teacher) = networks.teacher.network else {
+            panic!("not a PDN")
+        };
+        let count = teacher.num_params() + networks.student.num_params();
+        assert_eq!(count, 8_057_856);
+    }
+
+    #[test]
+    fn both_halves_of_the_student_see_the_image() {
+        let device = Default::default();
+        let config = HypAdConfig {
+            image_size: crate::ImageSize::square(128),
+            ..HypAdConfig::small()
+        };
+        let model: HypAdNetworks<Flex> = config.init(&device).unwrap();
+        let image = Tensor::random([1, 3, 128, 128], Distribution::Default, &device);
+        let features = model.forward(image.clone()).unwrap();
+        let [of_teacher, of_autoencoder] = [
+            model.student.of_teacher(image.clone()),
+            model.student.of_autoencoder(image),
+        ]
+        .map(Tensor::into_data);
+        assert_eq!(features.student.into_data(), of_teacher);
+        assert_eq!(features.student_of_autoencoder.into_data(), of_autoencoder);
+        assert_ne!(of_teacher, of_autoencoder);
+    }
+}

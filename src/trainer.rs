@@ -1,0 +1,259 @@
+//! From images to a detector: a method learns, its maps are calibrated.
+
+use std::path::Path;
+use std::time::Duration;
+
+use std::collections::BTreeMap;
+
+use crate::data::ImageSource;
+use crate::detect::{Calibration, Detector, SigmaThreshold, ThresholdPolicy};
+use crate::error::{Error, Result, check};
+use crate::features::{FeatureExtractor, ModelBackend};
+use crate::methods::Method;
+use crate::methods::hypad::{HypAdConfig, HypAdMethod, TrainConfig};
+use crate::training::pool::in_own_pool;
+use crate::training::{Run, RunOptions, Split, TrainingImages};
+use crate::warning::warn;
+
+/// Trains a method on normal images and makes a detector of what it has learnt.
+///
+/// [`Trainer::new`] is for HypAD, [`Trainer::of`] for any [`Method`]. `B` is a plain backend; where a
+/// method needs gradients, it takes them on `Autodiff<B>` inside.
+#[derive(Debug)]
+pub struct Trainer<B: ModelBackend, M: Method<B> = HypAdMethod<B>> {
+    method: M,
+    split: Split,
+    calibration: Calibration,
+    options: RunOptions,
+    backend: std::marker::PhantomData<fn() -> B>,
+}
+
+/// What training leaves: a detector and how the training went.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Trained<B: ModelBackend> {
+    /// The detector, ready to use.
+    pub detector: Detector<B>,
+    /// The loss of every step; empty for methods without steps.
+    pub losses: Vec<f32>,
+    /// The time the steps took, those before a break included.
+    pub time: Duration,
+    /// Other figures of the method, by name; of HypAD [`CLIPPED`](crate::methods::hypad::CLIPPED).
+    pub figures: BTreeMap<String, f64>,
+}
+
+/// The state of a training that goes on; see [`Trainer::fit_with`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Progress<'a, B: ModelBackend> {
+    /// Steps done.
+    pub step: usize,
+    /// The time they took, those before a break included, that of watching not.
+    pub time: Duration,
+    /// What training would leave if it ended now.
+    pub detector: &'a Detector<B>,
+}
+
+impl<B: ModelBackend> Trained<B> {
+    /// Writes the detector to one file; see [`Detector::save`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Detector::save`].
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        self.detector.save(path)
+    }
+}
+
+/// HypAD.
+impl<B: ModelBackend> Trainer<B> {
+    /// A trainer of HypAD with the crate's own teacher (PDN-S only) and no penalty images.
+    pub fn new(config: HypAdConfig, recipe: TrainConfig) -> Self {
+        let threshold = SigmaThreshold {
+            sigmas: recipe.threshold_sigmas,
+            least_deviation: recipe.least_deviation,
+        };
+        let mut calibration = Calibration::default().with_threshold(threshold);
+        calibration.map_quantiles = recipe.map_quantiles;
+        let split = Split {
+            validation: recipe.validation,
+            seed: recipe.seed,
+        };
+        Self {
+            split,
+            calibration,
+            ..Self::of(HypAdMethod::new(config, recipe))
+        }
+    }
+
+    /// Uses this teacher instead of the crate's own; see [`HypAdMethod::with_teacher`].
+    pub fn with_teacher(self, teacher: impl FeatureExtractor<B>) -> Self {
+        Self {
+            method: self.method.with_teacher(teacher),
+            ..self
+        }
+    }
+
+    /// With penalty images; see [`HypAdMethod::with_penalty`].
+    pub fn with_penalty(self, images: impl ImageSource + 'static) -> Self {
+        Self {
+            method: self.method.with_penalty(images),
+            ..self
+        }
+    }
+}
+
+impl<B: ModelBackend, M: Method<B>> Trainer<B, M> {
+    /// A trainer of any method. A tenth of the images, drawn with seed 42, is held out to calibrate the
+    /// detector.
+    pub fn of(method: M) -> Self {
+        Self {
+            method,
+            split: Split::default(),
+            calibration: Calibration::default(),
+            options: RunOptions::default(),
+            backend: std::marker::PhantomData,
+        }
+    }
+
+    /// With another part of the images held out, or drawn with another seed.
+    pub fn with_split(self, split: Split) -> Self {
+        Self { split, ..self }
+    }
+
+    /// With another calibration.
+    pub fn with_calibration(self, calibration: Calibration) -> Self {
+        Self {
+            calibration,
+            ..self
+        }
+    }
+
+    /// With another rule for the threshold.
+    pub fn with_threshold(self, policy: impl ThresholdPolicy + 'static) -> Self {
+        Self {
+            calibration: self.calibration.with_threshold(policy),
+            ..self
+        }
+    }
+
+    /// With these options of the run: progress, budgets, checkpoint.
+    pub fn with_options(self, options: RunOptions) -> Self {
+        Self { options, ..self }
+    }
+
+    /// Trains on the normal images of a category.
+    ///
+    /// Everything that can be checked is checked before the method begins: settings, every training
+    /// image, every penalty image that will be drawn, and that the checkpoint can be written.
+    ///
+    /// The same seed gives the same model, on the same machine and backend, as long as nothing
+    /// else in the process draws from the backend's random numbers, which are seeded in every step.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Setting`] for a configuration out of range or a training set of fewer than two images,
+    /// [`Error::Size`] for a teacher that does not fit the configuration, [`Error::NotFinite`] for one whose
+    /// weights or features are not finite, [`Error::Dataset`] with all images that cannot be read,
+    /// [`Error::Diverged`] for a loss that is not finite, and those of reading and writing a checkpoint,
+    /// [`Error::Format`] for one of another training.
+    pub fn fit(
+        self,
+        images: &(impl ImageSource + ?Sized),
+        device: &B::Device,
+    ) -> Result<Trained<B>> {
+        self.fit_with(images, device, &[], |_| Ok(()))
+    }
+
+    /// As [`fit`](Self::fit), and calls `watch` after each of these numbers of steps, on the thread of
+    /// the steps. A training that goes on from a checkpoint calls it only for the steps after that.
+    ///
+    /// # Errors
+    ///
+    /// Those of `fit`, [`Error::Setting`] for a number of steps that the training does not reach, and
+    /// those that `watch` returns, which end the training.
+    pub fn fit_with(
+        self,
+        images: &(impl ImageSource + ?Sized),
+        device: &B::Device,
+        steps: &[usize],
+        mut watch: impl FnMut(Progress<B>) -> Result<()> + Send,
+    ) -> Result<Trained<B>> {
+        in_own_pool(|| self.fit_here(&images, device, steps, &mut watch))
+    }
+
+    /// Trains on the thread that calls it.
+    fn fit_here(
+        self,
+        images: &dyn ImageSource,
+        device: &B::Device,
+        steps: &[usize],
+        watch: &mut (dyn FnMut(Progress<B>) -> Result<()> + Send),
+    ) -> Result<Trained<B>> {
+        self.method.validate(device)?;
+        self.split.validate()?;
+        if let Some(checkpoint) = &self.options.checkpoint {
+            checkpoint.validate()?;
+        }
+        check(
+            images.len() >= 2,
+            "training images",
+            images.len(),
+            "at least 2, since a part of them is held out",
+        )?;
+        let (size, progress) = (self.method.input_size(), self.options.progress);
+        let read = TrainingImages::read(images, &self.split, size, progress)?;
+        let mut show = |step, time, model| {
+            let (detector, _) = self.detector(model, &read, step, device)?;
+            watch(Progress {
+                step,
+                time,
+                detector: &detector,
+            })
+        };
+        let mut run = Run::new(&self.options, steps, &mut show);
+        let model = self.method.fit(&read, &mut run, device)?;
+        let log = run.log;
+        let (detector, deviation) = self.detector(model, &read, log.losses.len(), device)?;
+        warn_of_images_alike(deviation, read.validation.len());
+        Ok(Trained {
+            detector,
+            losses: log.losses,
+            time: log.time,
+            figures: log.figures,
+        })
+    }
+
+    /// The calibrated detector of a model after so many steps, and the standard deviation of the scores
+    /// of the images held out.
+    fn detector(
+        &self,
+        model: M::Model,
+        images: &TrainingImages,
+        step: usize,
+        device: &B::Device,
+    ) -> Result<(Detector<B>, f64)> {
+        let mut detector = Detector::new(model, device)?;
+        detector.set_pixel_range(images.range)?;
+        let good = &images.validation;
+        let calibrated = detector.calibrate(good, &self.calibration, self.options.progress);
+        let deviation = calibrated.map_err(|error| match error {
+            Error::NotFinite { .. } if step > 0 => Error::Diverged { step },
+            error => error,
+        })?;
+        Ok((detector, deviation))
+    }
+}
+
+/// Scores that differ less than this are called alike.
+const LEAST_DEVIATION: f64 = 0.01;
+
+fn warn_of_images_alike(deviation: f64, count: usize) {
+    if deviation < LEAST_DEVIATION {
+        warn(format_args!(
+            "the scores of the {count} training images held out have a standard deviation of \
+             {deviation:.1e}, too little to choose a threshold by; by default it assumes \
+             {LEAST_DEVIATION}. Images that are more, or differ more, give a better one"
+        ));
+    }
+}
