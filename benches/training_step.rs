@@ -101,7 +101,7 @@ fn parts(criterion: &mut Criterion) {
     });
     group.bench_function("student", |b| {
         let student = student.as_ref().unwrap().valid();
-        b.iter(|| student.of_teacher(plain.clone()))
+        b.iter(|| student.teacher_head(plain.clone()))
     });
     group.bench_function("autoencoder", |b| {
         let student = student.as_ref().unwrap().valid();

@@ -134,7 +134,7 @@ impl Arm {
                 ..HypAdConfig::default()
             },
             Arm::H => HypAdConfig::default(),
-            Arm::Literal => HypAdConfig::published(),
+            Arm::Literal => HypAdConfig::literal(),
         }
     }
 }

@@ -17,7 +17,7 @@ use clap::Parser;
 use hypad::data::MvtecCategory;
 use hypad::files::check_writable;
 use hypad::progress::ProgressBar;
-use hypad::report::{Evaluation, Evaluator, MapFolder, OfficialCategory, OfficialMetrics};
+use hypad::report::{Evaluation, Evaluator, MapFolder, MvtecMetrics, MvtecMetricsFile};
 use hypad::{Error, Result};
 
 /// Evaluate anomaly maps: exact AUROC, average precision, F1-max and AUPRO of images, pixels and
@@ -131,7 +131,7 @@ fn run(args: &Args) -> Result<()> {
         table.write(args.out.join("categories"))?;
     }
     if !official.is_empty() {
-        OfficialMetrics::new(official)?.write(&metrics_json)?;
+        MvtecMetricsFile::new(official)?.write(&metrics_json)?;
         println!("metrics.json and tables are in {}", args.out.display());
     }
     match problems.is_empty() {
@@ -148,7 +148,7 @@ struct Category {
     images: usize,
     evaluation: Evaluation,
     /// An error where the official metrics are undefined.
-    official: Result<OfficialCategory>,
+    official: Result<MvtecMetrics>,
 }
 
 fn evaluate(name: &str, args: &Args) -> Result<Category> {

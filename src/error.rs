@@ -16,16 +16,16 @@ pub enum Error {
     Setting {
         /// The field or flag.
         name: &'static str,
-        /// What it was set to.
+        /// Its value.
         value: String,
-        /// What it may be.
+        /// The values that are allowed.
         rule: &'static str,
     },
 
     /// Two inputs whose sizes must agree do not.
     #[error("{what}: expected {expected}, found {found}")]
     Size {
-        /// What was measured.
+        /// The quantity.
         what: &'static str,
         /// The size asked for by the other input.
         expected: String,
@@ -43,13 +43,13 @@ pub enum Error {
     /// Numbers that are NaN or infinite where only finite ones make sense.
     #[error("{what}: {count} of {total} values are NaN or infinite; {cause}")]
     NotFinite {
-        /// What the numbers are.
+        /// Meaning of the numbers.
         what: String,
         /// How many are not finite.
         count: usize,
         /// How many there are.
         total: usize,
-        /// What is at fault.
+        /// The cause.
         cause: &'static str,
     },
 
@@ -67,7 +67,7 @@ pub enum Error {
     Undefined {
         /// The metric.
         metric: &'static str,
-        /// What is missing.
+        /// The reason.
         reason: &'static str,
     },
 
@@ -76,7 +76,7 @@ pub enum Error {
     InImage {
         /// Its name or number.
         image: String,
-        /// What is wrong with it.
+        /// The defect.
         source: Box<Error>,
     },
 
@@ -85,7 +85,7 @@ pub enum Error {
     Io {
         /// The file or folder.
         path: std::path::PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: std::io::Error,
     },
 
@@ -94,7 +94,7 @@ pub enum Error {
     Format {
         /// The file.
         path: std::path::PathBuf,
-        /// What is wrong with it.
+        /// The defect.
         reason: String,
     },
 

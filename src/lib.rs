@@ -1,11 +1,12 @@
 //! Hyperbolic geometry and image anomaly detection on Burn.
 //!
-//! Three floors, each usable without the one above:
+//! Layers, each usable without those above; dependencies point one way:
 //!
 //! - [`geometry`]: the Poincaré ball on Burn tensors, differentiable and generic over the backend.
 //! - [`metrics`]: ranking and region metrics on plain slices.
-//! - The anomaly floor (feature `anomaly`, on by default): `model`, `data`, `training`, `detect`
-//!   and `report` implement HypAD, Hyperbolic Anomaly Detection (Li, Chen, Xu, Hu, CVPR 2024).
+//! - Anomaly detection (feature `anomaly`, on by default): `data`, `features`, `training`, `methods`,
+//!   `detect` and `report`; the method is HypAD, Hyperbolic Anomaly Detection (Li, Chen, Xu, Hu, CVPR
+//!   2024).
 //!
 //! With `default-features = false` only the first two are built, with no image, data set or
 //! command-line dependency.

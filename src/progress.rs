@@ -50,7 +50,7 @@ impl ProgressBar {
         });
     }
 
-    /// What to print beside the counts from now on.
+    /// Sets the text beside the counts.
     pub fn set_message(&self, message: String) {
         self.with_lines(|lines| lines.message.clone_from(&message));
         self.bar.set_message(&message);

@@ -28,7 +28,7 @@ pub struct Trainer<B: ModelBackend, M: Method<B> = HypAdMethod<B>> {
     backend: std::marker::PhantomData<fn() -> B>,
 }
 
-/// What training leaves: a detector and how the training went.
+/// Result of a training: the detector, losses, time.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Trained<B: ModelBackend> {
@@ -50,7 +50,7 @@ pub struct Progress<'a, B: ModelBackend> {
     pub step: usize,
     /// The time they took, those before a break included, that of watching not.
     pub time: Duration,
-    /// What training would leave if it ended now.
+    /// The detector of the training so far.
     pub detector: &'a Detector<B>,
 }
 

@@ -221,7 +221,7 @@ fn each_map_compares_its_own_features() {
     let features = model.forward(input).unwrap();
     let embedding = Embedding::new(&config()).unwrap();
     let student = embedding.map(features.teacher, features.student);
-    let autoencoder = embedding.map(features.autoencoder, features.student_of_autoencoder);
+    let autoencoder = embedding.map(features.autoencoder, features.student_autoencoder_head);
     let detector = Detector::new(HypAd::new(config(), model).unwrap(), &device).unwrap();
     let maps = detector.maps(&image.into()).unwrap();
     for (found, expected) in maps.into_iter().zip([student, autoencoder]) {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use burn::backend::Flex;
 use hypad::methods::hypad::{FeatureScale, HypAd, Projection};
-use hypad::report::OfficialMetrics;
+use hypad::report::MvtecMetricsFile;
 use hypad::{Detector, HypAdConfig, ImageSize, TrainConfig};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
@@ -122,14 +122,14 @@ fn results_that_are_read_lie_between_0_and_1() {
         "classification_roc_curve_tpr": [0.0, 0.75, 1.0]},
         "mean_au_pro": 0.9375, "mean_classification_au_roc": 0.5}"#;
     std::fs::write(&path, text).unwrap();
-    assert!(OfficialMetrics::read(&path).is_ok());
+    assert!(MvtecMetricsFile::read(&path).is_ok());
     let mut rng = StdRng::seed_from_u64(3);
     let mut refused = 0;
     for _ in 0..2000 {
         let mut bytes = text.to_vec();
         mutate(&mut bytes, &mut rng);
         std::fs::write(&path, &bytes).unwrap();
-        match OfficialMetrics::read(&path) {
+        match MvtecMetricsFile::read(&path) {
             Ok(metrics) => {
                 let values = metrics.categories.values();
                 let mut values = values.flat_map(|c| {

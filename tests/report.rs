@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use hypad::data::{MvtecCategory, TestImage};
 use hypad::metrics::Ranking;
-use hypad::report::{Evaluation, Evaluator, MapFolder, OfficialMetrics, Table};
+use hypad::report::{Evaluation, Evaluator, MapFolder, MvtecMetricsFile, Table};
 use hypad::{Error, ImageSize, ScoreMap};
 use image::GrayImage;
 
@@ -125,7 +125,7 @@ fn what_is_undefined_is_empty() {
         Evaluation::mean(&[defined, defined]).pixel.aupr,
         defined.pixel.aupr
     );
-    assert!(OfficialMetrics::new(BTreeMap::new()).is_err());
+    assert!(MvtecMetricsFile::new(BTreeMap::new()).is_err());
 
     // A defect by its folder, of which the truth has no pixel.
     evaluator
@@ -167,21 +167,21 @@ fn what_is_undefined_is_empty() {
 fn official_formats_go_there_and_back() {
     let folder = tempfile::tempdir().unwrap();
     let metrics = BTreeMap::from([("bottle".to_string(), evaluator().official(0.3).unwrap())]);
-    let metrics = OfficialMetrics::new(metrics).unwrap();
+    let metrics = MvtecMetricsFile::new(metrics).unwrap();
     let path = folder.path().join("metrics.json");
     metrics.write(&path).unwrap();
-    assert_eq!(OfficialMetrics::read(&path).unwrap(), metrics);
+    assert_eq!(MvtecMetricsFile::read(&path).unwrap(), metrics);
     let json: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     assert_eq!(json["bottle"]["classification_au_roc"], 1.0);
     assert_eq!(json["mean_au_pro"], json["bottle"]["au_pro"]);
     let mut wrong = json.clone();
     wrong["bottle"]["classification_roc_curve_tpr"][1] = serde_json::json!(-0.5);
     std::fs::write(&path, wrong.to_string()).unwrap();
-    let message = OfficialMetrics::read(&path).unwrap_err().to_string();
+    let message = MvtecMetricsFile::read(&path).unwrap_err().to_string();
     assert!(message.contains("-0.5 is not between"), "{message}");
     std::fs::write(&path, "{}").unwrap();
     assert!(matches!(
-        OfficialMetrics::read(&path),
+        MvtecMetricsFile::read(&path),
         Err(Error::Format { .. })
     ));
 

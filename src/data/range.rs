@@ -48,8 +48,8 @@ impl PixelRange {
 }
 
 impl PixelRange {
-    /// What is odd about an image of 16 bits or of floats in this range: all of it is much darker than
-    /// white, or a part brighter, as in files of another camera or program. A float may be twice white.
+    /// Describes an image of 16 bits or of floats that does not suit this range: all of it is much darker
+    /// than white, or a part brighter, as in files of another camera or program. A float may be twice white.
     pub(crate) fn doubt(&self, image: &DynamicImage) -> Option<String> {
         let mut finder = PixelRangeFinder::default();
         finder.add(image);

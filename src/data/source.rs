@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 pub struct Sample {
     /// The image, upright, of any size and pixel type.
     pub image: DynamicImage,
-    /// What messages and tables call it, such as `000.png`.
+    /// Its name in messages and tables, such as `000.png`.
     pub name: String,
     /// The kind of image: [`GOOD`](super::GOOD) or a kind of defect; `None` if it is not known.
     pub label: Option<String>,
@@ -84,7 +84,7 @@ impl Sample {
     }
 }
 
-/// What tells a set of images from another.
+/// Fingerprint of a set of images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fingerprint {
@@ -150,8 +150,7 @@ pub trait ImageSource: Send + Sync {
         self.load(index).map(drop)
     }
 
-    /// What tells this set from others, so that a checkpoint is not taken for one of other images. By
-    /// default a hash of all pixels, for which every image is loaded once.
+    /// Fingerprint of the set, so that a checkpoint is not taken for one of other images. By default a hash of all pixels, for which every image is loaded once.
     ///
     /// # Errors
     ///

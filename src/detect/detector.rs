@@ -21,7 +21,7 @@ use crate::progress::ProgressBar;
 use crate::warning::warn;
 use crate::{ImageSize, ScoreMap};
 
-/// What was found in an image.
+/// Result of a detector for one image.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Detection {
@@ -203,12 +203,12 @@ impl<B: Backend> Detector<B> {
         Ok(())
     }
 
-    /// What 16-bit and float images are divided by, from the images of the training.
+    /// Divisors of 16-bit and float images, found over the training images.
     pub fn pixel_range(&self) -> PixelRange {
         self.pixel_range
     }
 
-    /// Sets what 16-bit and float images are divided by.
+    /// Sets the divisors of 16-bit and float images.
     ///
     /// # Errors
     ///

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::metrics::quantile;
 
-/// What the upper quantile becomes.
+/// Calibrated value of the upper quantile.
 const UPPER: f64 = 0.1;
 
 /// The linear map that takes two quantiles of normal maps to 0 and 0.1. EfficientAD, section 3.4.

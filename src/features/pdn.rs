@@ -225,7 +225,7 @@ impl<B: Backend> Pdn<B> {
 
     /// Whether it is a network of this configuration. Weights that were not drawn yet are, so that all
     /// later copies have the same.
-    pub(crate) fn is_of(&self, config: &PdnConfig) -> bool {
+    pub(crate) fn matches(&self, config: &PdnConfig) -> bool {
         let mut inputs = 3;
         let shapes = config
             .size
@@ -245,7 +245,7 @@ impl<B: Backend> Pdn<B> {
 
     /// Two networks that have all but the last convolution in common: the first, and the last
     /// convolution of the second. Each has half the outputs. Both last convolutions are new.
-    pub(crate) fn halved(mut self, device: &B::Device) -> (Self, Conv2d<B>) {
+    pub(crate) fn split_heads(mut self, device: &B::Device) -> (Self, Conv2d<B>) {
         let [outputs, inputs, kernel, _] = self.last().weight.dims();
         let half = || Conv2dConfig::new([inputs, outputs / 2], [kernel; 2]).init(device);
         let last = self.convs.len() - 1;
@@ -369,7 +369,7 @@ mod tests {
         for of in configs {
             let pdn: Pdn<Flex> = of.init(&device);
             for config in configs {
-                assert_eq!(pdn.is_of(&config), config == of);
+                assert_eq!(pdn.matches(&config), config == of);
                 assert_eq!(pdn.describe() == config.describe(), config == of);
             }
         }
@@ -382,7 +382,7 @@ mod tests {
         let config = PdnConfig::new(PdnSize::Small, 8);
         let drawn = || {
             let pdn: Pdn<Flex> = config.init(&device);
-            assert!(pdn.is_of(&config));
+            assert!(pdn.matches(&config));
             pdn
         };
         let parts = |conv: &Conv2d<Flex>| {

@@ -14,7 +14,7 @@ use crate::data::image::{IMAGENET_MEAN, IMAGENET_STD};
 use crate::error::Result;
 use crate::features::weights::{TensorFile, Tensors};
 
-/// What is added to the variance in batch normalisation.
+/// ε that batch normalisation adds to the variance.
 const EPSILON: f64 = 1e-5;
 /// Channels of the first convolution and of the first stage, before any widening.
 const BASE: usize = 64;

@@ -1,4 +1,4 @@
-//! What a teacher learns to predict: feature maps of a backbone, a quarter of the image's size.
+//! Targets of a distillation: feature maps of a backbone, a quarter of the image's size.
 
 use burn::tensor::module::{adaptive_avg_pool1d, interpolate, unfold4d};
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions, UnfoldOptions};

@@ -8,7 +8,7 @@ use burn::tensor::Tensor;
 use super::ops::backend::HyperbolicBackend;
 use super::ops::curvature::Curvature;
 use super::ops::precision::{alike, in_f32, in_f64};
-use super::ops::primitive::scalars::{arsinhc, nan_unless_finite, over, safe_sqrt, tanhc};
+use super::ops::primitive::scalars::{arsinhc, nan_unless_finite, safe_div, safe_sqrt, tanhc};
 use super::{Lorentz, PoincareBall};
 use crate::error::Result;
 
@@ -483,7 +483,7 @@ impl<C> Klein<C> {
             let x = self.not_beyond(x);
             let weights = weights / gap.sqrt();
             let total = weights.clone().sum_dim(dim);
-            over((x * weights).sum_dim(dim), total)
+            safe_div((x * weights).sum_dim(dim), total)
         })
     }
 }

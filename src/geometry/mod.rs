@@ -1,6 +1,6 @@
 //! Hyperbolic geometry on Burn tensors, differentiable and generic over the backend.
 //!
-//! This floor knows tensors and nothing else: no images, no models, no files.
+//! This layer knows tensors and nothing else: no images, no models, no files.
 //!
 //! # Conventions
 //!

@@ -152,7 +152,7 @@ pub enum Border {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct MapLayout {
-    /// What each raw map compares, such as `"student and teacher"`.
+    /// Names of the raw maps, by the features that each compares, such as `"student and teacher"`.
     pub branches: Vec<String>,
     /// The size of each map.
     pub size: ImageSize,
@@ -183,7 +183,7 @@ impl MapLayout {
     }
 }
 
-/// What a model file keeps of a model.
+/// Settings and weights of a model, as a model file stores them.
 #[derive(Clone, Debug)]
 pub struct ModelParts {
     /// The settings, as JSON.
@@ -202,7 +202,7 @@ pub trait AnomalyModel<B: Backend>: Any + Debug + Send + Sync {
     /// The size to which images are resized.
     fn input_size(&self) -> ImageSize;
 
-    /// What maps [`raw_maps`](Self::raw_maps) makes.
+    /// Number, size and place of the maps of [`raw_maps`](Self::raw_maps).
     fn map_layout(&self) -> MapLayout;
 
     /// The raw maps of an image: one for each branch, not calibrated; higher is more anomalous, and 0
@@ -214,7 +214,7 @@ pub trait AnomalyModel<B: Backend>: Any + Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// What the model cannot compute. The detector checks that all values are finite.
+    /// For images that the model cannot take. The detector checks that all values are finite.
     fn raw_maps(&self, image: Tensor<B, 4>) -> Result<Vec<ScoreMap>>;
 
     /// Settings and weights, for the model file.
@@ -227,7 +227,7 @@ pub trait AnomalyModel<B: Backend>: Any + Debug + Send + Sync {
 
 /// A model that can be read from a file.
 pub trait LoadModel<B: Backend>: AnomalyModel<B> + Sized {
-    /// What [`AnomalyModel::method`] says of it.
+    /// The name that [`AnomalyModel::method`] returns.
     const METHOD: &'static str;
 
     /// The model that [`AnomalyModel::to_parts`] described.
@@ -242,7 +242,7 @@ pub trait LoadModel<B: Backend>: AnomalyModel<B> + Sized {
 ///
 /// A [`Trainer`](crate::Trainer) reads the images, runs it, and makes a detector of the model.
 pub trait Method<B: Backend>: Send + Sync {
-    /// What it learns.
+    /// The trained model.
     type Model: AnomalyModel<B>;
 
     /// The size to which training images are resized.
@@ -264,7 +264,7 @@ pub trait Method<B: Backend>: Send + Sync {
     ///
     /// # Errors
     ///
-    /// What the method cannot learn from, or an interruption by `run`.
+    /// For images that the method cannot learn from, and those of `run`.
     fn fit(
         &self,
         images: &TrainingImages,

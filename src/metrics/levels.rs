@@ -30,13 +30,13 @@ pub fn score(ordered: u32) -> f32 {
 /// Scores whose places are looked up before any is counted: the processor then waits for several
 /// parts of the tables at a time.
 const BATCH: usize = 64;
-/// Levels that are compared at once, without a branch.
+/// ScoreBins that are compared at once, without a branch.
 const AT_ONCE: usize = 4;
 
 /// Distinct scores, and a table that finds the place of any other among them: its range is cut into
 /// equal bins, and within a bin there are few to search.
 #[derive(Debug)]
-pub struct Levels {
+pub struct ScoreBins {
     /// In ascending order, and at the end NaNs, to which nothing compares, for a whole last group.
     padded: Vec<f32>,
     /// How many levels lie in bins before this one, and at the end how many there are.
@@ -45,7 +45,7 @@ pub struct Levels {
     per_unit: f64,
 }
 
-impl Levels {
+impl ScoreBins {
     /// From distinct scores in ascending order.
     pub fn new(ascending: Vec<f32>) -> Self {
         let mut finite = ascending.iter().filter(|score| score.is_finite());
@@ -95,7 +95,7 @@ impl Levels {
         let bin = self.bin(score);
         let (low, high) = (self.before[bin] as usize, self.before[bin + 1] as usize);
         let level = if high - low <= AT_ONCE {
-            // Levels of later bins are above the score, and do not count.
+            // ScoreBins of later bins are above the score, and do not count.
             let group = &self.padded[low..low + AT_ONCE];
             low + group.iter().filter(|level| **level < score).count()
         } else {
@@ -108,27 +108,27 @@ impl Levels {
 /// How many normal scores fell into each place among shared levels.
 #[derive(Clone, Debug)]
 pub struct Counts {
-    levels: Arc<Levels>,
+    levels: Arc<ScoreBins>,
     /// Scores between each level and the one below it, and at the end those above all.
-    between: Tally,
+    between: ScoreCounts,
     /// Scores that equal each level.
-    ties: Tally,
+    ties: ScoreCounts,
     /// Scores counted since the tallies were last emptied.
     recent: u64,
 }
 
 impl Counts {
-    pub fn new(levels: Arc<Levels>) -> Self {
+    pub fn new(levels: Arc<ScoreBins>) -> Self {
         let count = levels.ascending().len();
         Self {
             levels,
-            between: Tally::new(count + 1),
-            ties: Tally::new(count),
+            between: ScoreCounts::new(count + 1),
+            ties: ScoreCounts::new(count),
             recent: 0,
         }
     }
 
-    pub fn levels(&self) -> &Arc<Levels> {
+    pub fn levels(&self) -> &Arc<ScoreBins> {
         &self.levels
     }
 
@@ -222,13 +222,13 @@ impl Counts {
 
 /// Counters in 32 bits, which the cache holds twice as many of, and their totals in 64.
 #[derive(Clone, Debug)]
-struct Tally {
+struct ScoreCounts {
     recent: Vec<u32>,
     /// Empty until it is needed.
     total: Vec<u64>,
 }
 
-impl Tally {
+impl ScoreCounts {
     fn new(count: usize) -> Self {
         Self {
             recent: vec![0; count],
@@ -285,7 +285,7 @@ mod tests {
         ];
         for levels in sets {
             let scores = [-infinity, -3e38, -1.0, 0.0, 0.1, 0.22, 0.25, 0.5, 1.0, 3e38];
-            let levels = Levels::new(levels);
+            let levels = ScoreBins::new(levels);
             for score in scores.into_iter().chain([infinity]) {
                 let lower = levels.ascending().iter().filter(|l| **l < score).count();
                 let equal = levels.ascending().contains(&score);

@@ -209,7 +209,7 @@ impl AnomalousPixels {
     }
 }
 
-/// What the first pass has found.
+/// Result of the first pass.
 #[derive(Debug)]
 struct Sorted {
     pixels: Vec<u64>,

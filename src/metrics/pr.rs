@@ -1,11 +1,11 @@
 //! Precision and recall.
 
-use super::{curve::Curve, ranking::Found, ranking::Ranking, sum::CompensatedSum};
+use super::{curve::Curve, ranking::CountsAt, ranking::Ranking, sum::CompensatedSum};
 use crate::error::Result;
 
 /// The best value of a metric over all thresholds.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Best {
+pub struct BestThreshold {
     /// The value.
     pub value: f64,
     /// The threshold that reaches it, the lowest if there are several; the prediction is
@@ -71,7 +71,7 @@ impl Ranking {
     /// # Errors
     ///
     /// [`Error::Undefined`](crate::Error::Undefined) unless both classes are present.
-    pub fn f1_max(&self) -> Result<Best> {
+    pub fn f1_max(&self) -> Result<BestThreshold> {
         self.require_both("F1-max")?;
         // 2 TP + FP + FN = TP + FP + P.
         Ok(self.best(|found| [2 * found.true_positives, found.true_positives]))
@@ -82,14 +82,14 @@ impl Ranking {
     /// # Errors
     ///
     /// [`Error::Undefined`](crate::Error::Undefined) unless both classes are present.
-    pub fn iou_max(&self) -> Result<Best> {
+    pub fn iou_max(&self) -> Result<BestThreshold> {
         self.require_both("IoU-max")?;
         // TP + FP + FN = FP + P.
         Ok(self.best(|found| [found.true_positives, 0]))
     }
 
     /// The best of `numerator`/(`more` + FP + P), compared in integers.
-    fn best(&self, parts: impl Fn(&Found) -> [u64; 2]) -> Best {
+    fn best(&self, parts: impl Fn(&CountsAt) -> [u64; 2]) -> BestThreshold {
         let (mut best, mut threshold) = ([0_u128, 1], f32::INFINITY);
         for found in self.found() {
             let [numerator, more] = parts(&found);
@@ -101,11 +101,11 @@ impl Ranking {
             }
         }
         let value = best[0] as f64 / best[1] as f64;
-        Best { value, threshold }
+        BestThreshold { value, threshold }
     }
 }
 
-fn precision(found: &Found) -> f64 {
+fn precision(found: &CountsAt) -> f64 {
     let predicted = found.true_positives + found.false_positives;
     found.true_positives as f64 / predicted as f64
 }

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::levels::{Counts, Levels, ordered, score};
+use super::levels::{Counts, ScoreBins, ordered, score};
 use crate::error::{Error, Result};
 
-/// What enters the prediction at one anomalous score, on the way down from the highest.
+/// Counts of samples that the prediction gains when the threshold falls to one anomalous score.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Step {
+pub struct ThresholdStep {
     /// The score.
     pub threshold: f32,
     /// Anomalous samples with this score.
@@ -24,14 +24,14 @@ pub struct Step {
 /// there is a step only for each distinct anomalous score.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ranking {
-    steps: Vec<Step>,
+    steps: Vec<ThresholdStep>,
     positives: u64,
     negatives: u64,
 }
 
-/// What is found at a threshold: score ≥ threshold.
+/// Counts of samples with score ≥ threshold.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Found {
+pub struct CountsAt {
     /// The threshold.
     pub threshold: f32,
     /// Anomalous samples that are found.
@@ -72,14 +72,14 @@ impl Ranking {
         let levels = normal.levels().ascending();
         let steps = (0..levels.len()).rev().map(|level| {
             let [ties, between] = normal.at(level);
-            Step {
+            ThresholdStep {
                 threshold: levels[level],
                 positives: positives[level],
                 between,
                 ties,
             }
         });
-        let steps: Vec<Step> = steps.collect();
+        let steps: Vec<ThresholdStep> = steps.collect();
         let above: u64 = steps.iter().map(|step| step.between + step.ties).sum();
         Self {
             positives: positives.iter().sum(),
@@ -89,7 +89,7 @@ impl Ranking {
     }
 
     /// The steps, from the highest anomalous score down.
-    pub fn steps(&self) -> &[Step] {
+    pub fn steps(&self) -> &[ThresholdStep] {
         &self.steps
     }
 
@@ -103,14 +103,14 @@ impl Ranking {
         self.negatives
     }
 
-    /// What is found at each step.
-    pub fn found(&self) -> impl Iterator<Item = Found> + '_ {
+    /// Counts at each step.
+    pub fn found(&self) -> impl Iterator<Item = CountsAt> + '_ {
         let (mut true_positives, mut false_positives) = (0, 0);
         self.steps.iter().map(move |step| {
             true_positives += step.positives;
             let false_positives_above = false_positives + step.between;
             false_positives = false_positives_above + step.ties;
-            Found {
+            CountsAt {
                 threshold: step.threshold,
                 true_positives,
                 false_positives,
@@ -132,7 +132,7 @@ impl Ranking {
 }
 
 /// The distinct scores of sorted integers from [`ordered`], and how often each occurs.
-pub(super) fn distinct(sorted: impl Iterator<Item = u32>) -> (Levels, Vec<u64>) {
+pub(super) fn distinct(sorted: impl Iterator<Item = u32>) -> (ScoreBins, Vec<u64>) {
     let (mut scores, mut counts) = (Vec::new(), Vec::new());
     let mut last = None;
     for key in sorted {
@@ -145,7 +145,7 @@ pub(super) fn distinct(sorted: impl Iterator<Item = u32>) -> (Levels, Vec<u64>) 
             *count += 1;
         }
     }
-    (Levels::new(scores), counts)
+    (ScoreBins::new(scores), counts)
 }
 
 /// [`Error::NanScore`] with the position of the first NaN.

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use serde::Serialize;
 
-use super::official::OfficialCategory;
+use super::official::MvtecMetrics;
 use super::score_file::ScoreFile;
 use super::table::{ImageRow, MetricsRow, RegionRow};
 use crate::ScoreMap;
@@ -236,13 +236,13 @@ impl Evaluator {
     ///
     /// [`Error::Undefined`] without both classes of images and of pixels, [`Error::Setting`] for a
     /// limit outside (0, 1], and those of [`evaluate`](Self::evaluate).
-    pub fn official(&self, limit: f64) -> Result<OfficialCategory> {
+    pub fn official(&self, limit: f64) -> Result<MvtecMetrics> {
         let groups = self.groups.values();
         let (scores, labels): (Vec<f32>, Vec<bool>) = groups
             .flat_map(|g| g.scores.iter().zip(&g.has_anomalous_pixel))
             .unzip();
         let images = Ranking::new(&scores, &labels)?;
-        OfficialCategory::new(&images, self.pixels(|_| true)?.aupro(limit)?)
+        MvtecMetrics::new(&images, self.pixels(|_| true)?.aupro(limit)?)
     }
 
     /// Of the images of some kinds.

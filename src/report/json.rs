@@ -11,7 +11,7 @@ use crate::data::image::PixelRange;
 use crate::error::{Error, Result};
 use crate::files::write_atomic;
 
-/// What was run on which category, and what came out. Undefined metrics are `null`.
+/// Settings and results of a run on one category. Undefined metrics are `null`.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     /// The category.
@@ -32,7 +32,7 @@ pub struct Report {
     pub device: String,
     /// Its images.
     pub images: ImageCounts,
-    /// What 16-bit and float images were divided by.
+    /// Divisors of 16-bit and float images.
     pub pixel_range: PixelRange,
     /// `image`, `pixel` and `aupro`; of `image` and `pixel`, `average_precision` is the sum over
     /// thresholds, `aupr` the area by the trapezoid rule.
@@ -57,7 +57,7 @@ pub struct ImageCounts {
     pub train: usize,
     /// To test.
     pub test: usize,
-    /// What tells them from others; see [`MvtecCategory::fingerprint`](crate::data::MvtecCategory).
+    /// Fingerprint of the images; see [`MvtecCategory::fingerprint`](crate::data::MvtecCategory).
     pub fingerprint: u32,
 }
 

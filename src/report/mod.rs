@@ -10,6 +10,6 @@ mod table;
 
 pub use evaluation::{AreaMetrics, Evaluation, Evaluator, RankMetrics};
 pub use json::{ImageCounts, Report, Seconds};
-pub use official::{MapFolder, OfficialCategory, OfficialMetrics};
+pub use official::{MapFolder, MvtecMetrics, MvtecMetricsFile};
 pub use panel::panel;
 pub use table::{ImageRow, MetricsRow, RegionRow, Table};

@@ -117,9 +117,9 @@ fn format(path: &Path, reason: impl ToString) -> Error {
     }
 }
 
-/// What the official evaluation reports of a category.
+/// Metrics of one category in the `metrics.json` of the official evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct OfficialCategory {
+pub struct MvtecMetrics {
     /// AUPRO up to the limit, 0.3 unless told otherwise.
     pub au_pro: f64,
     /// AUROC of images.
@@ -130,7 +130,7 @@ pub struct OfficialCategory {
     pub classification_roc_curve_tpr: Vec<f64>,
 }
 
-impl OfficialCategory {
+impl MvtecMetrics {
     pub(super) fn new(images: &Ranking, au_pro: f64) -> Result<Self> {
         let (fpr, tpr) = images
             .roc_curve()?
@@ -150,23 +150,23 @@ impl OfficialCategory {
 
 /// The file `metrics.json` of the official evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct OfficialMetrics {
+pub struct MvtecMetricsFile {
     /// By category.
     #[serde(flatten)]
-    pub categories: BTreeMap<String, OfficialCategory>,
+    pub categories: BTreeMap<String, MvtecMetrics>,
     /// Mean AUPRO.
     pub mean_au_pro: f64,
     /// Mean image AUROC.
     pub mean_classification_au_roc: f64,
 }
 
-impl OfficialMetrics {
+impl MvtecMetricsFile {
     /// Of these categories, and their means.
     ///
     /// # Errors
     ///
     /// [`Error::Undefined`] without a category.
-    pub fn new(categories: BTreeMap<String, OfficialCategory>) -> Result<Self> {
+    pub fn new(categories: BTreeMap<String, MvtecMetrics>) -> Result<Self> {
         if categories.is_empty() {
             return Err(Error::Undefined {
                 metric: "mean AUPRO",
@@ -174,9 +174,8 @@ impl OfficialMetrics {
             });
         }
         let count = categories.len() as f64;
-        let mean = |value: fn(&OfficialCategory) -> f64| {
-            categories.values().map(value).sum::<f64>() / count
-        };
+        let mean =
+            |value: fn(&MvtecMetrics) -> f64| categories.values().map(value).sum::<f64>() / count;
         Ok(Self {
             mean_au_pro: mean(|category| category.au_pro),
             mean_classification_au_roc: mean(|category| category.classification_au_roc),

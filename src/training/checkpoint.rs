@@ -1,5 +1,5 @@
 //! The state of a training that goes on, in one file: safetensors with the module and both moments
-//! of each parameter, and the course so far in its header.
+//! of each parameter, and the state so far in its header.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -26,18 +26,18 @@ pub type Optimiser<B, M> = OptimizerAdaptor<Adam, M, Autodiff<B>>;
 /// The optimiser's state of each parameter.
 type Records<B, M> = <Optimiser<B, M> as Optimizer<M, Autodiff<B>>>::Record;
 
-/// What a training begins with: settings, and what tells its images and networks from others.
+/// Start of a training: its settings and the fingerprints of its images and networks.
 pub trait Start: Clone + Serialize + DeserializeOwned {
     /// Number of steps.
     fn steps(&self) -> usize;
 
-    /// What has changed from this start to another, in words: empty if nothing has.
+    /// Differences between this start and another, in words; empty if there is none.
     fn changes(&self, now: &Self) -> Vec<String>;
 }
 
-/// What a training has done so far.
+/// State of a training besides its weights: time, losses, validation.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Course<S> {
+pub struct RunState<S> {
     pub start: S,
     /// The time the steps took.
     pub time: Duration,
@@ -47,7 +47,7 @@ pub struct Course<S> {
     pub validation: Vec<(usize, f32)>,
 }
 
-impl<S> Course<S> {
+impl<S> RunState<S> {
     /// No step done.
     pub fn new(start: S) -> Self {
         Self {
@@ -105,15 +105,15 @@ pub fn same_statistics(a: &[f32], b: &[f32]) -> bool {
     a.len() == b.len() && a.iter().zip(b).all(near)
 }
 
-/// What a file held.
-pub struct Resumed<B: ModelBackend, M: AutodiffModule<Autodiff<B>>, S> {
+/// Module, optimiser and run state of a training.
+pub struct TrainingState<B: ModelBackend, M: AutodiffModule<Autodiff<B>>, S> {
     pub module: M,
     pub optimiser: Optimiser<B, M>,
-    pub course: Course<S>,
+    pub run_state: RunState<S>,
 }
 
-/// The key of the course in the header.
-const COURSE: &str = "course";
+/// The key of the run_state in the header.
+const RUN_STATE: &str = "run_state";
 
 /// Where the state goes.
 #[derive(Clone, Debug)]
@@ -155,9 +155,9 @@ impl Checkpoint {
         &self,
         module: &M,
         optimiser: &Optimiser<B, M>,
-        course: &Course<S>,
+        run_state: &RunState<S>,
     ) -> Result<()> {
-        let (step, steps) = (course.losses.len(), course.start.steps());
+        let (step, steps) = (run_state.losses.len(), run_state.start.steps());
         if !step.is_multiple_of(self.every) && step != steps {
             return Ok(());
         }
@@ -167,10 +167,11 @@ impl Checkpoint {
             module.valid().map(&mut Moment::<B, M> { records, second })
         };
         let state = [module.valid(), moment(false), moment(true)];
-        let course = serde_json::to_string(course).map_err(|e| self.broken(&e.to_string()))?;
+        let run_state =
+            serde_json::to_string(run_state).map_err(|e| self.broken(&e.to_string()))?;
         let header = HeaderEntry {
-            key: COURSE,
-            json: course,
+            key: RUN_STATE,
+            json: run_state,
         };
         let bytes = to_bytes(Tensors::of::<B, _>(&state)?, Precision::Full, Some(header))?;
         write_atomic(&self.path, &bytes)
@@ -187,22 +188,22 @@ impl Checkpoint {
         module: M,
         optimiser: Optimiser<B, M>,
         start: &S,
-    ) -> Result<Option<Resumed<B, M, S>>> {
+    ) -> Result<Option<TrainingState<B, M, S>>> {
         if !self.path.exists() {
             return Ok(None);
         }
         let file = TensorFile::read(&self.path)?;
-        let course = file
+        let run_state = file
             .metadata
-            .get(COURSE)
+            .get(RUN_STATE)
             .and_then(|text| serde_json::from_str(text).ok());
-        let course: Course<S> = course.ok_or_else(|| {
+        let run_state: RunState<S> = run_state.ok_or_else(|| {
             self.broken("not a checkpoint of such a training, or of another version of hypad")
         })?;
         if !file.has_checksum {
             return Err(self.broken("damaged: its checksum is missing"));
         }
-        let changes = course.start.changes(start);
+        let changes = run_state.start.changes(start);
         if !changes.is_empty() {
             if !self.accepts_changes {
                 return Err(self.broken(&format!(
@@ -217,11 +218,11 @@ impl Checkpoint {
                 changes.join("; ")
             ));
         }
-        let course = Course {
+        let run_state = RunState {
             start: start.clone(),
-            ..course
+            ..run_state
         };
-        let (steps, all) = (course.losses.len(), course.start.steps());
+        let (steps, all) = (run_state.losses.len(), run_state.start.steps());
         if steps > all {
             return Err(self.broken(&format!(
                 "a checkpoint after {steps} steps of a training that shall have {all}"
@@ -240,10 +241,10 @@ impl Checkpoint {
         }
         // By its record: what is to have gradients stays so.
         let module = module.load_record(M::from_inner(read).into_record());
-        Ok(Some(Resumed {
+        Ok(Some(TrainingState {
             module,
             optimiser: optimiser.load_record(records),
-            course,
+            run_state,
         }))
     }
 
@@ -335,14 +336,16 @@ mod tests {
         let checkpoint = Checkpoint::new(&path, 4);
         let network: Network = LinearConfig::new(3, 2).init(&device);
         let optimiser = || Adam { weight_decay: 0.0 }.init::<Autodiff<Flex>, Network>();
-        let course = Course {
+        let run_state = RunState {
             losses: vec![0.0; 4],
-            ..Course::new(Nine)
+            ..RunState::new(Nine)
         };
-        checkpoint.write(&network, &optimiser(), &course).unwrap();
+        checkpoint
+            .write(&network, &optimiser(), &run_state)
+            .unwrap();
         let whole = std::fs::read(&path).unwrap();
         let read = || checkpoint.read(network.clone(), optimiser(), &Nine);
-        assert_eq!(read().unwrap().unwrap().course.losses.len(), 4);
+        assert_eq!(read().unwrap().unwrap().run_state.losses.len(), 4);
         let mut rng = StdRng::seed_from_u64(1);
         for case in 0..3000 {
             let mut bytes = whole.clone();

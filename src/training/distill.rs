@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::checkpoint::{Course, Start, changed_fields, changed_images, same_statistics};
+use super::checkpoint::{RunState, Start, changed_fields, changed_images, same_statistics};
 use super::moments::Moments;
 use super::pool::in_own_pool;
-use super::random::{Purpose, Rounds, rng};
+use super::random::{Purpose, Shuffler, rng};
 use super::run::RunOptions;
 use super::schedule::Schedule;
 use super::steps::{Task, adam, resume, run_steps};
@@ -177,7 +177,7 @@ impl DistillConfig {
     }
 }
 
-/// What a distillation leaves.
+/// Result of a distillation.
 #[derive(Debug)]
 pub struct Distilled<B: Backend> {
     /// The teacher, in its unpadded form.
@@ -190,7 +190,7 @@ pub struct Distilled<B: Backend> {
     pub time: Duration,
 }
 
-/// What a distillation begins with.
+/// Settings, images and targets of a distillation, which its checkpoint is compared with.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct DistillStart {
     config: DistillConfig,
@@ -279,7 +279,7 @@ impl<B: ModelBackend> Distiller<B> {
         let seen = network.output_size(config.side).unwrap_or_default();
         let network: Pdn<Autodiff<B>> = network.init(device);
         let statistics = &train[..train.len().min(config.statistics)];
-        let mut rounds = Rounds::new(config.seed, train.len());
+        let mut rounds = Shuffler::new(config.seed, train.len());
         let draws = config.steps.saturating_mul(config.batch).min(train.len());
         let drawn = (0..draws).map(|draw| train[rounds.at(draw)]);
         let drawn = drawn.chain(statistics.iter().chain(validation).copied());
@@ -310,7 +310,7 @@ impl<B: ModelBackend> Distiller<B> {
             seen,
             device,
         };
-        let mut rounds = Rounds::new(config.seed, train.len());
+        let mut rounds = Shuffler::new(config.seed, train.len());
         let mut task = Distillation {
             pairs: &pairs,
             validation,
@@ -320,14 +320,14 @@ impl<B: ModelBackend> Distiller<B> {
             let chosen: Vec<_> = drawn.map(|draw| (draw, train[rounds.at(draw)])).collect();
             pairs.of(pairs.crops(chosen)?)
         };
-        let (network, course) = run_steps("distilling", &mut task, state, prepare, options)?;
+        let (network, run_state) = run_steps("distilling", &mut task, state, prepare, options)?;
         weights::check_finite(&network.valid())
             .map_err(|_| Error::Diverged { step: config.steps })?;
         Ok(Distilled {
             teacher: network.valid().unpadded(),
-            losses: course.losses,
-            validation: course.validation,
-            time: course.time,
+            losses: run_state.losses,
+            validation: run_state.validation,
+            time: run_state.time,
         })
     }
 
@@ -455,10 +455,10 @@ impl<B: ModelBackend> Task<B> for Distillation<'_, B> {
     fn after_step(
         &mut self,
         network: &Self::Module,
-        course: &mut Course<DistillStart>,
+        run_state: &mut RunState<DistillStart>,
     ) -> Result<Option<String>> {
         let config = &self.pairs.distiller.config;
-        let step = course.losses.len();
+        let step = run_state.losses.len();
         let due = step.is_multiple_of(config.validate_every) || step == config.steps;
         if due && !self.validation.is_empty() {
             let (network, mut sum) = (network.valid(), 0.0);
@@ -470,9 +470,9 @@ impl<B: ModelBackend> Task<B> for Distillation<'_, B> {
                 sum += loss.into_scalar().elem::<f32>();
             }
             let mean = sum / self.validation.len() as f32;
-            course.validation.push((step, mean));
+            run_state.validation.push((step, mean));
         }
-        let last = course.validation.last();
+        let last = run_state.validation.last();
         Ok(last.map(|(_, loss)| format!(", held out {loss:.4}")))
     }
 }

@@ -1,5 +1,5 @@
-//! What trained methods share: the loop of gradient steps, schedule, checkpoint, seeded random
-//! numbers; and the distillation of teachers.
+//! The parts that trained methods share (loop of gradient steps, schedule, checkpoint, seeded random
+//! numbers), and the distillation of teachers.
 
 mod adam;
 pub(crate) mod checkpoint;

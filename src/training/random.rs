@@ -4,7 +4,7 @@
 use rand::seq::SliceRandom;
 use rand::{SeedableRng, rngs::StdRng};
 
-/// What random numbers are for.
+/// Purpose of random numbers.
 #[derive(Clone, Copy)]
 pub enum Purpose {
     Split = 1,
@@ -24,15 +24,15 @@ pub fn rng(seed: u64, purpose: Purpose, index: usize) -> StdRng {
 }
 
 /// All of some things in random order, and again in another.
-pub struct Rounds {
+pub struct Shuffler {
     seed: u64,
     count: usize,
     /// Which round the order is of, and the order.
     order: Option<(usize, Vec<usize>)>,
 }
 
-impl Rounds {
-    /// Rounds of so many things, at least one.
+impl Shuffler {
+    /// Shuffler of so many things, at least one.
     pub fn new(seed: u64, count: usize) -> Self {
         Self {
             seed,
@@ -60,7 +60,7 @@ mod tests {
 
     #[test]
     fn a_round_holds_everything_once_wherever_one_begins() {
-        let mut rounds = Rounds::new(3, 7);
+        let mut rounds = Shuffler::new(3, 7);
         let drawn: Vec<usize> = (0..21).map(|draw| rounds.at(draw)).collect();
         for round in drawn.chunks(7) {
             let mut round = round.to_vec();
@@ -68,9 +68,11 @@ mod tests {
             assert_eq!(round, [0, 1, 2, 3, 4, 5, 6]);
         }
         assert_ne!(drawn[..7], drawn[7..14]);
-        assert_eq!(Rounds::new(3, 7).at(17), drawn[17]);
+        assert_eq!(Shuffler::new(3, 7).at(17), drawn[17]);
         assert_ne!(
-            (0..7).map(|d| Rounds::new(4, 7).at(d)).collect::<Vec<_>>(),
+            (0..7)
+                .map(|d| Shuffler::new(4, 7).at(d))
+                .collect::<Vec<_>>(),
             drawn[..7]
         );
     }

@@ -67,7 +67,7 @@ impl RunOptions {
     }
 }
 
-/// What a method reports of its training.
+/// Report of a method on its training.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TrainingLog {
     /// The loss of every step; empty for methods without steps.
@@ -85,7 +85,7 @@ pub(crate) type Watch<'a, M> = dyn FnMut(usize, Duration, M) -> Result<()> + Sen
 pub struct Run<'a, M> {
     /// The options.
     pub options: &'a RunOptions,
-    /// What the method reports.
+    /// Report of the method.
     pub log: TrainingLog,
     watched: &'a [usize],
     watch: &'a mut Watch<'a, M>,
@@ -114,7 +114,7 @@ impl<'a, M> Run<'a, M> {
     ///
     /// # Errors
     ///
-    /// What the caller returns, which ends the training.
+    /// Any error that the caller returns; it ends the training.
     pub fn show(&mut self, steps: usize, time: Duration, model: M) -> Result<()> {
         (self.watch)(steps, time, model)
     }

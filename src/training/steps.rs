@@ -9,7 +9,7 @@ use burn::optim::{GradientsParams, Optimizer};
 use burn::tensor::{ElementConversion, Tensor};
 
 use super::adam::Adam;
-use super::checkpoint::{Course, Optimiser, Resumed, Start};
+use super::checkpoint::{Optimiser, RunState, Start, TrainingState};
 use super::run::RunOptions;
 use crate::error::{Error, Result};
 use crate::features::ModelBackend;
@@ -18,13 +18,13 @@ use crate::progress::ProgressBar;
 /// Samples that are prepared ahead of their step, at most.
 const PREFETCH: usize = 4;
 
-/// What is particular to a training: its loss, its learning rate, and what follows a step.
+/// The part of a training that the loop does not know: loss, learning rate, work after a step.
 pub(crate) trait Task<B: ModelBackend> {
-    /// What is trained.
+    /// The trained module.
     type Module: AutodiffModule<Autodiff<B>>;
     /// The images of a step.
     type Sample: Send;
-    /// What the training began with.
+    /// Start of the training.
     type Start: Start;
 
     /// The learning rate of a step, counted from 0.
@@ -50,7 +50,7 @@ pub(crate) trait Task<B: ModelBackend> {
     fn after_step(
         &mut self,
         module: &Self::Module,
-        course: &mut Course<Self::Start>,
+        run_state: &mut RunState<Self::Start>,
     ) -> Result<Option<String>>;
 }
 
@@ -72,20 +72,20 @@ pub(crate) fn resume<B: ModelBackend, M: AutodiffModule<Autodiff<B>>, S: Start>(
     optimiser: Optimiser<B, M>,
     start: S,
     options: &RunOptions,
-) -> Result<Resumed<B, M, S>> {
+) -> Result<TrainingState<B, M, S>> {
     if let Some(checkpoint) = &options.checkpoint
         && let Some(resumed) = checkpoint.read(module.clone(), optimiser.clone(), &start)?
     {
         return Ok(resumed);
     }
-    Ok(Resumed {
+    Ok(TrainingState {
         module,
         optimiser,
-        course: Course::new(start),
+        run_state: RunState::new(start),
     })
 }
 
-/// Runs the steps from where the course is to the last. Samples are prepared on a thread of their own,
+/// Runs the steps from where the run_state is to the last. Samples are prepared on a thread of their own,
 /// by `prepare` of a step counted from 0.
 ///
 /// # Errors
@@ -94,16 +94,16 @@ pub(crate) fn resume<B: ModelBackend, M: AutodiffModule<Autodiff<B>>, S: Start>(
 pub(crate) fn run_steps<B: ModelBackend, T: Task<B>>(
     what: &str,
     task: &mut T,
-    state: Resumed<B, T::Module, T::Start>,
+    state: TrainingState<B, T::Module, T::Start>,
     mut prepare: impl FnMut(usize) -> Result<T::Sample> + Send,
     options: &RunOptions,
-) -> Result<(T::Module, Course<T::Start>)> {
-    let Resumed {
+) -> Result<(T::Module, RunState<T::Start>)> {
+    let TrainingState {
         mut module,
         mut optimiser,
-        mut course,
+        mut run_state,
     } = state;
-    let steps = course.losses.len()..course.start.steps();
+    let steps = run_state.losses.len()..run_state.start.steps();
     let bar = ProgressBar::new(options.progress, steps.end, what);
     bar.start_at(steps.start);
     std::thread::scope(|scope| {
@@ -126,17 +126,17 @@ pub(crate) fn run_steps<B: ModelBackend, T: Task<B>>(
             if !loss.is_finite() {
                 return Err(diverged);
             }
-            course.losses.push(loss);
-            course.time += begin.elapsed();
-            let remark = task.after_step(&module, &mut course)?;
+            run_state.losses.push(loss);
+            run_state.time += begin.elapsed();
+            let remark = task.after_step(&module, &mut run_state)?;
             bar.set_message(format!("loss {loss:.4}{}", remark.unwrap_or_default()));
             bar.inc();
             // Last: what was shown is not shown again.
             if let Some(checkpoint) = &options.checkpoint {
-                checkpoint.write(&module, &optimiser, &course)?;
+                checkpoint.write(&module, &optimiser, &run_state)?;
             }
             begin = Instant::now();
         }
-        Ok((module, course))
+        Ok((module, run_state))
     })
 }

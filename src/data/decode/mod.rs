@@ -37,7 +37,7 @@ const MAX_EXPANSION: u64 = 1 << 16;
 const MAX_METADATA: u64 = 64 << 20;
 const READABLE: &str = "PNG, JPEG, BMP, TIFF and WebP images are read";
 
-/// What is wrong with a file.
+/// The defect of a file, in words.
 type Reason = String;
 
 /// Decodes a PNG, JPEG, BMP, TIFF or WebP file, whatever its name says, and turns it upright by its

@@ -8,7 +8,7 @@ use crate::geometry::vectorised;
 /// Elements of one task.
 const TASK: usize = 1 << 14;
 
-/// What is smaller becomes 0. A weight whose gradient is the penalty alone shrinks until it or its
+/// Smaller values become 0. A weight whose gradient is the penalty alone shrinks until it or its
 /// moments are subnormal numbers, with which a processor computes a hundred times as long: the
 /// convolutions of such a network run at a tenth of their speed. A weight this small is lost in any
 /// sum that counts.

@@ -15,7 +15,7 @@ use super::{ConvGrads, ModelBackend};
 #[derive(Debug)]
 struct ConvBackward;
 
-/// What the backward pass needs.
+/// State that the backward pass needs.
 #[derive(Clone, Debug)]
 struct ConvState<B: ModelBackend> {
     x: FloatTensor<B>,
@@ -51,7 +51,7 @@ impl<B: ModelBackend> Backward<B, 3> for ConvBackward {
 #[derive(Debug)]
 struct ConvPoolBackward;
 
-/// What the backward pass needs.
+/// State that the backward pass needs.
 #[derive(Clone, Debug)]
 struct ConvPoolState<B: ModelBackend> {
     x: FloatTensor<B>,

@@ -1,4 +1,4 @@
-//! What the model and its training need of a backend.
+//! Operations that networks and their training need from a backend.
 //!
 //! `flex` brings tensors to `winograd`, `patches`, `pool`, `pooled`, `resize` and `adam`, the
 //! arithmetic on slices; `autodiff` is the layers in a graph.
@@ -9,13 +9,13 @@ mod autodiff;
 #[cfg(feature = "flex")]
 mod flex;
 #[cfg(feature = "flex")]
+mod matmul;
+#[cfg(feature = "flex")]
 mod patches;
 #[cfg(feature = "flex")]
 mod pool;
 #[cfg(feature = "flex")]
 mod pooled;
-#[cfg(feature = "flex")]
-mod product;
 #[cfg(feature = "flex")]
 mod resize;
 #[cfg(feature = "flex")]
@@ -195,7 +195,7 @@ impl Default for AdamStep {
 }
 
 impl AdamStep {
-    /// What the moments are divided by, since they start at 0.
+    /// Bias corrections of the moments, which start at 0.
     fn corrections(&self) -> [f64; 2] {
         self.betas.map(|beta| 1.0 - beta.powf(self.steps as f64))
     }

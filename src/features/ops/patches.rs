@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::product::product;
+use super::matmul::matmul;
 use super::scratch::Scratch;
 use super::sizes::Sizes;
 
@@ -28,7 +28,7 @@ pub(super) fn patch_len(sizes: Sizes) -> usize {
 /// - output: `[batch, output height, output width, outputs]`
 pub fn forward(x: &[f32], weight: &[f32], bias: &[f32], sizes: Sizes, relu: bool) -> Vec<f32> {
     let (length, outputs) = (patch_len(sizes), sizes.outputs);
-    let weight = by_patch(weight, sizes);
+    let weight = to_im2col_layout(weight, sizes);
     let mut out = vec![0.0; sizes.output_len()];
     let strips = out.par_chunks_mut(STRIP * outputs).enumerate();
     strips.for_each_init(
@@ -36,12 +36,12 @@ pub fn forward(x: &[f32], weight: &[f32], bias: &[f32], sizes: Sizes, relu: bool
         |patches, (strip, out)| {
             let count = out.len() / outputs;
             let patches = &mut patches[..count * length];
-            lay(x, patches, strip * STRIP..strip * STRIP + count, sizes);
+            im2col(x, patches, strip * STRIP..strip * STRIP + count, sizes);
             for pixel in out.chunks_exact_mut(outputs) {
                 pixel.copy_from_slice(bias);
             }
             let (left, right) = ((&*patches, [length, 1]), (&*weight, [outputs, 1]));
-            product([count, outputs, length], left, right, out, true);
+            matmul([count, outputs, length], left, right, out, true);
             if relu {
                 // A NaN stays one.
                 out.iter_mut().filter(|v| **v < 0.0).for_each(|v| *v = 0.0);
@@ -54,7 +54,7 @@ pub fn forward(x: &[f32], weight: &[f32], bias: &[f32], sizes: Sizes, relu: bool
 /// The gradient by the input from the one by the output before the ReLU.
 pub fn by_input(grad: &[f32], weight: &[f32], sizes: Sizes) -> Vec<f32> {
     let (length, outputs) = (patch_len(sizes), sizes.outputs);
-    let weight = by_patch(weight, sizes);
+    let weight = to_im2col_layout(weight, sizes);
     let image = sizes.height * sizes.width * sizes.inputs;
     let pixels = sizes.output_height() * sizes.output_width();
     let mut out = vec![0.0; sizes.batch * image];
@@ -65,7 +65,7 @@ pub fn by_input(grad: &[f32], weight: &[f32], sizes: Sizes) -> Vec<f32> {
             .zip(grad.par_chunks(STRIP * outputs));
         strips.for_each(|(patches, grad)| {
             let (left, right) = ((grad, [outputs, 1]), (&*weight, [1, outputs]));
-            product(
+            matmul(
                 [grad.len() / outputs, length, outputs],
                 left,
                 right,
@@ -91,9 +91,9 @@ pub fn by_weight(x: &[f32], grad: &[f32], sizes: Sizes) -> Vec<f32> {
         for (strip, grad) in grad.chunks(STRIP * outputs).enumerate() {
             let (first, count) = (index * part + strip * STRIP, grad.len() / outputs);
             let patches = &mut patches[..count * length];
-            lay(x, patches, first..first + count, sizes);
+            im2col(x, patches, first..first + count, sizes);
             let (left, right) = ((&*patches, [1, length]), (grad, [outputs, 1]));
-            product([length, outputs, count], left, right, &mut sum, true);
+            matmul([length, outputs, count], left, right, &mut sum, true);
         }
         sum
     });
@@ -104,11 +104,11 @@ pub fn by_weight(x: &[f32], grad: &[f32], sizes: Sizes) -> Vec<f32> {
             .zip(part)
             .for_each(|(sum, part)| *sum += part);
     }
-    from_patch(&sum, sizes)
+    from_im2col_layout(&sum, sizes)
 }
 
 /// Lays the patches of some outputs side by side: `[pixel, kernel row, kernel column, inputs]`.
-pub(super) fn lay(x: &[f32], out: &mut [f32], pixels: Range<usize>, sizes: Sizes) {
+pub(super) fn im2col(x: &[f32], out: &mut [f32], pixels: Range<usize>, sizes: Sizes) {
     let [_, columns] = sizes.kernel;
     let (rows, line) = (sizes.output_height(), columns * sizes.inputs);
     let patches = out.chunks_exact_mut(patch_len(sizes));
@@ -171,7 +171,7 @@ fn add_patches(patches: &[f32], row: &mut [f32], y: usize, sizes: Sizes) {
 }
 
 /// Weights `[outputs, inputs, area]` as `[area, inputs, outputs]`.
-pub(super) fn by_patch(weight: &[f32], sizes: Sizes) -> Vec<f32> {
+pub(super) fn to_im2col_layout(weight: &[f32], sizes: Sizes) -> Vec<f32> {
     let (inputs, outputs) = (sizes.inputs, sizes.outputs);
     let area = sizes.kernel[0] * sizes.kernel[1];
     let mut out = vec![0.0; weight.len()];
@@ -185,8 +185,8 @@ pub(super) fn by_patch(weight: &[f32], sizes: Sizes) -> Vec<f32> {
     out
 }
 
-/// The inverse of [`by_patch`].
-pub(super) fn from_patch(sum: &[f32], sizes: Sizes) -> Vec<f32> {
+/// The inverse of [`to_im2col_layout`].
+pub(super) fn from_im2col_layout(sum: &[f32], sizes: Sizes) -> Vec<f32> {
     let (inputs, outputs) = (sizes.inputs, sizes.outputs);
     let area = sizes.kernel[0] * sizes.kernel[1];
     let mut out = vec![0.0; sum.len()];

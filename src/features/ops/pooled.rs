@@ -4,9 +4,9 @@
 
 use rayon::prelude::*;
 
-use super::patches::{PARTS, by_patch, from_patch, lay, patch_len};
+use super::matmul::matmul;
+use super::patches::{PARTS, from_im2col_layout, im2col, patch_len, to_im2col_layout};
 use super::pool;
-use super::product::product;
 use super::scratch::Scratch;
 use super::sizes::Sizes;
 use crate::geometry::vectorised;
@@ -29,13 +29,13 @@ impl Row {
     /// Computes a row, counted over all images, before the ReLU.
     fn compute(&mut self, x: &[f32], weight: &[f32], bias: &[f32], row: usize, sizes: Sizes) {
         let (width, length) = (sizes.output_width(), patch_len(sizes));
-        lay(x, &mut self.patches, row * width..(row + 1) * width, sizes);
+        im2col(x, &mut self.patches, row * width..(row + 1) * width, sizes);
         for pixel in self.values.chunks_exact_mut(sizes.outputs) {
             pixel.copy_from_slice(bias);
         }
         let (left, right) = ((&*self.patches, [length, 1]), (weight, [sizes.outputs, 1]));
         let size = [width, sizes.outputs, length];
-        product(size, left, right, &mut self.values, true);
+        matmul(size, left, right, &mut self.values, true);
     }
 }
 
@@ -43,7 +43,7 @@ impl Row {
 pub fn forward(x: &[f32], weight: &[f32], bias: &[f32], sizes: Sizes, padding: usize) -> Vec<f32> {
     let pool = sizes.pooled(padding);
     let (columns, outputs) = (pool.output_width(), sizes.outputs);
-    let weight = by_patch(weight, sizes);
+    let weight = to_im2col_layout(weight, sizes);
     let mut out = vec![0.0; pool.output_len()];
     let lines = out.par_chunks_mut(columns * outputs).enumerate();
     lines.for_each_init(
@@ -84,7 +84,7 @@ pub fn backward(
 ) -> [Vec<f32>; 2] {
     let pool = sizes.pooled(padding);
     let (columns, outputs, length) = (pool.output_width(), sizes.outputs, patch_len(sizes));
-    let weight = by_patch(weight, sizes);
+    let weight = to_im2col_layout(weight, sizes);
     let line_len = columns * outputs;
     let part = (grad.len() / line_len).div_ceil(PARTS);
     let parts = grad.par_chunks(part * line_len).enumerate();
@@ -115,7 +115,7 @@ pub fn backward(
                 );
                 let size = [length, outputs, sizes.output_width()];
                 let (left, right) = ((&*row.patches, [1, length]), (&*row.values, [outputs, 1]));
-                product(size, left, right, &mut sum, true);
+                matmul(size, left, right, &mut sum, true);
             }
         }
         [sum, of_bias]
@@ -129,7 +129,7 @@ pub fn backward(
         total
     };
     let [by_weight, by_bias] = sums.iter().fold(total, add);
-    [from_patch(&by_weight, sizes), by_bias]
+    [from_im2col_layout(&by_weight, sizes), by_bias]
 }
 
 /// The rows under a pooled row; both are counted over all images.

@@ -180,7 +180,7 @@ fn reject_non_finite(path: &Path, tensors: &BTreeMap<String, TensorData>) -> Res
     }
 }
 
-/// What is wrong with a tensor that has a NaN or an infinity.
+/// Message about a tensor with a NaN or an infinity.
 fn non_finite(name: &str, data: &TensorData) -> Option<String> {
     let count = data.iter::<f32>().filter(|v| !v.is_finite()).count();
     let total = data.num_elements();

@@ -6,7 +6,7 @@ use super::PoincareBall;
 use crate::geometry::ops::backend::{HyperbolicBackend, PairOp};
 use crate::geometry::ops::curvature::Curvature;
 use crate::geometry::ops::precision::{alike, in_f64};
-use crate::geometry::ops::primitive::scalars::{arsinhc, at_least, over, safe_sqrt};
+use crate::geometry::ops::primitive::scalars::{arsinhc, at_least, safe_div, safe_sqrt};
 
 impl<C> PoincareBall<C> {
     /// Geodesic distance: d(x, y) = 2/√c · arsinh(√c‖x − y‖ / √((1 − c‖x‖²)(1 − c‖y‖²))).
@@ -124,7 +124,7 @@ impl<C> PoincareBall<C> {
             // 2⟨w,a⟩/(1 − c‖w‖²) = 2(⟨x − p,a⟩ − c‖x − p‖²⟨p,a⟩/(1 − c‖p‖²))/(1 − c‖x‖²).
             let bend = self.c.times(square) * self.dot(p.clone(), a.clone()) / gap_p;
             let along = self.dot(gap, a) - bend;
-            let t = over(along.mul_scalar(2.0) / gap_x, norm);
+            let t = safe_div(along.mul_scalar(2.0) / gap_x, norm);
             let z = self.c.times(t.clone()) * t.clone();
             t * arsinhc(z)
         })

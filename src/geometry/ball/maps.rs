@@ -6,7 +6,7 @@ use super::PoincareBall;
 use crate::geometry::ops::backend::{HyperbolicBackend, PairOp, PointOp};
 use crate::geometry::ops::curvature::Curvature;
 use crate::geometry::ops::precision::{alike, in_f32, in_f64};
-use crate::geometry::ops::primitive::scalars::{over, safe_sqrt};
+use crate::geometry::ops::primitive::scalars::{safe_div, safe_sqrt};
 
 impl<C> PoincareBall<C> {
     /// Exponential map at the origin: exp₀(v) = tanh(√c‖v‖) v / (√c‖v‖).
@@ -120,7 +120,7 @@ impl<C> PoincareBall<C> {
         // A square of a short or a long u is none in f32.
         let v = in_f64([u], |[u]| {
             let norm = safe_sqrt(self.dot(u.clone(), u.clone()));
-            self.expmap0(over(u.mul_scalar(0.5 * t), norm))
+            self.expmap0(safe_div(u.mul_scalar(0.5 * t), norm))
         });
         self.mobius_add(x, v)
     }

@@ -6,7 +6,7 @@ use super::{PoincareBall, epsilon};
 use crate::geometry::ops::backend::HyperbolicBackend;
 use crate::geometry::ops::curvature::Curvature;
 use crate::geometry::ops::precision::{in_f32, in_f64};
-use crate::geometry::ops::primitive::scalars::{over, tanhc};
+use crate::geometry::ops::primitive::scalars::{safe_div, tanhc};
 
 /// Steps after which the search for a Fréchet mean ends. Every step multiplies the error by
 /// (κ − 1)/(κ + 1), κ ≈ √c d: about 100 steps for points spread over √c d = 6.
@@ -41,7 +41,7 @@ impl<C> PoincareBall<C> {
             let x = self.not_beyond(x);
             let sum = (x * (weights.clone() / gap.clone()).mul_scalar(2.0)).sum_dim(dim);
             let total = (weights * (gap.recip().mul_scalar(2.0).sub_scalar(1.0))).sum_dim(dim);
-            self.mobius_scalar_mul(0.5, over(sum, total))
+            self.mobius_scalar_mul(0.5, safe_div(sum, total))
         })
     }
 
@@ -78,7 +78,7 @@ impl<C> PoincareBall<C> {
             let mut steps = 1;
             let mut taken = 0;
             while taken < steps {
-                let kappa = fixed.stiffness(mean.clone(), still.clone(), masses.clone(), dim);
+                let kappa = fixed.hessian_bound(mean.clone(), still.clone(), masses.clone(), dim);
                 // A mean that a NaN among its points makes NaN needs no steps.
                 let nan = kappa.clone().is_nan();
                 let stiffest = kappa.mask_fill(nan, 1.0).max().into_data();
@@ -93,12 +93,12 @@ impl<C> PoincareBall<C> {
                 } else {
                     0
                 };
-                let step = fixed.towards_mean(mean.clone(), still.clone(), masses.clone(), dim);
+                let step = fixed.gradient_step(mean.clone(), still.clone(), masses.clone(), dim);
                 mean = fixed.expmap(mean, step);
                 taken += 1;
             }
             for _ in 0..steps {
-                let step = self.towards_mean(mean.clone(), x.clone(), weights.clone(), dim);
+                let step = self.gradient_step(mean.clone(), x.clone(), weights.clone(), dim);
                 mean = self.expmap(mean, step);
             }
             mean
@@ -124,15 +124,15 @@ impl<C> PoincareBall<C> {
         C: Curvature<B>,
     {
         in_f32([x, weights, mean], |[x, weights, mean]| {
-            let shares = shares(weights, dim, x.dims()[dim]);
-            (self.dist(mean, x).square() * shares).sum_dim(dim)
+            let normalised_weights = normalised_weights(weights, dim, x.dims()[dim]);
+            (self.dist(mean, x).square() * normalised_weights).sum_dim(dim)
         })
     }
 
     /// The mean over the points of t coth t, t = √c d(m, xᵢ).
     ///
     /// The Hessian of ½d(m, xᵢ)² has eigenvalues between 1 and this.
-    fn stiffness<B: HyperbolicBackend, const D: usize>(
+    fn hessian_bound<B: HyperbolicBackend, const D: usize>(
         &self,
         m: Tensor<B, D>,
         x: Tensor<B, D>,
@@ -142,14 +142,14 @@ impl<C> PoincareBall<C> {
     where
         C: Curvature<B>,
     {
-        let shares = shares(weights, dim, x.dims()[dim]);
+        let normalised_weights = normalised_weights(weights, dim, x.dims()[dim]);
         let z = self.c.times(self.dist(m, x).square());
-        (tanhc(z).recip() * shares).sum_dim(dim)
+        (tanhc(z).recip() * normalised_weights).sum_dim(dim)
     }
 
-    /// One step from m towards the mean. The Hessian of the whole is between 1 and the stiffness κ,
+    /// One step from m towards the mean. The Hessian of the whole is between 1 and the hessian_bound κ,
     /// so 2/(1 + κ) is the best length.
-    fn towards_mean<B: HyperbolicBackend, const D: usize>(
+    fn gradient_step<B: HyperbolicBackend, const D: usize>(
         &self,
         m: Tensor<B, D>,
         x: Tensor<B, D>,
@@ -160,15 +160,15 @@ impl<C> PoincareBall<C> {
         C: Curvature<B>,
     {
         let still = (m.clone().detach(), x.clone().detach());
-        let kappa = self.stiffness(still.0, still.1, weights.clone(), dim);
+        let kappa = self.hessian_bound(still.0, still.1, weights.clone(), dim);
         let tau = kappa.detach().add_scalar(1.0).recip().mul_scalar(2.0);
-        let shares = shares(weights, dim, x.dims()[dim]);
-        (self.logmap(m, x) * shares).sum_dim(dim) * tau
+        let normalised_weights = normalised_weights(weights, dim, x.dims()[dim]);
+        (self.logmap(m, x) * normalised_weights).sum_dim(dim) * tau
     }
 }
 
 /// Weights of `count` points that add up to 1, or all 0.
-fn shares<B: HyperbolicBackend, const D: usize>(
+fn normalised_weights<B: HyperbolicBackend, const D: usize>(
     weights: Tensor<B, D>,
     dim: usize,
     count: usize,
@@ -177,5 +177,5 @@ fn shares<B: HyperbolicBackend, const D: usize>(
     shape[dim] = count;
     let weights = weights.expand(shape);
     let total = weights.clone().sum_dim(dim);
-    over(weights, total)
+    safe_div(weights, total)
 }

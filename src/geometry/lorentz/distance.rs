@@ -7,7 +7,7 @@ use crate::geometry::PoincareBall;
 use crate::geometry::ops::backend::HyperbolicBackend;
 use crate::geometry::ops::curvature::Curvature;
 use crate::geometry::ops::precision::{alike, in_f64};
-use crate::geometry::ops::primitive::scalars::{arsinhc, over, safe_sqrt};
+use crate::geometry::ops::primitive::scalars::{arsinhc, safe_div, safe_sqrt};
 
 impl<C> Lorentz<C> {
     /// Geodesic distance: 2/√c · arsinh(√c‖X − Y‖/2), ‖X − Y‖ the Lorentz length of the chord.
@@ -96,7 +96,7 @@ impl<C> Lorentz<C> {
             let square = time.square() - bent;
             let less = square.clone().lower(total.clone());
             let square = square.mask_where(less, total);
-            over(space, safe_sqrt(square))
+            safe_div(space, safe_sqrt(square))
         })
     }
 }

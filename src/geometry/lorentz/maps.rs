@@ -6,7 +6,7 @@ use super::Lorentz;
 use crate::geometry::ops::backend::HyperbolicBackend;
 use crate::geometry::ops::curvature::Curvature;
 use crate::geometry::ops::precision::{alike, in_f64};
-use crate::geometry::ops::primitive::scalars::{arsinhc, below_overflow, over, sinhc};
+use crate::geometry::ops::primitive::scalars::{arsinhc, below_overflow, safe_div, sinhc};
 
 impl<C> Lorentz<C> {
     /// Exponential map at the origin: sinh(√c‖v‖) v/(√c‖v‖).
@@ -135,7 +135,7 @@ impl<C> Lorentz<C> {
         let [x, u] = alike(self.axis.unwrap_or(D - 1), [x, u]);
         in_f64([x, u], |[x, u]| {
             let norm = self.norm(x.clone(), u.clone());
-            self.expmap(x, over(u.mul_scalar(t), norm))
+            self.expmap(x, safe_div(u.mul_scalar(t), norm))
         })
     }
 }

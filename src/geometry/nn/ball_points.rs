@@ -40,7 +40,7 @@ pub struct BallPoints<B: Backend> {
     pub points: Param<Tensor<B, 2>>,
 }
 
-/// What a record holds of [`BallPoints`].
+/// Record of [`BallPoints`].
 #[derive(Record, Clone, Debug)]
 pub struct BallPointsRecord<B: Backend> {
     c: Param<Tensor<B, 1>>,

@@ -36,7 +36,7 @@ pub struct PoincareConv2dConfig {
 /// al., *Poincaré ResNet*, ICCV 2023.
 #[derive(Module, Debug)]
 pub struct PoincareConv2d<B: Backend> {
-    /// What a window goes through.
+    /// The linear layer that each window goes through.
     pub linear: PoincareLinear<B>,
     kernel_size: [usize; 2],
     stride: [usize; 2],

@@ -7,7 +7,7 @@ use burn::tensor::{Distribution, Tensor, backend::Backend};
 use super::curvature::{stored, stored_ball};
 use crate::error::{Result, check};
 use crate::geometry::ops::precision::{in_f32, in_f64};
-use crate::geometry::ops::primitive::scalars::{arsinhc, over, safe_sqrt, sinhc};
+use crate::geometry::ops::primitive::scalars::{arsinhc, safe_div, safe_sqrt, sinhc};
 use crate::geometry::{Curvature, HyperbolicBackend, PoincareBall};
 
 /// Hyperplanes by their normal at the origin and their offset along it, as HNN++ has them: one
@@ -48,7 +48,7 @@ impl<B: HyperbolicBackend> Planes<B> {
         let c = ball.curvature();
         in_f32([x, self.z.val(), self.r.val()], |[x, z, r]| {
             let norm = safe_sqrt(z.clone().square().sum_dim(0));
-            let unit = over(z, norm.clone());
+            let unit = safe_div(z, norm.clone());
             let ball = PoincareBall::from_parts(c.clone(), None);
             let lambda = ball.lambda_x(x.clone());
             let along = ball.not_beyond(x).matmul(unit);

@@ -61,7 +61,7 @@ impl<B: HyperbolicBackend> Backward<B, 2> for PairBackward {
     }
 }
 
-/// What an operation was applied to, for its derivative by c.
+/// Operation and inputs, for the derivative by c.
 #[derive(Clone, Debug)]
 enum Applied<B: HyperbolicBackend> {
     Point(PointOp, FloatTensor<B>),

@@ -1,4 +1,4 @@
-//! What a backend computes itself.
+//! The operations that a backend computes itself.
 
 use burn::tensor::backend::Backend;
 use burn::tensor::ops::FloatTensor;

@@ -37,9 +37,9 @@ pub fn in_f32<B: HyperbolicBackend, const D: usize, const N: usize>(
     op: impl FnOnce([Tensor<B, D>; N]) -> Tensor<B, D>,
 ) -> Tensor<B, D> {
     match inputs.first().map(|input| (input.dtype(), input.device())) {
-        Some((DType::F16 | DType::BF16, _)) => within(DType::F32, inputs, op),
+        Some((DType::F16 | DType::BF16, _)) => run_in(DType::F32, inputs, op),
         Some((DType::F64, device)) if !B::computes_in_f64(&device) => {
-            within(DType::F32, inputs, op)
+            run_in(DType::F32, inputs, op)
         }
         _ => op(inputs),
     }
@@ -52,13 +52,13 @@ pub fn in_f64<B: HyperbolicBackend, const D: usize, const N: usize>(
     op: impl FnOnce([Tensor<B, D>; N]) -> Tensor<B, D>,
 ) -> Tensor<B, D> {
     match inputs.first().map(Tensor::device) {
-        Some(device) if B::computes_in_f64(&device) => within(DType::F64, inputs, op),
+        Some(device) if B::computes_in_f64(&device) => run_in(DType::F64, inputs, op),
         _ => in_f32(inputs, op),
     }
 }
 
 /// The type of the result is that of the first input.
-fn within<B: Backend, const D: usize, const N: usize>(
+fn run_in<B: Backend, const D: usize, const N: usize>(
     dtype: DType,
     inputs: [Tensor<B, D>; N],
     op: impl FnOnce([Tensor<B, D>; N]) -> Tensor<B, D>,

@@ -65,7 +65,7 @@ impl RiemannianSgd {
         }
     }
 
-    /// What is kept for the next step.
+    /// Momentum, kept for the next step.
     fn keep<B: Backend, const D: usize>(
         &self,
         velocity: impl FnOnce() -> Tensor<B, D>,

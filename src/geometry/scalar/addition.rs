@@ -24,7 +24,7 @@ pub struct AddPair<T> {
     pub sum: T,
 }
 
-/// What the gradient of a loss by such a combination, g, becomes: ∂x = `of_gradient[0]` g +
+/// Gradients of the inputs from the gradient g of such a combination: ∂x = `of_gradient[0]` g +
 /// `of_x` x + `of_sum` σ, and ∂y = `of_gradient[1]` g + `of_y` y + `of_sum` σ.
 #[derive(Clone, Copy, Debug)]
 pub struct SumGradient<T> {

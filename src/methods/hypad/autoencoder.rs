@@ -91,7 +91,7 @@ impl AutoencoderConfig {
     }
 
     /// Whether an autoencoder is of this configuration.
-    pub(super) fn is_of<B: Backend>(&self, network: &Autoencoder<B>) -> bool {
+    pub(super) fn matches<B: Backend>(&self, network: &Autoencoder<B>) -> bool {
         network.sizes == self.decoder_sizes()
             && network.output == self.output.height_width()
             && network.bottleneck.kernel_size == self.bottleneck()

@@ -1,4 +1,4 @@
-//! What a HypAD model is made of. Every number of the method is a field here.
+//! Configuration of a HypAD model. Every number of the method is a field here.
 
 use serde::{Deserialize, Serialize};
 
@@ -131,7 +131,7 @@ impl HypAdConfig {
     /// vector only its direction, and the distance is a plain mean over all places: the paper gives
     /// neither a scale nor mining. How it does beside [`small`](Self::small) is in
     /// `docs/training.md`; mining without a scale fails.
-    pub fn published() -> Self {
+    pub fn literal() -> Self {
         Self {
             scale: FeatureScale::None,
             hard_quantile: 0.0,
@@ -311,7 +311,7 @@ mod tests {
     fn survives_json() {
         for config in [
             HypAdConfig::small(),
-            HypAdConfig::published(),
+            HypAdConfig::literal(),
             HypAdConfig::medium(),
             HypAdConfig::efficient_ad(),
         ] {

@@ -25,7 +25,9 @@ use crate::error::{Error, Result, check};
 use crate::features::{FeatureExtractor, ModelBackend, Pdn, weights};
 use crate::methods::Method;
 use crate::progress::ProgressBar;
-use crate::training::checkpoint::{Course, Start, changed_fields, changed_images, same_statistics};
+use crate::training::checkpoint::{
+    RunState, Start, changed_fields, changed_images, same_statistics,
+};
 use crate::training::moments::Moments;
 use crate::training::random::{Purpose, rng};
 use crate::training::steps::{Task, adam, resume, run_steps};
@@ -97,12 +99,12 @@ impl<B: ModelBackend> HypAdMethod<B> {
             None => {
                 let own = weights::pretrained_small::<B>(device)?;
                 let rule = "given, since the crate's own is an unpadded PDN-S with 384 outputs";
-                check(own.is_of(&wanted), "teacher", "none", rule)?;
+                check(own.matches(&wanted), "teacher", "none", rule)?;
                 Arc::new(own)
             }
         };
         let (fits, expected, found) = match pdn(&*teacher) {
-            Some(pdn) => (pdn.is_of(&wanted), wanted.describe(), pdn.describe()),
+            Some(pdn) => (pdn.matches(&wanted), wanted.describe(), pdn.describe()),
             None => {
                 let channels: usize = teacher.maps().iter().map(|map| map.channels).sum();
                 let fits = channels == self.config.channels;
@@ -230,7 +232,7 @@ impl<B: ModelBackend> Method<B> for HypAdMethod<B> {
         let maps = config.output_size()?;
         let mut stream = SampleStream::new(images, penalty, maps, recipe);
         if let Some(penalty) = penalty {
-            let drawn = stream.penalty_indices(state.course.losses.len()..recipe.steps);
+            let drawn = stream.penalty_indices(state.run_state.losses.len()..recipe.steps);
             let bar = ProgressBar::new(options.progress, drawn.len(), "checking penalty images");
             check_images(penalty, drawn, "penalty images", &|| bar.inc())?;
         }
@@ -245,13 +247,13 @@ impl<B: ModelBackend> Method<B> for HypAdMethod<B> {
             device,
         };
         let prepare = |step| stream.step(step);
-        let (student, course) = run_steps("training", &mut task, state, prepare, options)?;
+        let (student, run_state) = run_steps("training", &mut task, state, prepare, options)?;
         run.log
             .figures
             .insert(CLIPPED.to_string(), self.clipped(&teacher, images, device)?);
-        let step = course.losses.len();
-        run.log.losses = course.losses;
-        run.log.time = course.time;
+        let step = run_state.losses.len();
+        run.log.losses = run_state.losses;
+        run.log.time = run_state.time;
         self.model(&teacher, &student, step)
     }
 }
@@ -282,7 +284,7 @@ fn pdn<B: ModelBackend>(network: &dyn FeatureExtractor<B>) -> Option<&Pdn<B>> {
     any.downcast_ref()
 }
 
-/// What a training begins with.
+/// Settings, images and teacher of a training, which its checkpoint is compared with.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct HypAdStart {
     model: HypAdConfig,
@@ -367,9 +369,9 @@ impl<B: ModelBackend> Task<B> for Steps<'_, '_, B> {
     fn after_step(
         &mut self,
         student: &Self::Module,
-        course: &mut Course<HypAdStart>,
+        run_state: &mut RunState<HypAdStart>,
     ) -> Result<Option<String>> {
-        let (step, time): (usize, Duration) = (course.losses.len(), course.time);
+        let (step, time): (usize, Duration) = (run_state.losses.len(), run_state.time);
         if self.run.watched().contains(&step) {
             let model = self.method.model(self.teacher, student, step)?;
             self.run.show(step, time, model)?;

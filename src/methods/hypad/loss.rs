@@ -61,7 +61,7 @@ pub fn student_loss<B: ModelBackend>(
         batch.teacher,
     )?;
     if let Some(penalty) = batch.penalty {
-        let silent = student.of_teacher(Tensor::from_inner(penalty));
+        let silent = student.teacher_head(Tensor::from_inner(penalty));
         loss = loss + silent.square().mean();
     }
     let jittered = Tensor::from_inner(batch.jittered);
@@ -76,9 +76,9 @@ pub fn student_loss<B: ModelBackend>(
         }
         None => (autoencoder, jittered),
     };
-    let of_autoencoder = projected.of_autoencoder(seen);
+    let autoencoder_head = projected.autoencoder_head(seen);
     let reconstruction = embedding.deviation(teacher, autoencoder.clone());
-    let imitation = embedding.deviation(autoencoder, of_autoencoder);
+    let imitation = embedding.deviation(autoencoder, autoencoder_head);
     Ok(loss + reconstruction.mean() + imitation.mean())
 }
 
@@ -114,14 +114,20 @@ mod tests {
 
         let tracked = Tensor::<A, 4>::from_inner;
         let deviation = |a: Tensor<Flex, 4>, b| embedding.deviation(tracked(a), b);
-        let of_teacher = deviation(teacher.clone(), student.of_teacher(tracked(image.clone())));
+        let teacher_head = deviation(
+            teacher.clone(),
+            student.teacher_head(tracked(image.clone())),
+        );
         let seen = tracked(jittered.clone());
         let autoencoder = student.autoencoder(seen.clone());
-        let of_autoencoder = student.of_autoencoder(seen);
-        let expected = hard_mean(of_teacher, 0.95).unwrap()
-            + student.of_teacher(tracked(penalty.clone())).square().mean()
+        let autoencoder_head = student.autoencoder_head(seen);
+        let expected = hard_mean(teacher_head, 0.95).unwrap()
+            + student
+                .teacher_head(tracked(penalty.clone()))
+                .square()
+                .mean()
             + deviation(teacher_jittered.clone(), autoencoder.clone()).mean()
-            + embedding.deviation(autoencoder, of_autoencoder).mean();
+            + embedding.deviation(autoencoder, autoencoder_head).mean();
 
         let batch = Batch {
             image,

@@ -56,9 +56,9 @@ pub(super) fn student_term<B: ModelBackend>(
     let few = (1.0 - q) * elements as f64 <= (MOST_PATCHES / batch.max(1)) as f64;
     if few && !student.is_padded() {
         let deviation =
-            embedding.deviation(teacher.clone(), student.valid().of_teacher(image.clone()));
+            embedding.deviation(teacher.clone(), student.valid().teacher_head(image.clone()));
         let hardest = Hardest::of(deviation, q)?;
-        if hardest.places.len() <= MOST_PATCHES {
+        if hardest.locations.len() <= MOST_PATCHES {
             return Ok(on_patches(student, embedding, &hardest, image, teacher));
         }
     }
@@ -73,14 +73,14 @@ fn on_images<B: ModelBackend>(
     image: Tensor<B, 4>,
     teacher: Tensor<B, 4>,
 ) -> Result<Tensor<Autodiff<B>, 1>> {
-    let student = student.of_teacher(Tensor::from_inner(image));
+    let student = student.teacher_head(Tensor::from_inner(image));
     hard_mean(embedding.deviation(Tensor::from_inner(teacher), student), q)
 }
 
 /// Where the hardest deviations are.
 struct Hardest {
     /// Image, row and column.
-    places: Vec<[usize; 3]>,
+    locations: Vec<[usize; 3]>,
     /// The part of each deviation of each place in the mean: `[place, n]`.
     weights: Vec<f64>,
 }
@@ -89,7 +89,7 @@ impl Hardest {
     /// As in [`hard_mean`].
     fn of<B: Backend>(deviation: Tensor<B, 4>, q: f64) -> Result<Self> {
         let [batch, n, h, w] = deviation.dims();
-        let (mut places, mut weights) = (Vec::new(), Vec::new());
+        let (mut locations, mut weights) = (Vec::new(), Vec::new());
         for (image, deviation) in deviation.split(1, 0).into_iter().enumerate() {
             let values: Vec<f32> = deviation.into_data().iter::<f32>().collect();
             let bound = hard_bound(&values, q)?;
@@ -100,16 +100,16 @@ impl Hardest {
                 let hard = values.map(|v| if *v > bound { weight } else { 0.0 });
                 let hard: Vec<f64> = hard.collect();
                 if hard.iter().any(|w| *w > 0.0) {
-                    places.push([image, place / w, place % w]);
+                    locations.push([image, place / w, place % w]);
                     weights.extend(hard);
                 }
             }
         }
-        Ok(Self { places, weights })
+        Ok(Self { locations, weights })
     }
 }
 
-/// The hard mean over the patches of the hardest places.
+/// The hard mean over the patches of the hardest locations.
 fn on_patches<B: ModelBackend>(
     student: &Student<Autodiff<B>>,
     embedding: &Embedding,
@@ -118,7 +118,7 @@ fn on_patches<B: ModelBackend>(
     teacher: Tensor<B, 4>,
 ) -> Tensor<Autodiff<B>, 1> {
     let cut = |of: &Tensor<B, 4>, part: fn(&Window, Tensor<B, 4>) -> Tensor<B, 4>| {
-        let patches = hardest.places.iter().map(|[image, top, left]| {
+        let patches = hardest.locations.iter().map(|[image, top, left]| {
             let place = Window {
                 top: *top,
                 left: *left,
@@ -129,7 +129,7 @@ fn on_patches<B: ModelBackend>(
         });
         Tensor::<Autodiff<B>, 4>::from_inner(Tensor::cat(patches.collect(), 0))
     };
-    let student = student.of_teacher(cut(&image, Window::of_image));
+    let student = student.teacher_head(cut(&image, Window::of_image));
     let deviation = embedding.deviation(cut(&teacher, Window::of_features), student);
     let weights = TensorData::new(hardest.weights.clone(), deviation.shape());
     let weights = Tensor::<Autodiff<B>, 4>::from_data(weights, &image.device());
@@ -199,9 +199,9 @@ mod tests {
             let image = random([2, 3, 72, 60]);
             let teacher = random([2, 24, 10, 7]);
             let deviation =
-                embedding.deviation(teacher.clone(), student.valid().of_teacher(image.clone()));
+                embedding.deviation(teacher.clone(), student.valid().teacher_head(image.clone()));
             let hardest = Hardest::of(deviation, q).unwrap();
-            assert!((10..=40).contains(&hardest.places.len()));
+            assert!((10..=40).contains(&hardest.locations.len()));
 
             let few = on_patches(
                 &student,

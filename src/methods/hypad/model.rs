@@ -84,7 +84,7 @@ impl<B: ModelBackend> AnomalyModel<B> for HypAd<B> {
         };
         Ok(vec![
             map(features.teacher, features.student)?,
-            map(features.autoencoder, features.student_of_autoencoder)?,
+            map(features.autoencoder, features.student_autoencoder_head)?,
         ])
     }
 

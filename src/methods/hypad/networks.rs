@@ -186,7 +186,7 @@ impl<B: ModelBackend> Teacher<B> {
     }
 }
 
-/// What a model file keeps of a teacher that is not a [`Pdn`]: the network itself is the user's.
+/// Name and checksum of a teacher that is not a [`Pdn`], for the model file, which lacks its weights.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ForeignTeacher {
@@ -230,7 +230,7 @@ fn joined<B: Backend>(
     Ok(Tensor::cat(maps, 1))
 }
 
-/// What is trained: the student and the autoencoder. The two halves of the student's output are two
+/// The trained networks: the student and the autoencoder. The two halves of the student's output are two
 /// last convolutions, so that a gradient by one does not fill the other with zeros.
 #[derive(Module, Debug)]
 pub struct Student<B: Backend> {
@@ -246,7 +246,7 @@ impl<B: ModelBackend> Student<B> {
     ///
     /// - image: `[batch, 3, height, width]`
     /// - output: `[batch, channels, h, w]`
-    pub fn of_teacher(&self, image: Tensor<B, 4>) -> Tensor<B, 4> {
+    pub fn teacher_head(&self, image: Tensor<B, 4>) -> Tensor<B, 4> {
         self.pdn.forward(image)
     }
 
@@ -254,8 +254,8 @@ impl<B: ModelBackend> Student<B> {
     ///
     /// # Shapes
     ///
-    /// As [`of_teacher`](Self::of_teacher).
-    pub fn of_autoencoder(&self, image: Tensor<B, 4>) -> Tensor<B, 4> {
+    /// As [`teacher_head`](Self::teacher_head).
+    pub fn autoencoder_head(&self, image: Tensor<B, 4>) -> Tensor<B, 4> {
         conv(&self.imitator, self.pdn.trunk(image))
     }
 
@@ -283,7 +283,7 @@ impl<B: ModelBackend> Student<B> {
     ///
     /// # Shapes
     ///
-    /// As [`of_teacher`](Self::of_teacher).
+    /// As [`teacher_head`](Self::teacher_head).
     pub fn autoencoder(&self, image: Tensor<B, 4>) -> Tensor<B, 4> {
         self.autoencoder.forward(image)
     }
@@ -309,7 +309,7 @@ pub struct Features<B: Backend> {
     /// The student's half that imitates the teacher.
     pub student: Tensor<B, 4>,
     /// The student's half that imitates the autoencoder.
-    pub student_of_autoencoder: Tensor<B, 4>,
+    pub student_autoencoder_head: Tensor<B, 4>,
     /// The autoencoder.
     pub autoencoder: Tensor<B, 4>,
 }
@@ -364,7 +364,7 @@ impl HypAdConfig {
             channels: 2 * self.channels,
             ..self.teacher()
         };
-        let (pdn, autoencoder_head) = config.init(device).halved(device);
+        let (pdn, autoencoder_head) = config.init(device).split_heads(device);
         Ok(Student {
             pdn,
             imitator: autoencoder_head,
@@ -394,14 +394,14 @@ impl HypAdConfig {
         let imitator = student.imitator.weight.val().dims();
         let normalisation = [&teacher.mean, &teacher.std];
         let same = match &teacher.network {
-            Network::Pdn(pdn) => pdn.is_of(&wanted),
+            Network::Pdn(pdn) => pdn.matches(&wanted),
             Network::Other(_, size) => *size == self.output_size()?,
         };
         let same = same
-            && student.pdn.is_of(&wanted)
+            && student.pdn.matches(&wanted)
             && imitator == student.pdn.last().weight.val().dims()
             && normalisation.iter().all(|of| of.dims() == [self.channels])
-            && self.autoencoder()?.is_of(autoencoder);
+            && self.autoencoder()?.matches(autoencoder);
         if same {
             return Ok(());
         }
@@ -448,11 +448,11 @@ impl<B: ModelBackend> HypAdNetworks<B> {
     ///
     /// Those of [`Teacher::forward`].
     pub fn forward(&self, image: Tensor<B, 4>) -> Result<Features<B>> {
-        let [student, student_of_autoencoder] = self.student.halves(image.clone());
+        let [student, student_autoencoder_head] = self.student.halves(image.clone());
         Ok(Features {
             teacher: self.teacher.forward(image.clone())?,
             student,
-            student_of_autoencoder,
+            student_autoencoder_head,
             autoencoder: self.student.autoencoder(image),
         })
     }
@@ -504,7 +504,7 @@ mod tests {
             [
                 features.teacher,
                 features.student,
-                features.student_of_autoencoder,
+                features.student_autoencoder_head,
                 features.autoencoder,
             ]
         };
@@ -539,13 +539,16 @@ mod tests {
         let model: HypAdNetworks<Flex> = config.init(&device).unwrap();
         let image = Tensor::random([1, 3, 128, 128], Distribution::Default, &device);
         let features = model.forward(image.clone()).unwrap();
-        let [of_teacher, of_autoencoder] = [
-            model.student.of_teacher(image.clone()),
-            model.student.of_autoencoder(image),
+        let [teacher_head, autoencoder_head] = [
+            model.student.teacher_head(image.clone()),
+            model.student.autoencoder_head(image),
         ]
         .map(Tensor::into_data);
-        assert_eq!(features.student.into_data(), of_teacher);
-        assert_eq!(features.student_of_autoencoder.into_data(), of_autoencoder);
-        assert_ne!(of_teacher, of_autoencoder);
+        assert_eq!(features.student.into_data(), teacher_head);
+        assert_eq!(
+            features.student_autoencoder_head.into_data(),
+            autoencoder_head
+        );
+        assert_ne!(teacher_head, autoencoder_head);
     }
 }

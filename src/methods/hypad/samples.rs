@@ -1,4 +1,4 @@
-//! What the steps see: training images in random order, plain and jittered, and penalty images.
+//! Samples of the steps: training images in random order, plain and jittered, and penalty images.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -13,7 +13,7 @@ use crate::data::image::{resize, unit};
 use crate::data::{ImageSource, augment};
 use crate::error::Result;
 use crate::training::TrainingImages;
-use crate::training::random::{Purpose, Rounds, rng};
+use crate::training::random::{Purpose, Shuffler, rng};
 
 /// The images of one step, as `height × width × 3` values in \[0, 1\].
 pub struct Sample {
@@ -33,7 +33,7 @@ pub struct SampleStream<'a> {
     /// Size of the feature maps.
     maps: ImageSize,
     config: &'a TrainConfig,
-    rounds: Rounds,
+    rounds: Shuffler,
 }
 
 impl<'a> SampleStream<'a> {
@@ -49,7 +49,7 @@ impl<'a> SampleStream<'a> {
             penalty: penalty.filter(|images| !images.is_empty()),
             maps,
             config,
-            rounds: Rounds::new(config.seed, images.train.len()),
+            rounds: Shuffler::new(config.seed, images.train.len()),
         }
     }
 
@@ -79,7 +79,7 @@ impl<'a> SampleStream<'a> {
         drawn.map(|(index, _)| index).collect()
     }
 
-    /// What is random in a step: jitters the pixels, draws a window and the penalty image, the random
+    /// The random part of a step: jitters the pixels, draws a window and the penalty image, the random
     /// numbers of which go on.
     fn draw(&self, step: usize, jittered: &mut [f32]) -> (Option<Window>, Option<(usize, StdRng)>) {
         let mut rng = rng(self.config.seed, Purpose::Step, step);

@@ -70,7 +70,7 @@ impl Window {
         features.slice([0..batch, 0..channels, rows, columns])
     }
 
-    /// What this part of the feature map sees of the image.
+    /// The part of the image that this part of the feature map sees.
     ///
     /// # Shapes
     ///

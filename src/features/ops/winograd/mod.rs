@@ -5,7 +5,7 @@
 //! Both use the points 0, ±1, ±2, ∞, hence tiles of 6 × 6 inputs and 36 products of matrices with a
 //! fourth of the multiplications. With Aᵀ, G, Bᵀ the matrices of the paper, W the kernel and D a
 //! tile, the output is Aᵀ \[(G W Gᵀ) ⊙ (Bᵀ D B)\] A; the gradient by W is the transposed map, and the
-//! one by D is the convolution of the gradient with the turned kernel.
+//! one by D is the convolution of the gradient with the transposed kernel.
 //!
 //! Nothing depends on the number of threads, not even the rounding.
 
@@ -15,7 +15,7 @@ mod transforms;
 
 use rayon::prelude::*;
 
-use super::product::product;
+use super::matmul::matmul;
 use super::scratch::Scratch;
 use super::sizes::Sizes;
 use axis::{LANES, N};
@@ -55,7 +55,7 @@ pub fn by_input(grad: &[f32], weight: &[f32], sizes: Sizes) -> Vec<f32> {
     let of = |input: usize, output: usize, at: usize| {
         weight[(input * sizes.inputs + output) * area + area - 1 - at]
     };
-    let sizes = sizes.turned();
+    let sizes = sizes.transposed();
     let none = vec![0.0; sizes.outputs];
     convolve(grad, &transform_weight(of, sizes), &none, sizes, false)
 }
@@ -88,7 +88,7 @@ pub fn by_weight(x: &[f32], grad: &[f32], sizes: Sizes) -> Vec<f32> {
                 let tiles = &tiles[point * count * inputs..][..count * inputs];
                 let grads = &grads[point * count * outputs..][..count * outputs];
                 let (left, right) = ((tiles, [1, inputs]), (grads, [outputs, 1]));
-                product(
+                matmul(
                     [inputs, outputs, count],
                     left,
                     right,
@@ -128,7 +128,7 @@ fn convolve(x: &[f32], weight: &[f32], bias: &[f32], sizes: Sizes, relu: bool) -
                 let products = &mut products[point * count * outputs..][..count * outputs];
                 let weight = &weight[point * outputs..];
                 let (left, right) = ((tiles, [inputs, 1]), (weight, [POINTS * outputs, 1]));
-                product([count, outputs, inputs], left, right, products, false);
+                matmul([count, outputs, inputs], left, right, products, false);
             }
             match sizes.kernel[0] {
                 3 => transform_output::<4>(products, bias, part, &band, sizes, relu),

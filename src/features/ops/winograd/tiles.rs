@@ -57,7 +57,7 @@ impl Sizes {
     }
 
     /// The convolution that gives the gradient by the input from the one by the output.
-    pub(super) fn turned(&self) -> Self {
+    pub(super) fn transposed(&self) -> Self {
         Self {
             height: self.output_height(),
             width: self.output_width(),

@@ -98,7 +98,7 @@ fn sinhc(t: f64) -> f64 {
     if t < SERIES_BELOW { series } else { quotient }
 }
 
-/// What [`dist_expmap0`] is made of: the norms, the radial and the tangential part of a pair. A pair
+/// Intermediate values of [`dist_expmap0`]: the norms, the radial and the tangential part of a pair. A pair
 /// whose hyperbolic sines would be too large has its distance here, in the place of the last part,
 /// and −1 in the place of the first.
 #[inline(always)]

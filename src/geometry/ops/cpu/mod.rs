@@ -4,8 +4,8 @@ mod host;
 mod kernels;
 mod lane;
 mod pairwise;
-mod pull;
 mod vectors;
+mod weighted_differences;
 
 #[cfg(all(feature = "flex", feature = "anomaly"))]
 pub(crate) use vectors::vectorised;

@@ -7,8 +7,8 @@ use num_traits::{AsPrimitive, Float, One, Zero};
 use rayon::prelude::*;
 
 use super::lane::Lane;
-use super::pull::{Centred, NearPair, Rows, Weights};
 use super::vectors::{Real, row_sums, vectorised};
+use super::weighted_differences::{Centred, NearPair, Rows, Weights};
 use crate::geometry::scalar::distance::BallPair;
 use crate::geometry::scalar::even::at_most;
 use crate::geometry::scalar::rim;
@@ -176,7 +176,7 @@ fn in_panels<A: Lane>(numbers: impl ExactSizeIterator<Item = A>, rest: A) -> Vec
     panels
 }
 
-/// What ‖x − y‖²/(αβ) of points far beyond the rim is held at, so that nothing overflows.
+/// Upper bound of ‖x − y‖²/(αβ), so that points far beyond the boundary do not overflow.
 fn largest_quotient<A: Lane>(c: A) -> A {
     A::max_value() / (A::of(4.0) * (A::one() + c))
 }
@@ -289,19 +289,19 @@ pub fn gradients<T: Real>(x: &[T], y: &[T], n: usize, grad: &[T], c: f64) -> [Ve
         weights.near.extend(task.near);
     }
     [(&x, 0), (&y, 1)].map(|(points, side)| {
-        let pulled = weights.pull(side, rows, &centred);
-        with_bend(points, n, c, &h[side], pulled)
+        let differences = weights.weighted_differences(side, rows, &centred);
+        with_bend(points, n, c, &h[side], differences)
     })
 }
 
-/// What the columns of a task have, `LANES` of them side by side.
+/// Values of the columns of a task, `LANES` of them side by side.
 struct Sides<'a, A> {
     points: Panels<'a, A>,
     per_gaps: Panels<'a, A>,
     near: Panels<'a, A>,
 }
 
-/// What comes of a task besides the weights: sums of h and of the weights, over its rows and over all
+/// Results of a task besides the weights: sums of h and of the weights, over its rows and over all
 /// columns, and the pairs that are near.
 struct Task<A> {
     h: [Vec<f64>; 2],
@@ -392,20 +392,20 @@ fn with_bend<T: Real>(
     n: usize,
     c: f64,
     h: &[f64],
-    pulled: Vec<T::Wide>,
+    differences: Vec<T::Wide>,
 ) -> Vec<T> {
     let mut out = vec![T::of(0.0); points.count() * n];
     out.par_chunks_exact_mut(n)
-        .zip(pulled.par_chunks_exact(points.stride))
+        .zip(differences.par_chunks_exact(points.stride))
         .enumerate()
-        .for_each(|(row, (out, pulled))| {
+        .for_each(|(row, (out, differences))| {
             let bend = 2.0 * c * h[row] * points.per_gap[row];
             let bend = if points.squares[row] == 0.0 {
                 0.0
             } else {
                 bend
             };
-            for ((out, sum), value) in out.iter_mut().zip(pulled).zip(points.row(row)) {
+            for ((out, sum), value) in out.iter_mut().zip(differences).zip(points.row(row)) {
                 let value: f64 = value.as_();
                 *out = T::of(sum.as_() + bend * value);
             }

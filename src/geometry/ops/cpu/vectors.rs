@@ -18,7 +18,7 @@ use crate::geometry::ops::layout::Vectors;
 pub trait Real: Element + bytemuck::Pod + AsPrimitive<f64> {
     /// The gap 1 − c‖x‖² below which a point cannot be told from the rim.
     const LEAST_GAP: f64;
-    /// What sums over pairs of vectors are made in.
+    /// Float type of sums over pairs of vectors.
     type Wide: Lane;
     /// Whether the type has at most half the digits of f64, so that functions in f64 need not be
     /// exact to the last one.

@@ -90,7 +90,7 @@ impl<R: CubeRuntime> Points<R> {
         [0, 1].map(|side| {
             // Of the rows of h for the first set, of its columns for the second.
             let sums = into_contiguous(B::float_sum_dim(h.clone(), 1 - side));
-            self.pull(side, &weights, sums, c)
+            self.weighted_differences(side, &weights, sums, c)
         })
     }
 
@@ -127,7 +127,7 @@ impl<R: CubeRuntime> Points<R> {
         sum(out, self.dtype)
     }
 
-    /// What addresses the points and an array of pairs.
+    /// Address type of the points and of an array of pairs.
     fn addresses(&self, pairs: &CubeTensor<R>) -> AddressType {
         widest([&self.x, &self.y, pairs].map(CubeTensor::required_address_type))
     }
@@ -164,7 +164,7 @@ impl<R: CubeRuntime> Points<R> {
     }
 
     /// The gradient by the points of one side, whose sums of h are given.
-    fn pull(
+    fn weighted_differences(
         &self,
         side: usize,
         weights: &CubeTensor<R>,
@@ -179,7 +179,7 @@ impl<R: CubeRuntime> Points<R> {
         let out = like(targets, targets.meta.shape().clone());
         // SAFETY: units beyond the last target or coordinate neither read nor write.
         unsafe {
-            pairwise::pull::launch_unchecked::<R>(
+            pairwise::weighted_differences::launch_unchecked::<R>(
                 &self.x.client,
                 tiles(&self.x.client, self.counts[side], self.n),
                 CubeDim::new_1d(UNITS as u32),

@@ -337,7 +337,7 @@ fn added(xx: f64, vv: f64, product: f64, a: f64, c: f64, least: f64) -> Added {
     }
 }
 
-/// What the gradient g of a loss by such a combination becomes: ∂x = `of_g_x` g + `of_x` x +
+/// Gradients of the inputs from the gradient g of such a combination: ∂x = `of_g_x` g + `of_x` x +
 /// `of_sum` σ, and the same for y.
 #[derive(CubeType, Clone, Copy)]
 pub struct SumGradient {

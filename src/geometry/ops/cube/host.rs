@@ -29,7 +29,7 @@ fn has_doubles<R: CubeRuntime>(x: &CubeTensor<R>) -> bool {
     R::name(&x.client) == "cuda" || types.into_iter().all(|t| properties.supports_type(t))
 }
 
-/// What every kernel is told of the vectors of a tensor.
+/// Layout of the vectors of a tensor, an argument of every kernel.
 struct Task<R: CubeRuntime> {
     vectors: Vectors,
     sharing: Sharing,
@@ -131,7 +131,7 @@ macro_rules! launch {
     }};
 }
 
-/// What addresses all of some arrays.
+/// The widest address type that any of the arrays requires.
 pub(super) fn widest<const N: usize>(types: [AddressType; N]) -> AddressType {
     types.into_iter().max().unwrap_or_default()
 }

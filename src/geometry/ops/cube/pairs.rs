@@ -11,7 +11,7 @@ use crate::geometry::ops::backend::PairOp;
 
 const EPSILON: f64 = f64::EPSILON;
 
-/// What the sums of a pair are of.
+/// Number of partial sums that an operation needs.
 fn count_of(op: PairOp, with_grad: bool) -> usize {
     match (op, with_grad) {
         (PairOp::DistExpmap0, _) => 4,

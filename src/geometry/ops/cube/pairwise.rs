@@ -252,7 +252,7 @@ pub fn by_c<T: Float>(
 /// Σⱼ wᵢⱼ (tᵢ − sⱼ) + 2c hᵢ tᵢ/gapᵢ for every target t, over all sources s. The weight of a target
 /// and a source is at `target_step` and `source_step`.
 #[cube(launch_unchecked, address_type = "dynamic")]
-pub fn pull<T: Float>(
+pub fn weighted_differences<T: Float>(
     targets: &Array<T>,
     sources: &Array<T>,
     weights: &Array<T>,

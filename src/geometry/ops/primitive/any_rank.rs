@@ -179,7 +179,7 @@ mod tests {
         [x.clone(), x.slice_assign(place, value)]
     }
 
-    /// What a backend without kernels makes of a NaN is NaN wherever it is with kernels, in the vector
+    /// A backend without kernels gives NaN wherever one with kernels does, in the vector
     /// that it is in; an infinite number gives no finite one.
     fn check_broken(ours: Vec<FloatTensor<Flex>>, kernel: Vec<FloatTensor<Flex>>, what: &str) {
         for (part, (ours, kernel)) in ours.into_iter().zip(kernel).enumerate() {
@@ -236,7 +236,7 @@ mod tests {
         }
     }
 
-    /// What a backend without kernels computes is what the kernels of Flex compute: values, gradients
+    /// A backend without kernels computes the same as the kernels of Flex: values, gradients
     /// by the inputs and by c.
     #[test]
     fn primitives_agree_with_kernels() {

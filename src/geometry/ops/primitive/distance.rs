@@ -5,7 +5,7 @@ use burn::tensor::{Tensor, backend::Backend};
 use super::super::backend::HyperbolicBackend;
 use super::super::curvature::Curvature;
 use super::scalars::{
-    arsinhc, at_least, at_most, inner, norm_squared, over, rim_gap, safe_sqrt, sinhc,
+    arsinhc, at_least, at_most, inner, norm_squared, rim_gap, safe_div, safe_sqrt, sinhc,
 };
 
 /// The arsinh form. With δ = x − y, α = 1 − c‖x‖², β = 1 − c‖y‖² and z = c‖δ‖²/(αβ):
@@ -40,7 +40,7 @@ pub fn dist_expmap0<B: HyperbolicBackend>(
     let norm_v = safe_sqrt(norm_squared(v.clone()));
     // ‖u‖ − ‖v‖ without its cancellation.
     let reach = norm_u.clone() + norm_v.clone();
-    let radial = over(inner(difference, u + v), reach.clone());
+    let radial = safe_div(inner(difference, u + v), reach.clone());
     let pair = Pair {
         norm_u,
         norm_v,
@@ -65,7 +65,7 @@ pub fn dist_expmap0<B: HyperbolicBackend>(
 /// twice this exponent, and exp(80) still fits in an f32.
 const FAR: f64 = 40.0;
 
-/// What the tangent form needs of a pair of vectors: ‖u‖, ‖v‖, ‖u‖ − ‖v‖, ‖u − v‖², ‖u‖ + ‖v‖.
+/// Values of a pair of vectors that the tangent form needs: ‖u‖, ‖v‖, ‖u‖ − ‖v‖, ‖u − v‖², ‖u‖ + ‖v‖.
 #[derive(Clone)]
 struct Pair<B: Backend> {
     norm_u: Tensor<B, 3>,

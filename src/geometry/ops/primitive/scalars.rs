@@ -30,7 +30,7 @@ pub fn safe_sqrt<B: Backend, const D: usize>(z: Tensor<B, D>) -> Tensor<B, D> {
 }
 
 /// x/y, and x where y is 0.
-pub fn over<B: Backend, const D: usize>(x: Tensor<B, D>, y: Tensor<B, D>) -> Tensor<B, D> {
+pub fn safe_div<B: Backend, const D: usize>(x: Tensor<B, D>, y: Tensor<B, D>) -> Tensor<B, D> {
     let none = y.clone().equal_elem(0.0);
     x / y.mask_fill(none, 1.0)
 }

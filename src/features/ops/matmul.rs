@@ -4,7 +4,7 @@
 pub type Matrix<'a> = (&'a [f32], [usize; 2]);
 
 /// out = left · right, or plus it if `add`, with `[rows, columns, common]` and out without gaps.
-pub fn product(size: [usize; 3], left: Matrix, right: Matrix, out: &mut [f32], add: bool) {
+pub fn matmul(size: [usize; 3], left: Matrix, right: Matrix, out: &mut [f32], add: bool) {
     let [m, n, k] = size;
     let end = |rows: usize, columns: usize, [by_row, by_column]: [usize; 2]| {
         (rows - 1) * by_row + (columns - 1) * by_column + 1

@@ -95,7 +95,7 @@ pub struct Weights<A> {
 
 impl<A: Lane> Weights<A> {
     /// The sums for the points of one side, 0 for x and 1 for y, row by row.
-    pub fn pull(
+    pub fn weighted_differences(
         &mut self,
         side: usize,
         points: [&Rows<A>; 2],
@@ -140,8 +140,8 @@ impl<A: Lane> Weights<A> {
             .zip(&self.sums[side])
             .for_each(|((out, target), sum)| {
                 for (out, target) in out.iter_mut().zip(target) {
-                    let (pulled, target): (f64, f64) = (out.as_(), target.as_());
-                    *out = A::of(target * sum - pulled);
+                    let (differences, target): (f64, f64) = (out.as_(), target.as_());
+                    *out = A::of(target * sum - differences);
                 }
             });
         self.near.par_sort_by_key(|pair| pair.points[side]);
