@@ -94,7 +94,7 @@ fn run(args: &Args) -> Result<()> {
     let tree = Tree::random(args.nodes, args.seed);
     let depth = tree.depths.iter().max().copied().unwrap_or(0);
     let unit = 1.0 / args.curvature.sqrt();
-    // f64 numbers end there: points farther out would be on the rim.
+    // f64 numbers end there: points farther out would be on the boundary.
     let longest = 34.0 * unit / depth as f64;
     let edge = args.edge.unwrap_or(longest.min(3.0 * unit));
     require(
@@ -186,7 +186,7 @@ fn embed(args: &Args, start: Vec<f64>, distances: &[f64], c: f64) -> Result<Ball
 }
 
 /// Draws two-dimensional points with the root in the middle: the disk or the plane, and for the
-/// disk, whose leaves crowd at the rim, its tangent plane at the root as well.
+/// disk, whose leaves crowd at the boundary, its tangent plane at the root as well.
 fn draw(tree: &Tree, points: &BallPoints<B>, space: &str, out: &Path) -> Result<()> {
     let ball = points.ball();
     let root = points.val().narrow(0, 0, 1);

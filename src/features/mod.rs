@@ -15,7 +15,10 @@ pub mod weights;
 
 pub use extractor::{FeatureExtractor, FeatureMap};
 pub use mobilenet::MobileNetV1;
-pub use ops::{AdamStep, ConvGrads, ModelBackend};
+pub use ops::ModelBackend;
+// In signatures of the backend's operations.
+#[doc(hidden)]
+pub use ops::{AdamStep, ConvGrads};
 pub use pdn::{Pdn, PdnConfig, PdnSize};
 pub use resnet::{ResNet, ResNetConfig};
 pub use targets::{TARGET_CHANNELS, Targets};

@@ -66,14 +66,14 @@ impl<C> Klein<C> {
     }
 
     /// 1 − c‖x‖².
-    fn rim_gap<B: HyperbolicBackend, const D: usize>(&self, x: Tensor<B, D>) -> Tensor<B, D>
+    fn one_minus_cn2<B: HyperbolicBackend, const D: usize>(&self, x: Tensor<B, D>) -> Tensor<B, D>
     where
         C: Curvature<B>,
     {
-        PoincareBall::from(self.clone()).rim_gap(x)
+        PoincareBall::from(self.clone()).one_minus_cn2(x)
     }
 
-    /// A point beyond the rim brought back to it along its ray; others as they are.
+    /// A point beyond the boundary brought back to it along its ray; others as they are.
     fn not_beyond<B: HyperbolicBackend, const D: usize>(&self, x: Tensor<B, D>) -> Tensor<B, D>
     where
         C: Curvature<B>,
@@ -92,7 +92,7 @@ impl<C> Klein<C> {
         C: Curvature<B>,
     {
         in_f32([x], |[x]| {
-            let scale = self.rim_gap(x.clone()).neg().add_scalar(2.0);
+            let scale = self.one_minus_cn2(x.clone()).neg().add_scalar(2.0);
             self.not_beyond(x).mul_scalar(2.0) / scale
         })
     }
@@ -108,8 +108,8 @@ impl<C> Klein<C> {
         C: Curvature<B>,
     {
         in_f32([x], |[x]| {
-            let gap = self.rim_gap(x.clone());
-            self.not_beyond(x) / gap.sqrt().add_scalar(1.0)
+            let one_minus_cn2 = self.one_minus_cn2(x.clone());
+            self.not_beyond(x) / one_minus_cn2.sqrt().add_scalar(1.0)
         })
     }
 
@@ -143,8 +143,8 @@ impl<C> Klein<C> {
         C: Curvature<B>,
     {
         in_f32([x], |[x]| {
-            let gap = self.rim_gap(x.clone());
-            self.not_beyond(x) / gap.sqrt()
+            let one_minus_cn2 = self.one_minus_cn2(x.clone());
+            self.not_beyond(x) / one_minus_cn2.sqrt()
         })
     }
 
@@ -152,16 +152,16 @@ impl<C> Klein<C> {
     fn square<B: HyperbolicBackend, const D: usize>(
         &self,
         x: Tensor<B, D>,
-        gap: Tensor<B, D>,
+        one_minus_cn2: Tensor<B, D>,
         v: Tensor<B, D>,
     ) -> Tensor<B, D>
     where
         C: Curvature<B>,
     {
-        let along = self.dot(x, v.clone()) / gap.clone();
+        let along = self.dot(x, v.clone()) / one_minus_cn2.clone();
         // Not c⟨x,v⟩², which overflows in f32 at a small c.
         let bend = self.c.times(along.clone()) * along;
-        self.dot(v.clone(), v) / gap + bend
+        self.dot(v.clone(), v) / one_minus_cn2 + bend
     }
 
     /// Einstein addition: (x + y/γ + cγ/(1 + γ) ⟨x,y⟩ x)/(1 + c⟨x,y⟩), γ = 1/√(1 − c‖x‖²).
@@ -181,7 +181,7 @@ impl<C> Klein<C> {
         C: Curvature<B>,
     {
         let [x, y] = alike(self.axis.unwrap_or(D - 1), [x, y]);
-        let [a, b] = [&x, &y].map(|point| self.rim_gap(point.clone()));
+        let [a, b] = [&x, &y].map(|point| self.one_minus_cn2(point.clone()));
         in_f64([x, y, a, b], |[x, y, a, b]| {
             let [x, y] = [x, y].map(|point| self.not_beyond(point));
             let (root, sum) = (a.clone().sqrt(), x.clone() + y.clone());
@@ -208,7 +208,7 @@ impl<C> Klein<C> {
         C: Curvature<B>,
     {
         let [x, y] = alike(self.axis.unwrap_or(D - 1), [x, y]);
-        let [a, b] = [&x, &y].map(|point| self.rim_gap(point.clone()));
+        let [a, b] = [&x, &y].map(|point| self.one_minus_cn2(point.clone()));
         in_f64([x, y, a, b], |[x, y, a, b]| {
             let [x, y] = [x, y].map(|point| self.not_beyond(point));
             let square = self.square(x.clone(), a.clone(), y - x) * (a / b);
@@ -266,12 +266,12 @@ impl<C> Klein<C> {
         C: Curvature<B>,
     {
         let [x, u, v] = alike(self.axis.unwrap_or(D - 1), [x, u, v]);
-        let gap = self.rim_gap(x.clone());
-        in_f64([x, u, v, gap], |[x, u, v, gap]| {
+        let one_minus_cn2 = self.one_minus_cn2(x.clone());
+        in_f64([x, u, v, one_minus_cn2], |[x, u, v, one_minus_cn2]| {
             let x = self.not_beyond(x);
-            let along = |v: &Tensor<B, D>| self.dot(x.clone(), v.clone()) / gap.clone();
+            let along = |v: &Tensor<B, D>| self.dot(x.clone(), v.clone()) / one_minus_cn2.clone();
             let bend = self.c.times(along(&u)) * along(&v);
-            self.dot(u, v) / gap.clone() + bend
+            self.dot(u, v) / one_minus_cn2.clone() + bend
         })
     }
 
@@ -290,9 +290,9 @@ impl<C> Klein<C> {
         C: Curvature<B>,
     {
         let [x, v] = alike(self.axis.unwrap_or(D - 1), [x, v]);
-        let gap = self.rim_gap(x.clone());
-        in_f64([x, v, gap], |[x, v, gap]| {
-            safe_sqrt(self.square(self.not_beyond(x), gap, v))
+        let one_minus_cn2 = self.one_minus_cn2(x.clone());
+        in_f64([x, v, one_minus_cn2], |[x, v, one_minus_cn2]| {
+            safe_sqrt(self.square(self.not_beyond(x), one_minus_cn2, v))
         })
     }
 
@@ -311,9 +311,9 @@ impl<C> Klein<C> {
         C: Curvature<B>,
     {
         let [x, grad] = alike(self.axis.unwrap_or(D - 1), [x, grad]);
-        let gap = self.rim_gap(x.clone());
-        in_f64([x, grad, gap], |[x, grad, gap]| {
-            self.across(self.not_beyond(x), grad) * gap
+        let one_minus_cn2 = self.one_minus_cn2(x.clone());
+        in_f64([x, grad, one_minus_cn2], |[x, grad, one_minus_cn2]| {
+            self.across(self.not_beyond(x), grad) * one_minus_cn2
         })
     }
 
@@ -333,7 +333,7 @@ impl<C> Klein<C> {
         C: Curvature<B>,
     {
         let [x, y, v] = alike(self.axis.unwrap_or(D - 1), [x, y, v]);
-        let [a, b] = [&x, &y].map(|point| self.rim_gap(point.clone()));
+        let [a, b] = [&x, &y].map(|point| self.one_minus_cn2(point.clone()));
         in_f64([x, y, v, a, b], |[x, y, v, a, b]| {
             let lorentz = Lorentz::from(PoincareBall::from(self.clone()));
             let [x, y] = [x, y].map(|point| self.not_beyond(point));
@@ -424,14 +424,17 @@ impl<C> Klein<C> {
         C: Curvature<B>,
     {
         let [x, v] = alike(self.axis.unwrap_or(D - 1), [x, v]);
-        let gap = self.rim_gap(x.clone());
-        in_f64([x, v, gap], |[x, v, gap]| {
+        let one_minus_cn2 = self.one_minus_cn2(x.clone());
+        in_f64([x, v, one_minus_cn2], |[x, v, one_minus_cn2]| {
             let x = self.not_beyond(x);
-            let t = tanhc(self.c.times(self.square(x.clone(), gap.clone(), v.clone())));
-            let along = self.dot(x.clone(), v.clone()) / gap.clone();
+            let t = tanhc(
+                self.c
+                    .times(self.square(x.clone(), one_minus_cn2.clone(), v.clone())),
+            );
+            let along = self.dot(x.clone(), v.clone()) / one_minus_cn2.clone();
             let whole = (self.c.times(along) * t.clone()).add_scalar(1.0);
             // At least 1 − √c‖x‖, which is at least α/2; rounding may take it to 0.
-            let least = gap.mul_scalar(0.5);
+            let least = one_minus_cn2.mul_scalar(0.5);
             let less = whole.clone().lower(least.clone());
             x + v * (t / whole.mask_where(less, least))
         })
@@ -452,13 +455,13 @@ impl<C> Klein<C> {
         C: Curvature<B>,
     {
         let [x, y] = alike(self.axis.unwrap_or(D - 1), [x, y]);
-        let [a, b] = [&x, &y].map(|point| self.rim_gap(point.clone()));
+        let [a, b] = [&x, &y].map(|point| self.one_minus_cn2(point.clone()));
         in_f64([x, y, a, b], |[x, y, a, b]| {
             let [x, y] = [x, y].map(|point| self.not_beyond(point));
             let ratio = a.clone() / b;
-            let gap = y - x.clone();
-            let square = self.square(x, a, gap.clone()) * ratio.clone();
-            gap * (ratio.sqrt() * arsinhc(self.c.times(square)))
+            let difference = y - x.clone();
+            let square = self.square(x, a, difference.clone()) * ratio.clone();
+            difference * (ratio.sqrt() * arsinhc(self.c.times(square)))
         })
     }
 
@@ -478,13 +481,16 @@ impl<C> Klein<C> {
     where
         C: Curvature<B>,
     {
-        let gap = self.rim_gap(x.clone());
-        in_f64([x, weights, gap], |[x, weights, gap]| {
-            let x = self.not_beyond(x);
-            let weights = weights / gap.sqrt();
-            let total = weights.clone().sum_dim(dim);
-            safe_div((x * weights).sum_dim(dim), total)
-        })
+        let one_minus_cn2 = self.one_minus_cn2(x.clone());
+        in_f64(
+            [x, weights, one_minus_cn2],
+            |[x, weights, one_minus_cn2]| {
+                let x = self.not_beyond(x);
+                let weights = weights / one_minus_cn2.sqrt();
+                let total = weights.clone().sum_dim(dim);
+                safe_div((x * weights).sum_dim(dim), total)
+            },
+        )
     }
 }
 

@@ -16,11 +16,27 @@
 //! The limit distance is *twice* the Euclidean one, because λ₀ = 2: an experiment that wants the
 //! same pipeline without curvature sets c = 0 and changes nothing else.
 //!
+//! # Symbols
+//!
+//! | symbol | in the code | meaning |
+//! |---|---|---|
+//! | c | `c` | the curvature is −c |
+//! | λₓ | `lambda_x` | conformal factor 2/(1 − c‖x‖²) |
+//! | 1 − c‖x‖²; α, β of x, y | `one_minus_cn2`; `a`, `b` | 2/λₓ, from 1 at the origin to 0 at the boundary |
+//! | boundary | `boundary` | the sphere ‖x‖ = 1/√c, which no point reaches |
+//! | ε | `epsilon`, `MIN_DENOMINATOR` | machine epsilon: the least value to which 1 − c‖x‖² is clamped |
+//! | ‖x‖², ‖y‖², ⟨x, y⟩ | `xx`, `yy`, `product` | sums over the coordinates |
+//! | ‖x − y‖² | `difference`, `squared_distance` | the same of a pair |
+//! | z | `z` | c‖v‖², the argument of the even functions |
+//! | tanhc, artanhc, sinhc, arsinhc | the same | f(√z)/√z, continued by their limit to z = 0 |
+//! | σ | `sum` | x + y of two points |
+//! | ⊕, ⊗, gyr, exp, log | `mobius_add`, `mobius_scalar_mul`, `gyration`, `expmap`, `logmap` | see [`PoincareBall`] |
+//!
 //! # Numerics
 //!
 //! Every operation is continuous in c down to c = 0. Values and gradients are finite for finite
-//! coordinates below 10¹⁸: at x = y, at the origin, at the rim and beyond it; in f32 unless the number
-//! itself is larger than an f32, as the product of two long tangent vectors at the rim is. On GPUs this
+//! coordinates below 10¹⁸: at x = y, at the origin, at the boundary and beyond it; in f32 unless the number
+//! itself is larger than an f32, as the product of two long tangent vectors at the boundary is. On GPUs this
 //! holds for the operations with kernels; others are finite for coordinates up to 10⁷. Where a
 //! function has no gradient (a norm at 0), the gradient is 0. Distances use the inverse hyperbolic sine, which keeps
 //! its relative accuracy for points that nearly coincide, where the common artanh(‖−x ⊕ y‖) form
@@ -31,12 +47,12 @@
 //! of all pairs sum in f32 or f64, whichever is the points'. Operations of the models that are made of
 //! several compute f16 and bf16 in f32, and in f64 what needs it (gyrations, planes, midpoints, the other
 //! models). Half precision is thus rounded once, at the end; layers round between their operations. An
-//! f16 beyond 65504, such as λₓ at the rim, is infinite as everywhere. (Not so on devices without f64,
-//! where large numbers overflow earlier, too; and the gap of f64 points near the rim has all its digits
+//! f16 beyond 65504, such as λₓ at the boundary, is infinite as everywhere. (Not so on devices without f64,
+//! where large numbers overflow earlier, too; and 1 − c‖x‖² of f64 points near the boundary has all its digits
 //! on the CPU alone.)
 //!
 //! NaN is never replaced: every element of a result and of a gradient that depends on a NaN is NaN, on
-//! CPUs and GPUs. An infinite coordinate gives NaN or an infinite number. A point on or beyond the rim:
+//! CPUs and GPUs. An infinite coordinate gives NaN or an infinite number. A point on or beyond the boundary:
 //! see [`PoincareBall`].
 //!
 //! Formulas: Ganea, Bécigneul, Hofmann, *Hyperbolic Neural Networks*, NeurIPS 2018 (arXiv
@@ -55,7 +71,10 @@ pub use ball::PoincareBall;
 pub use distribution::WrappedNormal;
 pub use klein::Klein;
 pub use lorentz::Lorentz;
-pub use ops::backend::{HyperbolicBackend, Kernels, PairOp, PointOp};
+pub use ops::backend::HyperbolicBackend;
+// For kernels, their tests and benches.
+#[doc(hidden)]
+pub use ops::backend::{Kernels, PairOp, PointOp};
 pub use ops::curvature::Curvature;
 #[cfg(all(feature = "flex", feature = "anomaly"))]
 pub(crate) use ops::vectorised;

@@ -12,6 +12,8 @@ mod run;
 mod schedule;
 pub(crate) mod steps;
 
+// For benches.
+#[doc(hidden)]
 pub use adam::{Adam, AdamState};
 pub use distill::{DistillConfig, Distilled, Distiller};
 pub use images::{Split, TrainingImages};

@@ -203,7 +203,7 @@ pub fn nan_shows_in_the_gradient_by_c<B: Tested>() {
                 PointOp::Logmap0,
                 PointOp::ScalarMul(-1.7),
                 PointOp::Project(0.6),
-                PointOp::RimGap,
+                PointOp::OneMinusCn2,
             ] {
                 let found = by_c(&|c| c.point(op, broken(), 1));
                 assert!(found.unwrap()[0].is_nan(), "{op:?}, c = {c}");
@@ -284,8 +284,8 @@ fn slices<T: Float>() -> Vec<(&'static str, usize, bool, Slices<T>)> {
         ("inner", 2, false, |[x, y, _], _, out| {
             one(scalar::inner(x, y), out)
         }),
-        ("rim_gap", 1, false, |[x, ..], c, out| {
-            one(scalar::rim_gap(x, c), out)
+        ("one_minus_cn2", 1, false, |[x, ..], c, out| {
+            one(scalar::one_minus_cn2(x, c), out)
         }),
         ("lambda_x", 1, false, |[x, ..], c, out| {
             one(scalar::lambda_x(x, c), out)
@@ -539,7 +539,7 @@ fn large_is_finite_in_slices_of_both_types() {
     large_is_finite_in_slices::<f64>();
 }
 
-/// Operations that take the coordinates of points beyond the rim as they stand, or are made of those.
+/// Operations that take the coordinates of points beyond the boundary as they stand, or are made of those.
 const AS_THEY_STAND: [&str; 17] = [
     "mobius_add",
     "mobius_sub",
@@ -563,7 +563,7 @@ const AS_THEY_STAND: [&str; 17] = [
 /// The others are those of the last point inside on the same ray: they do not change on the way
 /// outwards.
 #[test]
-fn points_beyond_the_rim_are_the_last_ones_inside() {
+fn points_beyond_the_boundary_are_the_last_ones_inside() {
     let mut all = Vec::new();
     for operation in operations::<F>() {
         if AS_THEY_STAND.contains(&operation.name) {
@@ -578,10 +578,10 @@ fn points_beyond_the_rim_are_the_last_ones_inside() {
                 let [near, far] = [1.0, 1024.0 * 1024.0].map(|factor| {
                     let inputs = operation.inputs.iter().enumerate().map(|(index, kind)| {
                         let mut values = kind.values(3, index);
-                        let to_rim = |row: &[f64]| 1.000_01 / c.sqrt() / norm(row);
+                        let to_boundary = |row: &[f64]| 1.000_01 / c.sqrt() / norm(row);
                         for row in values.chunks_mut(3).filter(|_| *kind == Kind::Point) {
                             let scale = if index == input {
-                                to_rim(row)
+                                to_boundary(row)
                             } else {
                                 0.5 / c.sqrt()
                             };

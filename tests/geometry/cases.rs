@@ -25,7 +25,7 @@ fn list(value: &Value) -> Vec<f64> {
 }
 
 /// 1 − c‖x‖².
-fn rim_gap(c: f64, x: &[f64]) -> f64 {
+fn one_minus_cn2(c: f64, x: &[f64]) -> f64 {
     (1.0 - c * norm(x).powi(2)).abs().max(1e-12)
 }
 
@@ -75,12 +75,16 @@ pub fn cases<B: Tested>(dtype: DType, epsilon: f64, backend: &str) {
             "dist_expmap0" if radial_and_far(c, a, b) => 100.0 * epsilon,
             // Made of several rounded operations.
             "gyration" | "ptransp" => {
-                16.0 * epsilon + 4.0 * epsilon / rim_gap(c, a).min(rim_gap(c, b))
+                16.0 * epsilon + 4.0 * epsilon / one_minus_cn2(c, a).min(one_minus_cn2(c, b))
             }
             "dist_expmap0" => 16.0 * epsilon,
             _ => 8.0 * epsilon,
         };
-        let region = if inner(name, c, a, b) { "inner" } else { "rim" };
+        let region = if inner(name, c, a, b) {
+            "inner"
+        } else {
+            "boundary"
+        };
         let mut check = |what: &str, ours: &[f64], expected: &[f64]| {
             let e = error(ours, expected);
             assert!(

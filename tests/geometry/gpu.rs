@@ -88,7 +88,7 @@ const POINTS: [PointOp; 6] = [
     PointOp::ScalarMul(-1.7),
     PointOp::Project(0.6),
     PointOp::Clip(0.4),
-    PointOp::RimGap,
+    PointOp::OneMinusCn2,
 ];
 const PAIRS: [PairOp; 5] = [
     PairOp::MobiusAdd,
@@ -174,7 +174,11 @@ fn nothing_in_nothing_out() {
         };
         for op in POINTS {
             let x = empty();
-            let expected = if op == PointOp::RimGap { one } else { shape };
+            let expected = if op == PointOp::OneMinusCn2 {
+                one
+            } else {
+                shape
+            };
             check(&[x.clone()], 0.3.point(op, x, 2), expected);
         }
         for op in PAIRS {

@@ -5,14 +5,14 @@ use burn::tensor::DType;
 
 use super::common::*;
 
-/// At equal points, the origin, on the rim and beyond it.
+/// At equal points, the origin, on the boundary and beyond it.
 pub fn finite_everywhere<B: Tested>(dtypes: &[DType]) {
     let zero = [0.0, 0.0, 0.0];
     let near = [0.3, -0.2, 0.1];
     let next = [0.3, -0.2, 0.100_000_01];
     let tiny = [1e-20, 0.0, -1e-20];
     for c in [0.0_f64, 1e-30, 1e-15, 1e-4, 0.01, 1.0, 10.0] {
-        // On the rim of the ball of radius 1/sqrt(c), rounded either way, and far outside.
+        // On the boundary of the ball of radius 1/sqrt(c), rounded either way, and far outside.
         let rim = [if c > 1e-4 { 1.0 / c.sqrt() } else { 1.0 }, 0.0, 0.0];
         let opposite = rim.map(|v: f64| -v);
         let far = [30.0, -40.0, 50.0];

@@ -2,7 +2,7 @@
 //!
 //! The limits are four times the largest error of the textbook formulas (asinh distance) over 4000
 //! random points, in units of the ball's radius, at norms up to 0.5, 0.9 and 0.99 of it; nearer to
-//! the rim they grow as ε/(1 − ρ)ᵏ, with the k of each identity. No limit is below 8ε in f32 and 32ε
+//! the boundary they grow as ε/(1 − ρ)ᵏ, with the k of each identity. No limit is below 8ε in f32 and 32ε
 //! in f64, where rounding of the test itself counts. Every identity also has finite gradients.
 
 use burn::backend::{Autodiff, Flex, NdArray};
@@ -106,7 +106,7 @@ impl<B: Tested> Draw<B> {
     }
 
     /// Points at a distance of one radius of curvature. The other models are tested on these, and
-    /// not at the rim: their maps lose digits as e^(√c d), and their coordinates as 1/(1 − ρ)².
+    /// not at the boundary: their maps lose digits as e^(√c d), and their coordinates as 1/(1 − ρ)².
     fn near_pair(&self) -> Option<[T<B>; 2]> {
         let [x, ..] = self.points();
         let step = self.tangent(x.clone(), self.u.clone(), 1.0);
@@ -131,7 +131,7 @@ fn length<B: Tested>(x: T<B>) -> T<B> {
     x.square().sum_dim(1).clamp_min(f32::MIN_POSITIVE).sqrt()
 }
 
-/// How the error of an identity grows towards the rim.
+/// How the error of an identity grows towards the boundary.
 type Power = i32;
 
 type Identity<B> = (&'static str, Power, [f64; 6], fn(&Draw<B>) -> Tensor<B, 2>);
@@ -684,7 +684,7 @@ fn identities<B: Tested>() -> Vec<Identity<B>> {
             [3e-7, 8e-7, 3e-6, 4e-16, 1e-15, 6e-15],
             |p| {
                 let [x, y, _] = p.points();
-                // Half way out: two points at ρ would add up to one at a gap of (1 − ρ)².
+                // Half way out: two points at ρ would add up to one at a distance of (1 − ρ)² from the boundary.
                 let a = p.mul(0.5, y.slice(0..1));
                 let weights = x.clone().slice([0..x.dims()[0], 0..1]).ones_like();
                 let moved = p.add(a.clone().expand(x.dims()), x.clone());
@@ -731,7 +731,7 @@ fn identities<B: Tested>() -> Vec<Identity<B>> {
             [2e-7, 2e-7, 2e-7, 1e-16, 1e-16, 1e-16],
             |p| {
                 let ([x, y, _], [u, _]) = (p.points(), p.directions());
-                // On one line with ω its rounding, which moves it off the rim, counts in full.
+                // On one line with ω its rounding, which moves it off the boundary, counts in full.
                 if x.dims()[1] == 1 {
                     return p.zeros();
                 }

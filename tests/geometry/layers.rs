@@ -92,7 +92,7 @@ fn linear_keeps_distances_to_planes() {
     assert!(norms.iter().all(|n| *n < 1.0));
 }
 
-/// Huge weights saturate at the rim; nothing is NaN, and neither are the gradients.
+/// Huge weights saturate at the boundary; nothing is NaN, and neither are the gradients.
 #[test]
 fn linear_is_finite_for_huge_weights() {
     let device = Default::default();
@@ -111,10 +111,10 @@ fn linear_is_finite_for_huge_weights() {
     );
 }
 
-/// At the rim the output has the direction of sinh(√c vₖ), in balls of any size: whose squares do not
+/// At the boundary the output has the direction of sinh(√c vₖ), in balls of any size: whose squares do not
 /// fit into an f32, and for scores that overflow sinh.
 #[test]
-fn linear_reaches_the_rim_in_the_right_direction() {
+fn linear_reaches_the_boundary_in_the_right_direction() {
     let device = Default::default();
     for c in [1e-30, 1e-6, 1.0] {
         let ball = PoincareBall::new(c).unwrap();

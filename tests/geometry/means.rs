@@ -54,21 +54,24 @@ fn means_of_one_point() {
     }
 }
 
-/// Near the rim the barycentre of equal points is that point, though in the Klein model it is the
-/// square of the gap from the rim.
+/// Near the boundary the barycentre of equal points is that point, though in the Klein model it is the
+/// square of the distance from the boundary.
 #[test]
-fn midpoint_of_equal_points_at_the_rim() {
+fn midpoint_of_equal_points_at_the_boundary() {
     for c in [0.3, 1.0] {
         let ball = PoincareBall::new(c).unwrap();
-        for gap in [1e-2, 1e-4, 1e-6] {
-            let radius = (1.0 - gap) / f64::sqrt(c);
+        for one_minus_cn2 in [1e-2, 1e-4, 1e-6] {
+            let radius = (1.0 - one_minus_cn2) / f64::sqrt(c);
             let x = row::<F>(&[0.6 * radius, -0.8 * radius], DType::F32);
             let points = x.clone().expand([5, 2]);
             let weights = Tensor::from_floats([[1.0], [0.5], [2.0], [1.0], [3.0]], &x.device());
             let mean = ball.midpoint(points, weights, 0);
             // An f32 of this size is rounded by 6e-8 of its length.
             let aside = values(ball.dist(mean, x))[0] * c.sqrt();
-            assert!(aside < 2e-7 / gap, "c = {c}, gap {gap}: {aside:e}");
+            assert!(
+                aside < 2e-7 / one_minus_cn2,
+                "c = {c}, one_minus_cn2 {one_minus_cn2}: {aside:e}"
+            );
         }
     }
 }

@@ -73,10 +73,10 @@ fn equals_dist_of_every_pair() {
     }
 }
 
-/// A point far beyond the rim is at no distance that means anything, but at a finite one, and does not
+/// A point far beyond the boundary is at no distance that means anything, but at a finite one, and does not
 /// touch the others' gradients.
 #[test]
-fn points_beyond_the_rim_are_finite() {
+fn points_beyond_the_boundary_are_finite() {
     let ball = PoincareBall::new(1.0).unwrap();
     let inside = [[0.3, -0.2], [0.5, 0.1]];
     let run = |far: f32| {

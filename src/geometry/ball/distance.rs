@@ -45,7 +45,7 @@ impl<C> PoincareBall<C> {
 
     /// d(exp₀(u), exp₀(v)) straight from the tangent vectors, without visiting the ball.
     ///
-    /// Points far out are crowded at the rim of the ball, where floats cannot tell them apart.
+    /// Points far out are crowded at the boundary of the ball, where floats cannot tell them apart.
     /// Tangent vectors keep their digits, so this form neither saturates nor loses near pairs:
     /// with s = √c, r = ‖u‖ − ‖v‖ and shc(t) = sinh(t)/t,
     ///
@@ -99,7 +99,7 @@ impl<C> PoincareBall<C> {
     ///
     /// arsinh(2√c⟨w,a⟩ / ((1 − c‖w‖²)‖a‖))/√c with w = −p ⊕ x; 2⟨x − p,a⟩/‖a‖ at c = 0, and 0 for
     /// a = 0. Its absolute value is the distance of Ganea et al., Theorem 5. Evaluated from x − p
-    /// and the gaps of x and p, so that nothing cancels where x is close to p.
+    /// and the one_minus_cn2s of x and p, so that nothing cancels where x is close to p.
     ///
     /// # Shapes
     ///
@@ -115,15 +115,15 @@ impl<C> PoincareBall<C> {
         C: Curvature<B>,
     {
         let [x, p, a] = alike(self.axis::<D>(), [x, p, a]);
-        let (gap_x, gap_p) = (self.rim_gap(x.clone()), self.rim_gap(p.clone()));
+        let (gap_x, gap_p) = (self.one_minus_cn2(x.clone()), self.one_minus_cn2(p.clone()));
         in_f64([x, p, a, gap_x, gap_p], |[x, p, a, gap_x, gap_p]| {
             let [x, p] = [x, p].map(|point| self.not_beyond(point));
             let norm = safe_sqrt(self.dot(a.clone(), a.clone()));
-            let gap = x.clone() - p.clone();
-            let square = self.dot(gap.clone(), gap.clone());
+            let difference = x.clone() - p.clone();
+            let square = self.dot(difference.clone(), difference.clone());
             // 2⟨w,a⟩/(1 − c‖w‖²) = 2(⟨x − p,a⟩ − c‖x − p‖²⟨p,a⟩/(1 − c‖p‖²))/(1 − c‖x‖²).
             let bend = self.c.times(square) * self.dot(p.clone(), a.clone()) / gap_p;
-            let along = self.dot(gap, a) - bend;
+            let along = self.dot(difference, a) - bend;
             let t = safe_div(along.mul_scalar(2.0) / gap_x, norm);
             let z = self.c.times(t.clone()) * t.clone();
             t * arsinhc(z)
@@ -150,8 +150,8 @@ impl<C> PoincareBall<C> {
         C: Curvature<B>,
     {
         let [x, omega] = alike(self.axis::<D>(), [x, omega]);
-        let gap = self.rim_gap(x.clone());
-        in_f64([x, omega, gap], |[x, omega, gap]| {
+        let one_minus_cn2 = self.one_minus_cn2(x.clone());
+        in_f64([x, omega, one_minus_cn2], |[x, omega, one_minus_cn2]| {
             let x = self.not_beyond(x);
             let along = self.dot(x.clone(), omega.clone());
             if self.c.value() == 0.0 {
@@ -160,10 +160,11 @@ impl<C> PoincareBall<C> {
             let scaled = self.c.power_times(0.5, x);
             let square = self.dot(scaled.clone(), scaled.clone());
             // The quotient less 1 where it is near 1, itself where it is near 0: at ω.
-            let above = (square - self.c.power_times(0.5, along)).mul_scalar(2.0) / gap.clone();
+            let above =
+                (square - self.c.power_times(0.5, along)).mul_scalar(2.0) / one_minus_cn2.clone();
             let near_omega = above.clone().lower_elem(-0.5);
             let beyond = omega - scaled;
-            let quotient = self.dot(beyond.clone(), beyond) / gap;
+            let quotient = self.dot(beyond.clone(), beyond) / one_minus_cn2;
             let far = above.mask_fill(near_omega.clone(), 0.0).log1p();
             let tiny = f32::MIN_POSITIVE;
             let near = quotient.mask_fill(near_omega.clone().bool_not(), 1.0);

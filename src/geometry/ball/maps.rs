@@ -26,7 +26,7 @@ impl<C> PoincareBall<C> {
 
     /// Logarithmic map at the origin: log₀(y) = artanh(√c‖y‖) y / (√c‖y‖).
     ///
-    /// The inverse of [`expmap0`](Self::expmap0). A point on or beyond the rim is treated as the
+    /// The inverse of [`expmap0`](Self::expmap0). A point on or beyond the boundary is treated as the
     /// last one inside that the float type can hold. Ganea et al., Lemma 2.
     ///
     /// # Shapes

@@ -34,15 +34,20 @@ impl<C> PoincareBall<C> {
     where
         C: Curvature<B>,
     {
-        // In the type of the points: a point beyond the rim is the last one that this type has.
-        let gap = self.rim_gap(x.clone());
-        // In f64, for the mean of the Klein model is closer to the rim than any of the points.
-        in_f64([x, gap, weights], |[x, gap, weights]| {
-            let x = self.not_beyond(x);
-            let sum = (x * (weights.clone() / gap.clone()).mul_scalar(2.0)).sum_dim(dim);
-            let total = (weights * (gap.recip().mul_scalar(2.0).sub_scalar(1.0))).sum_dim(dim);
-            self.mobius_scalar_mul(0.5, safe_div(sum, total))
-        })
+        // In the type of the points: a point beyond the boundary is the last one that this type has.
+        let one_minus_cn2 = self.one_minus_cn2(x.clone());
+        // In f64, for the mean of the Klein model is closer to the boundary than any of the points.
+        in_f64(
+            [x, one_minus_cn2, weights],
+            |[x, one_minus_cn2, weights]| {
+                let x = self.not_beyond(x);
+                let sum =
+                    (x * (weights.clone() / one_minus_cn2.clone()).mul_scalar(2.0)).sum_dim(dim);
+                let total = (weights * (one_minus_cn2.recip().mul_scalar(2.0).sub_scalar(1.0)))
+                    .sum_dim(dim);
+                self.mobius_scalar_mul(0.5, safe_div(sum, total))
+            },
+        )
     }
 
     /// Weighted Fréchet mean of the points along `dim`: the point m with the least Σ wᵢ d(m, xᵢ)²,

@@ -10,7 +10,7 @@ use crate::geometry::ops::precision::{alike, in_f32, in_f64};
 use crate::geometry::ops::primitive::scalars::safe_sqrt;
 
 impl<C> PoincareBall<C> {
-    /// Conformal factor λₓ = 2/(1 − c‖x‖²), exact near the rim.
+    /// Conformal factor λₓ = 2/(1 − c‖x‖²), exact near the boundary.
     ///
     /// # Shapes
     ///
@@ -20,7 +20,7 @@ impl<C> PoincareBall<C> {
     where
         C: Curvature<B>,
     {
-        in_f32([x], |[x]| self.rim_gap(x).recip().mul_scalar(2.0))
+        in_f32([x], |[x]| self.one_minus_cn2(x).recip().mul_scalar(2.0))
     }
 
     /// Riemannian inner product λₓ²⟨u, v⟩ of tangent vectors at x.
@@ -99,7 +99,7 @@ impl<C> PoincareBall<C> {
     {
         let [x, grad] = alike(self.axis::<D>(), [x, grad]);
         in_f32([x, grad], |[x, grad]| {
-            grad * self.rim_gap(x).square().mul_scalar(0.25)
+            grad * self.one_minus_cn2(x).square().mul_scalar(0.25)
         })
     }
 
@@ -121,7 +121,7 @@ impl<C> PoincareBall<C> {
         C: Curvature<B>,
     {
         let [x, y, v] = alike(self.axis::<D>(), [x, y, v]);
-        let [a, b] = [&y, &x].map(|point| self.rim_gap(point.clone()));
+        let [a, b] = [&y, &x].map(|point| self.one_minus_cn2(point.clone()));
         in_f64([x, y, v, a, b], |[x, y, v, a, b]| {
             let scale = a.clone() / b.clone();
             self.gyration_of([y, x.neg()], [a, b], v) * scale
@@ -143,7 +143,7 @@ impl<C> PoincareBall<C> {
         C: Curvature<B>,
     {
         let [y, v] = alike(self.axis::<D>(), [y, v]);
-        in_f32([y, v], |[y, v]| v * self.rim_gap(y))
+        in_f32([y, v], |[y, v]| v * self.one_minus_cn2(y))
     }
 
     /// Parallel transport back to the origin: v/(1 − c‖x‖²).
@@ -161,6 +161,6 @@ impl<C> PoincareBall<C> {
         C: Curvature<B>,
     {
         let [x, v] = alike(self.axis::<D>(), [x, v]);
-        in_f32([x, v], |[x, v]| v / self.rim_gap(x))
+        in_f32([x, v], |[x, v]| v / self.one_minus_cn2(x))
     }
 }

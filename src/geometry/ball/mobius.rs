@@ -61,7 +61,7 @@ impl<C> PoincareBall<C> {
         C: Curvature<B>,
     {
         let [x, y] = alike(self.axis::<D>(), [x, y]);
-        let (a, b) = (self.rim_gap(x.clone()), self.rim_gap(y.clone()));
+        let (a, b) = (self.one_minus_cn2(x.clone()), self.one_minus_cn2(y.clone()));
         in_f64([x, y, a, b], |[x, y, a, b]| {
             let [x, y] = [x, y].map(|point| self.not_beyond(point));
             let sum = x.clone() + y.clone();
@@ -111,8 +111,8 @@ impl<C> PoincareBall<C> {
         C: Curvature<B>,
     {
         let [x, y, z] = alike(self.axis::<D>(), [x, y, z]);
-        let gaps = [&x, &y].map(|point| self.rim_gap(point.clone()));
-        let [a, b] = gaps;
+        let one_minus_cn2s = [&x, &y].map(|point| self.one_minus_cn2(point.clone()));
+        let [a, b] = one_minus_cn2s;
         in_f64([x, y, z, a, b], |[x, y, z, a, b]| {
             self.gyration_of([x, y], [a, b], z)
         })

@@ -26,12 +26,12 @@ use crate::error::{Error, Result};
 /// [`along`](Self::along) names another, and all other axes broadcast. `C` is `f64`, or a tensor if
 /// the curvature is learned ([`LearnableCurvature`](super::nn::LearnableCurvature)).
 ///
-/// # On the rim and beyond it
+/// # On the boundary and beyond it
 ///
 /// 1 − c‖x‖² is held at ε, the machine epsilon of the tensor's type (of f32 for halves), and has no
 /// slope there. Of what is made of it alone, and of log₀, r ⊗ x, ⊞, gyrations, transports, midpoints,
 /// planes, horospheres and the other models, such a point counts as the last one inside on its ray. ⊕,
-/// expₓ, logₓ and the distances take its coordinates as they stand, so that x ⊕ y lies beyond the rim
+/// expₓ, logₓ and the distances take its coordinates as they stand, so that x ⊕ y lies beyond the boundary
 /// if x does, and distances grow with ln‖x‖ (those of all pairs up to where an f32 ends).
 /// [`project`](Self::project) brings points back.
 ///
@@ -128,7 +128,7 @@ impl<C> PoincareBall<C> {
     }
 
     /// 1 − c‖x‖² = 2/λₓ, in f32 at least.
-    pub(super) fn rim_gap<B: HyperbolicBackend, const D: usize>(
+    pub(super) fn one_minus_cn2<B: HyperbolicBackend, const D: usize>(
         &self,
         x: Tensor<B, D>,
     ) -> Tensor<B, D>
@@ -136,10 +136,10 @@ impl<C> PoincareBall<C> {
         C: Curvature<B>,
     {
         self.c
-            .point(PointOp::RimGap, at_least_f32(x), self.axis::<D>())
+            .point(PointOp::OneMinusCn2, at_least_f32(x), self.axis::<D>())
     }
 
-    /// A point beyond the rim brought back to it along its ray; others as they are.
+    /// A point beyond the boundary brought back to it along its ray; others as they are.
     pub(super) fn not_beyond<B: HyperbolicBackend, const D: usize>(
         &self,
         x: Tensor<B, D>,
@@ -150,7 +150,7 @@ impl<C> PoincareBall<C> {
         self.c.point(PointOp::Project(0.0), x, self.axis::<D>())
     }
 
-    /// Moves points that lie on the rim or beyond it back into the ball, onto the radius
+    /// Moves points that lie on the boundary or beyond it back into the ball, onto the radius
     /// (1 − 4ε)/√c, with ε the machine epsilon of the tensor's type (f32: 1.2e-7).
     ///
     /// Points inside stay as they are, and projecting twice is projecting once. No operation of

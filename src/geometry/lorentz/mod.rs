@@ -106,11 +106,11 @@ impl<C> Lorentz<C> {
         C: Curvature<B>,
     {
         let t = self.stretch(x.clone()) + self.stretch(y.clone());
-        let (gap, sum) = (x.clone() - y.clone(), x + y);
+        let (difference, sum) = (x.clone() - y.clone(), x + y);
         let square = t.clone().square() - self.c.times(self.dot(sum.clone(), sum.clone()));
         let k = at_least(square, 4.0).sqrt();
-        let along = self.c.times(self.dot(gap.clone(), sum.clone()));
-        let carried = gap - sum * (along / (t.clone() * (k + t)));
+        let along = self.c.times(self.dot(difference.clone(), sum.clone()));
+        let carried = difference - sum * (along / (t.clone() * (k + t)));
         self.dot(carried.clone(), carried)
     }
 

@@ -7,7 +7,7 @@ use crate::geometry::{HyperbolicBackend, PoincareBall};
 
 /// Clips feature vectors and takes them to the ball by the exponential map at the origin.
 ///
-/// Without a clip, features that grow in training crowd at the rim, where gradients vanish: Guo et
+/// Without a clip, features that grow in training crowd at the boundary, where gradients vanish: Guo et
 /// al., *Clipped Hyperbolic Classifiers Are Super-Hyperbolic Classifiers*, CVPR 2022.
 ///
 /// To compare such points, [`tangent`](Self::tangent) and [`PoincareBall::dist_expmap0`] lose

@@ -20,7 +20,7 @@ pub enum PointOp {
     /// min(1, r/‖x‖) x.
     Clip(f64),
     /// 1 − c‖x‖², with size 1 on the coordinate axis.
-    RimGap,
+    OneMinusCn2,
 }
 
 /// An operation on two tensors, of one shape but for `PairwiseDist`.

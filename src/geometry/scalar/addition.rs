@@ -19,7 +19,7 @@ pub struct AddPair<T> {
     /// ‖x‖² and ‖y‖².
     pub squares: [T; 2],
     /// α and β.
-    pub gaps: [T; 2],
+    pub one_minus_cn2s: [T; 2],
     /// ‖σ‖².
     pub sum: T,
 }
@@ -47,7 +47,7 @@ impl<T: Float> AddPair<T> {
     /// x ⊕ y: the factors of σ and of x.
     #[inline]
     pub fn factors(&self, c: T) -> [T; 2] {
-        let [a, b] = self.gaps;
+        let [a, b] = self.one_minus_cn2s;
         let bend = c * self.sum;
         let whole = a * b + bend;
         [a / whole, bend / whole]
@@ -56,7 +56,7 @@ impl<T: Float> AddPair<T> {
     /// Its gradient from ⟨g, σ⟩ and ⟨g, x⟩.
     #[inline]
     pub fn gradient(&self, g_sum: T, g_x: T, c: T) -> SumGradient<T> {
-        let [a, b] = self.gaps;
+        let [a, b] = self.one_minus_cn2s;
         let whole = a * b + c * self.sum;
         let [of_sum, of_x] = self.factors(c);
         let along = b * g_x - g_sum;
@@ -75,7 +75,7 @@ impl<T: Float> AddPair<T> {
     /// with z = c‖x ⊕ y‖² = c‖σ‖²/(αβ + c‖σ‖²).
     #[inline]
     pub fn log_factors(&self, c: T) -> [T; 2] {
-        let [a, b] = self.gaps;
+        let [a, b] = self.one_minus_cn2s;
         let bend = c * self.sum;
         let whole = a * b + bend;
         let scale = a * artanhc(bend / whole, a * b / whole).value / whole;
@@ -85,7 +85,7 @@ impl<T: Float> AddPair<T> {
     /// Its gradient from ⟨g, σ⟩ and ⟨g, x⟩.
     #[inline]
     pub fn log_gradient(&self, g_sum: T, g_x: T, c: T) -> SumGradient<T> {
-        let [a, b] = self.gaps;
+        let [a, b] = self.one_minus_cn2s;
         let bend = c * self.sum;
         let whole = a * b + bend;
         let z = bend / whole;
@@ -124,8 +124,8 @@ pub struct ExpPair<T> {
     /// ⟨x, v⟩.
     pub product: T,
     /// α = 1 − c‖x‖².
-    pub gap: T,
-    /// The least gap of the type: α is not below, and neither is 1 − c‖w‖².
+    pub one_minus_cn2: T,
+    /// The least 1 − c‖x‖² of the type: α is not below, and neither is 1 − c‖w‖².
     pub least: T,
 }
 
@@ -134,7 +134,7 @@ struct Added<T> {
     /// w = `factor` v.
     factor: T,
     /// 1 − c‖w‖² = sech²(√c‖v‖/α).
-    gap: T,
+    one_minus_cn2: T,
     /// ‖x + w‖².
     sum: T,
     /// α(1 − c‖w‖²) + c‖x + w‖².
@@ -145,12 +145,12 @@ impl<T: Float> ExpPair<T> {
     /// The factor of v in w.
     #[inline]
     pub fn factor(&self, c: T) -> T {
-        tanhc(c * self.reach()).value / self.gap
+        tanhc(c * self.reach()).value / self.one_minus_cn2
     }
 
     /// ‖v‖²/α².
     fn reach(&self) -> T {
-        self.squares[1] / (self.gap * self.gap)
+        self.squares[1] / (self.one_minus_cn2 * self.one_minus_cn2)
     }
 
     /// ‖x + w‖², up to the rounding of its largest term.
@@ -166,13 +166,13 @@ impl<T: Float> ExpPair<T> {
         let decay = (-(t + t)).exp();
         let half_cosh = T::one() + decay;
         let four = T::from(4).unwrap_or_else(T::nan);
-        let gap = four * decay / (half_cosh * half_cosh);
-        let gap = at_least(gap, self.least);
+        let one_minus_cn2 = four * decay / (half_cosh * half_cosh);
+        let one_minus_cn2 = at_least(one_minus_cn2, self.least);
         Added {
             factor: self.factor(c),
-            gap,
+            one_minus_cn2,
             sum,
-            whole: self.gap * gap + c * sum,
+            whole: self.one_minus_cn2 * one_minus_cn2 + c * sum,
         }
     }
 
@@ -180,8 +180,8 @@ impl<T: Float> ExpPair<T> {
     #[inline]
     pub fn factors(&self, sum: T, c: T) -> [T; 2] {
         let added = self.added(sum, c);
-        let of_v = self.gap * added.factor / added.whole;
-        let of_x = (self.gap + c * sum) / added.whole;
+        let of_v = self.one_minus_cn2 * added.factor / added.whole;
+        let of_x = (self.one_minus_cn2 + c * sum) / added.whole;
         [of_v, of_x - of_v]
     }
 
@@ -191,38 +191,40 @@ impl<T: Float> ExpPair<T> {
         let two = T::one() + T::one();
         let Added {
             factor,
-            gap,
+            one_minus_cn2,
             sum,
             whole,
         } = self.added(sum, c);
         let [xx, vv] = self.squares;
         let reach = self.reach();
         let stretch = tanhc(c * reach);
-        let of_x = (self.gap + c * sum) / whole;
-        let of_v = self.gap * factor / whole;
+        let of_x = (self.one_minus_cn2 + c * sum) / whole;
+        let of_v = self.one_minus_cn2 * factor / whole;
 
         let by_whole = -(g_x * of_x + g_v * of_v) / whole;
         let by_bend = g_x / whole + by_whole;
         let by_sum = c * by_bend;
-        let by_factor = g_v * self.gap / whole + two * by_sum * (self.product + factor * vv);
+        let by_factor =
+            g_v * self.one_minus_cn2 / whole + two * by_sum * (self.product + factor * vv);
         // sech² = 1 − tanh², whose derivative in the argument of tanhc is −tanhc sech².
-        let by_z = by_factor / self.gap * stretch.slope - self.gap * by_whole * stretch.value * gap;
+        let by_z = by_factor / self.one_minus_cn2 * stretch.slope
+            - self.one_minus_cn2 * by_whole * stretch.value * one_minus_cn2;
         let by_reach = c * by_z;
-        let by_gap = if self.gap <= self.least {
+        let by_one_minus_cn2 = if self.one_minus_cn2 <= self.least {
             T::zero()
         } else {
-            g_x / whole + g_v * factor / whole + gap * by_whole
-                - (by_factor * factor + two * by_reach * reach) / self.gap
+            g_x / whole + g_v * factor / whole + one_minus_cn2 * by_whole
+                - (by_factor * factor + two * by_reach * reach) / self.one_minus_cn2
         };
-        let by_xx = by_sum - c * by_gap;
-        let by_vv = by_sum * factor * factor + by_reach / (self.gap * self.gap);
+        let by_xx = by_sum - c * by_one_minus_cn2;
+        let by_vv = by_sum * factor * factor + by_reach / (self.one_minus_cn2 * self.one_minus_cn2);
         let by_product = two * factor * by_sum;
         SumGradient {
             of_gradient: [of_x, of_v],
             of_x: two * by_xx - by_product,
             of_y: two * by_vv - by_product,
             of_sum: by_product,
-            by_c: sum * by_bend - xx * by_gap + reach * by_z,
+            by_c: sum * by_bend - xx * by_one_minus_cn2 + reach * by_z,
         }
     }
 }

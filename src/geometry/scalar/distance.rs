@@ -31,7 +31,7 @@ pub struct BallPair<T> {
     /// ‖x‖² and ‖y‖².
     pub squares: [T; 2],
     /// 1 − c‖x‖² and 1 − c‖y‖².
-    pub gaps: [T; 2],
+    pub one_minus_cn2s: [T; 2],
     /// ‖x − y‖².
     pub difference: T,
 }
@@ -40,7 +40,7 @@ impl<T: Float> BallPair<T> {
     /// q = ‖x − y‖²/((1 − c‖x‖²)(1 − c‖y‖²)).
     #[inline]
     pub fn quotient(&self) -> T {
-        self.difference / (self.gaps[0] * self.gaps[1])
+        self.difference / (self.one_minus_cn2s[0] * self.one_minus_cn2s[1])
     }
 
     /// d = 2 √q arsinh(√(cq))/√(cq).
@@ -56,7 +56,7 @@ impl<T: Float> BallPair<T> {
         if self.difference <= T::zero() {
             return Slopes::zero();
         }
-        let [a, b] = self.gaps;
+        let [a, b] = self.one_minus_cn2s;
         let q = self.quotient();
         let by_q_times_q = (q / (T::one() + c * q)).sqrt();
         Slopes {
@@ -68,7 +68,7 @@ impl<T: Float> BallPair<T> {
 
     /// Its derivative by c.
     pub fn by_c(&self, c: T) -> T {
-        let [a, b] = self.gaps;
+        let [a, b] = self.one_minus_cn2s;
         let [xx, yy] = self.squares;
         let q = self.quotient();
         let two = constant::<T>(2.0);

@@ -89,7 +89,7 @@ pub fn tanhc<T: Float>(z: T) -> Even<T> {
 }
 
 /// artanh(√z)/√z for 0 ≤ z < 1, given 1 − z with all its digits.
-pub fn artanhc<T: Float>(z: T, gap: T) -> Even<T> {
+pub fn artanhc<T: Float>(z: T, one_minus_cn2: T) -> Even<T> {
     if z < constant(SERIES_BELOW) {
         return series(
             z,
@@ -99,7 +99,12 @@ pub fn artanhc<T: Float>(z: T, gap: T) -> Even<T> {
     let t = z.sqrt();
     let half = constant::<T>(0.5);
     // ½ ln((1 + t)/(1 − t)) = ln(1 + t) − ½ ln(1 − t²).
-    quotient(z, t, t.ln_1p() - half * gap.ln(), gap.recip())
+    quotient(
+        z,
+        t,
+        t.ln_1p() - half * one_minus_cn2.ln(),
+        one_minus_cn2.recip(),
+    )
 }
 
 /// arsinh(√z)/√z for z ≥ 0.
@@ -147,7 +152,7 @@ pub fn log_sinhc_slope<T: Float>(z: T) -> T {
 }
 
 /// tanh(r artanh(√z))/√z for 0 ≤ z < 1, given 1 − z with all its digits.
-pub fn scaled_tanhc<T: Float>(r: T, z: T, gap: T) -> Even<T> {
+pub fn scaled_tanhc<T: Float>(r: T, z: T, one_minus_cn2: T) -> Even<T> {
     // In this order neither overflows for z = 0.
     let w = z * r * r;
     if z < constant(1e-5) && w < constant(1e-5) {
@@ -163,9 +168,9 @@ pub fn scaled_tanhc<T: Float>(r: T, z: T, gap: T) -> Even<T> {
         };
     }
     let t = z.sqrt();
-    let angle = r * artanhc(z, gap).value * t;
+    let angle = r * artanhc(z, one_minus_cn2).value * t;
     let (tanh, derivative) = tanh(angle.abs());
-    quotient(z, t, tanh * angle.signum(), r * derivative / gap)
+    quotient(z, t, tanh * angle.signum(), r * derivative / one_minus_cn2)
 }
 
 /// (1 − e^(−t))/t for t ≥ 0.

@@ -30,12 +30,12 @@ use crate::error::{Error, Result};
 // Gradients are for the kernels of the CPU backends.
 #[cfg_attr(not(any(feature = "flex", feature = "ndarray")), allow(dead_code))]
 pub(crate) mod addition;
+pub(crate) mod boundary;
 #[cfg_attr(not(any(feature = "flex", feature = "ndarray")), allow(dead_code))]
 pub(crate) mod distance;
 pub(crate) mod even;
 #[cfg_attr(not(any(feature = "flex", feature = "ndarray")), allow(dead_code))]
 pub(crate) mod radial;
-pub(crate) mod rim;
 
 use addition::{AddPair, ExpPair};
 use distance::{BallPair, TangentPair};
@@ -47,14 +47,14 @@ pub fn inner<T: Float>(x: &[T], y: &[T]) -> Result<T> {
     Ok(narrow(dot(x, y)))
 }
 
-/// 1 − c‖x‖², exact near the rim, and the machine epsilon at the rim and beyond.
-pub fn rim_gap<T: Float>(x: &[T], c: T) -> Result<T> {
-    Ok(narrow(gap(x, curvature(c)?)))
+/// 1 − c‖x‖², exact near the boundary, and the machine epsilon at the boundary and beyond.
+pub fn one_minus_cn2<T: Float>(x: &[T], c: T) -> Result<T> {
+    Ok(narrow(wide_one_minus_cn2(x, curvature(c)?)))
 }
 
 /// The conformal factor λₓ = 2/(1 − c‖x‖²).
 pub fn lambda_x<T: Float>(x: &[T], c: T) -> Result<T> {
-    Ok(narrow(2.0 / gap(x, curvature(c)?)))
+    Ok(narrow(2.0 / wide_one_minus_cn2(x, curvature(c)?)))
 }
 
 /// Möbius addition: `out` = x ⊕ y.
@@ -93,7 +93,7 @@ pub fn logmap<T: Float>(x: &[T], y: &[T], c: T, out: &mut [T]) -> Result<()> {
 /// Parallel transport of v along the geodesic from x to y: `out` = λₓ/λᵧ gyr[y, −x] v.
 pub fn ptransp<T: Float>(x: &[T], y: &[T], v: &[T], c: T, out: &mut [T]) -> Result<()> {
     let c = expect(c, x.len(), &[y.len(), v.len(), out.len()])?;
-    let ratio = gap(y, c) / gap(x, c);
+    let ratio = wide_one_minus_cn2(y, c) / wide_one_minus_cn2(x, c);
     write_gyration([y, x, v], [1.0, -1.0], ratio, c, out);
     Ok(())
 }
@@ -151,7 +151,7 @@ pub fn dist0<T: Float>(x: &[T], c: T) -> Result<T> {
     let square = dot(x, x);
     let pair = BallPair {
         squares: [0.0, square],
-        gaps: [1.0, gap(x, c)],
+        one_minus_cn2s: [1.0, wide_one_minus_cn2(x, c)],
         difference: square,
     };
     Ok(narrow(pair.distance(c)))
@@ -213,9 +213,9 @@ fn dot<T: Float>(x: &[T], y: &[T]) -> f64 {
     sum(x, y, |x, y| x * y)
 }
 
-fn gap<T: Float>(x: &[T], c: f64) -> f64 {
+fn wide_one_minus_cn2<T: Float>(x: &[T], c: f64) -> f64 {
     let coordinates = x.iter().map(|x| wide(*x));
-    rim::gap(dot(x, x), c, wide(T::epsilon()), coordinates)
+    boundary::one_minus_cn2(dot(x, x), c, wide(T::epsilon()), coordinates)
 }
 
 fn write<T: Float, I>(out: &mut [T], inputs: impl Iterator<Item = I>, value: impl Fn(I) -> f64) {
@@ -224,7 +224,7 @@ fn write<T: Float, I>(out: &mut [T], inputs: impl Iterator<Item = I>, value: imp
     }
 }
 
-/// `out` = `factor` gyr[s x, t y] z; points beyond the rim are brought back to it.
+/// `out` = `factor` gyr[s x, t y] z; points beyond the boundary are brought back to it.
 fn write_gyration<T: Float>(
     [x, y, z]: [&[T]; 3],
     signs: [f64; 2],
@@ -232,9 +232,9 @@ fn write_gyration<T: Float>(
     c: f64,
     out: &mut [T],
 ) {
-    let on_rim = |x: &[T]| Radial::Project(0.0).at(dot(x, x), 1.0, c).value;
-    let [s, t] = [signs[0] * on_rim(x), signs[1] * on_rim(y)];
-    let [a, b] = [gap(x, c), gap(y, c)];
+    let on_boundary = |x: &[T]| Radial::Project(0.0).at(dot(x, x), 1.0, c).value;
+    let [s, t] = [signs[0] * on_boundary(x), signs[1] * on_boundary(y)];
+    let [a, b] = [wide_one_minus_cn2(x, c), wide_one_minus_cn2(y, c)];
     let of_y = t * dot(y, z);
     let of_sum = s * dot(x, z) + of_y;
     let bend = c * sum(x, y, |x, y| (s * x + t * y) * (s * x + t * y));
@@ -251,7 +251,7 @@ fn write_expmap<T: Float>(x: &[T], v: &[T], c: f64, out: &mut [T]) {
     let pair = ExpPair {
         squares: [dot(x, x), dot(v, v)],
         product: dot(x, v),
-        gap: gap(x, c),
+        one_minus_cn2: wide_one_minus_cn2(x, c),
         least: wide(T::epsilon()),
     };
     let sum = exp_sum(&pair, c, || pairs(x, v));
@@ -270,7 +270,7 @@ fn write_logmap<T: Float>(x: &[T], y: &[T], c: f64, out: &mut [T]) {
 
 fn write_radial<T: Float>(map: Radial, x: &[T], c: T, out: &mut [T]) -> Result<()> {
     let c = expect(c, x.len(), &[out.len()])?;
-    let factor = map.at(dot(x, x), gap(x, c), c).value;
+    let factor = map.at(dot(x, x), wide_one_minus_cn2(x, c), c).value;
     write(out, x.iter(), |x| factor * wide(*x));
     Ok(())
 }
@@ -278,7 +278,7 @@ fn write_radial<T: Float>(map: Radial, x: &[T], c: T, out: &mut [T]) -> Result<(
 fn add_pair<T: Float>(x: &[T], y: &[T], c: f64) -> AddPair<f64> {
     AddPair {
         squares: [dot(x, x), dot(y, y)],
-        gaps: [gap(x, c), gap(y, c)],
+        one_minus_cn2s: [wide_one_minus_cn2(x, c), wide_one_minus_cn2(y, c)],
         sum: sum(x, y, |x, y| (x + y) * (x + y)),
     }
 }
@@ -286,7 +286,7 @@ fn add_pair<T: Float>(x: &[T], y: &[T], c: f64) -> AddPair<f64> {
 fn ball_pair<T: Float>(x: &[T], y: &[T], c: f64) -> BallPair<f64> {
     BallPair {
         squares: [dot(x, x), dot(y, y)],
-        gaps: [gap(x, c), gap(y, c)],
+        one_minus_cn2s: [wide_one_minus_cn2(x, c), wide_one_minus_cn2(y, c)],
         difference: sum(x, y, |x, y| (x - y) * (x - y)),
     }
 }
@@ -295,7 +295,7 @@ fn ball_pair<T: Float>(x: &[T], y: &[T], c: f64) -> BallPair<f64> {
 /// ‖u − v‖² − (‖u‖ − ‖v‖)² would be mostly rounding: for vectors on nearly one ray.
 #[inline]
 pub(crate) fn tangent_pair<T: Float, I: Iterator<Item = (T, T)>>(
-    [uu, vv, gap, across]: [T; 4],
+    [uu, vv, squared_distance, across]: [T; 4],
     coordinates: impl Fn() -> I,
 ) -> TangentPair<T> {
     let (u, v) = (uu.sqrt(), vv.sqrt());
@@ -305,12 +305,13 @@ pub(crate) fn tangent_pair<T: Float, I: Iterator<Item = (T, T)>>(
     } else {
         T::zero()
     };
-    let plain = gap - radial * radial;
-    let tangential = if plain < gap * even::constant(0.0625) && u > T::zero() && v > T::zero() {
-        off_ray(uu, vv, coordinates) * (u / v)
-    } else {
-        plain
-    };
+    let plain = squared_distance - radial * radial;
+    let tangential =
+        if plain < squared_distance * even::constant(0.0625) && u > T::zero() && v > T::zero() {
+            off_ray(uu, vv, coordinates) * (u / v)
+        } else {
+            plain
+        };
     TangentPair {
         norms: [u, v],
         radial,

@@ -30,18 +30,18 @@ pub struct Factor<T> {
 }
 
 impl Radial {
-    /// The factor from ‖x‖² and 1 − c‖x‖². At the rim and beyond it `gap` is the least one of the
+    /// The factor from ‖x‖² and 1 − c‖x‖². At the boundary and beyond it `one_minus_cn2` is the least one of the
     /// type; log₀ and ⊗ of such a point are those of the last point inside on its ray.
     ///
     /// NaN if ‖x‖² is NaN or infinite, or r or the radius is.
     #[inline]
-    pub fn at<T: Float>(self, norm_squared: T, gap: T, c: T) -> Factor<T> {
+    pub fn at<T: Float>(self, norm_squared: T, one_minus_cn2: T, c: T) -> Factor<T> {
         let z = c * norm_squared;
-        let inside = at_most(z, T::one() - gap);
+        let inside = at_most(z, T::one() - one_minus_cn2);
         let mut even = match self {
             Radial::Exp => tanhc(z),
-            Radial::Log => artanhc(inside, gap),
-            Radial::Scale(r) => scaled_tanhc(constant(r), inside, gap),
+            Radial::Log => artanhc(inside, one_minus_cn2),
+            Radial::Scale(r) => scaled_tanhc(constant(r), inside, one_minus_cn2),
             Radial::Project(margin) => project(z, constant(margin)),
             Radial::Clip(radius) => return clip(norm_squared, constant(radius)),
         };

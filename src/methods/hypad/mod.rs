@@ -23,9 +23,13 @@ pub use autoencoder::{Autoencoder, AutoencoderConfig};
 pub use config::{Distance, FeatureScale, HypAdConfig, Projection};
 pub use embedding::Embedding;
 pub use fit::{CLIPPED, HypAdMethod};
+// For benches.
+#[doc(hidden)]
 pub use loss::{Batch, student_loss};
+#[doc(hidden)]
 pub use mining::hard_mean;
 pub use model::HypAd;
 pub use networks::{Features, HypAdNetworks, Student, Teacher};
 pub use recipe::TrainConfig;
+#[doc(hidden)]
 pub use window::Window;

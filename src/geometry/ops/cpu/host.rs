@@ -10,7 +10,7 @@ use crate::geometry::ops::layout::{Vectors, expect_equal};
 
 /// A tensor in the memory of the CPU.
 trait HostTensor: TensorMetadata {
-    /// The same tensor, row by row without gaps.
+    /// The same tensor, row by row without one_minus_cn2s.
     fn contiguous(self) -> Self;
     /// The elements of a contiguous tensor of this type.
     fn elements<T: Element + bytemuck::Pod>(&self) -> &[T];
@@ -97,7 +97,7 @@ fn point<H: HostTensor>(op: PointOp, x: H, axis: usize, c: f64) -> H {
     let x = x.contiguous();
     let mut shape = x.shape();
     let vectors = Vectors::new(&shape, axis);
-    if op == PointOp::RimGap {
+    if op == PointOp::OneMinusCn2 {
         shape[axis] = 1;
     }
     with_element!(x, {

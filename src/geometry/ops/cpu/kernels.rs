@@ -7,7 +7,7 @@ use crate::geometry::ops::layout::Vectors;
 use crate::geometry::scalar::addition::{AddPair, ExpPair, SumGradient};
 use crate::geometry::scalar::distance::{BallPair, Slopes};
 use crate::geometry::scalar::radial::Radial;
-use crate::geometry::scalar::{exp_sum, rim, tangent_pair};
+use crate::geometry::scalar::{boundary, exp_sum, tangent_pair};
 
 fn radial(op: PointOp) -> Option<Radial> {
     match op {
@@ -16,33 +16,39 @@ fn radial(op: PointOp) -> Option<Radial> {
         PointOp::ScalarMul(r) => Some(Radial::Scale(r)),
         PointOp::Project(margin) => Some(Radial::Project(margin)),
         PointOp::Clip(radius) => Some(Radial::Clip(radius)),
-        PointOp::RimGap => None,
+        PointOp::OneMinusCn2 => None,
     }
 }
 
 #[inline(always)]
-fn gap<T: Real>(vectors: Vectors, x: &[T], vector: usize, norm_squared: f64, c: f64) -> f64 {
-    rim::gap(
+fn one_minus_cn2<T: Real>(
+    vectors: Vectors,
+    x: &[T],
+    vector: usize,
+    norm_squared: f64,
+    c: f64,
+) -> f64 {
+    boundary::one_minus_cn2(
         norm_squared,
         c,
-        T::LEAST_GAP,
+        T::MIN_DENOMINATOR,
         vectors.coordinates(x, vector),
     )
 }
 
 pub fn point<T: Real>(op: PointOp, vectors: Vectors, x: &[T], c: f64) -> Vec<T> {
     let square = |[x]: [f64; 1]| [x * x];
-    let gap = |vector, norm| gap(vectors, x, vector, norm, c);
+    let one_minus_cn2 = |vector, norm| one_minus_cn2(vectors, x, vector, norm, c);
     let Some(op) = radial(op) else {
-        let gap = |vector, [norm]: [f64; 1]| [gap(vector, norm)];
-        return reduce(vectors, [x], square, gap, as_is);
+        let one_minus_cn2 = |vector, [norm]: [f64; 1]| [one_minus_cn2(vector, norm)];
+        return reduce(vectors, [x], square, one_minus_cn2, as_is);
     };
     let write = |[x]: [f64; 1], [f]: [f64; 1]| [f * x];
     let [out] = if op == Radial::Exp && T::HALF {
         let factor = |_, [norm]: [f64; 1]| [lane::tanhc(c * norm)[0]];
         map(vectors, [x], square, factor, write)
     } else {
-        let factor = |vector, [norm]: [f64; 1]| [op.at(norm, gap(vector, norm), c).value];
+        let factor = |vector, [norm]: [f64; 1]| [op.at(norm, one_minus_cn2(vector, norm), c).value];
         map(vectors, [x], square, factor, write)
     };
     out
@@ -55,11 +61,11 @@ pub fn point_backward<T: Real>(
     grad: &[T],
     c: f64,
 ) -> Vec<T> {
-    let gap = |vector, norm| gap(vectors, x, vector, norm, c);
+    let one_minus_cn2 = |vector, norm| one_minus_cn2(vectors, x, vector, norm, c);
     let Some(op) = radial(op) else {
-        // Held at the rim and beyond, where the slope is 0.
+        // Held at the boundary and beyond, where the slope is 0.
         let factor = |vector: usize, [norm]: [f64; 1]| {
-            let held = gap(vector, norm) <= T::LEAST_GAP;
+            let held = one_minus_cn2(vector, norm) <= T::MIN_DENOMINATOR;
             let grad: f64 = grad[vector].as_();
             [if held { 0.0 } else { -2.0 * c * grad }]
         };
@@ -67,7 +73,7 @@ pub fn point_backward<T: Real>(
         return out;
     };
     let factors = |vector, [norm, along]: [f64; 2]| {
-        let factor = op.at(norm, gap(vector, norm), c);
+        let factor = op.at(norm, one_minus_cn2(vector, norm), c);
         [factor.value, 2.0 * factor.by_norm * along]
     };
     let terms = |[x, g]: [f64; 2]| [x * x, g * x];
@@ -86,19 +92,20 @@ pub fn point_backward<T: Real>(
 
 /// ⟨grad, ∂/∂c⟩ of an operation on points.
 pub fn point_by_c<T: Real>(op: PointOp, vectors: Vectors, x: &[T], grad: &[T], c: f64) -> f64 {
-    let gap = |vector, norm| gap(vectors, x, vector, norm, c);
+    let one_minus_cn2 = |vector, norm| one_minus_cn2(vectors, x, vector, norm, c);
     let parts: Vec<f64> = match radial(op) {
         None => {
             let part = |vector: usize, [norm]: [f64; 1]| {
-                let held = gap(vector, norm) <= T::LEAST_GAP;
+                let held = one_minus_cn2(vector, norm) <= T::MIN_DENOMINATOR;
                 let grad: f64 = grad[vector].as_();
                 [if held { 0.0 } else { -norm * grad }]
             };
             reduce(vectors, [x], |[x]| [x * x], part, as_is)
         }
         Some(op) => {
-            let part =
-                |vector, [norm, along]: [f64; 2]| [along * op.at(norm, gap(vector, norm), c).by_c];
+            let part = |vector, [norm, along]: [f64; 2]| {
+                [along * op.at(norm, one_minus_cn2(vector, norm), c).by_c]
+            };
             reduce(vectors, [x, grad], |[x, g]| [x * x, g * x], part, as_is)
         }
     };
@@ -243,7 +250,7 @@ pub fn pair_by_c<T: Real>(
     parts.iter().sum()
 }
 
-/// The gradient of Möbius addition, expₓ or logₓ. A gap that is held does not change.
+/// The gradient of Möbius addition, expₓ or logₓ. A clamped 1 − c‖x‖² has no slope.
 fn sum_gradient<T: Real>(
     op: PairOp,
     vectors: Vectors,
@@ -262,7 +269,9 @@ fn sum_gradient<T: Real>(
         PairOp::Logmap => pair.log_gradient(g_sum, g_x, c),
         _ => pair.gradient(g_sum, g_x, c),
     };
-    let held = pair.gaps.map(|gap| gap <= T::LEAST_GAP);
+    let held = pair
+        .one_minus_cn2s
+        .map(|one_minus_cn2| one_minus_cn2 <= T::MIN_DENOMINATOR);
     by.of_x = if held[0] { 0.0 } else { by.of_x };
     by.of_y = if held[1] { 0.0 } else { by.of_y };
     by
@@ -280,8 +289,13 @@ fn ball_terms([x, y]: [f64; 2]) -> [f64; 3] {
 
 #[inline(always)]
 fn tangent_terms([u, v]: [f64; 2]) -> [f64; 4] {
-    let gap = u - v;
-    [u * u, v * v, gap * gap, gap * (u + v)]
+    let one_minus_cn2 = u - v;
+    [
+        u * u,
+        v * v,
+        one_minus_cn2 * one_minus_cn2,
+        one_minus_cn2 * (u + v),
+    ]
 }
 
 #[inline(always)]
@@ -326,7 +340,7 @@ fn coordinates<'a, T: Real>(
     u.zip(vectors.coordinates(v, vector))
 }
 
-fn gaps<T: Real>(
+fn one_minus_cn2s<T: Real>(
     vectors: Vectors,
     [x, y]: [&[T]; 2],
     vector: usize,
@@ -334,8 +348,8 @@ fn gaps<T: Real>(
     c: f64,
 ) -> [f64; 2] {
     [
-        gap(vectors, x, vector, xx, c),
-        gap(vectors, y, vector, yy, c),
+        one_minus_cn2(vectors, x, vector, xx, c),
+        one_minus_cn2(vectors, y, vector, yy, c),
     ]
 }
 
@@ -346,21 +360,27 @@ fn ball_pair<T: Real>(
     [xx, yy, difference]: [f64; 3],
     c: f64,
 ) -> BallPair<f64> {
-    let gaps = gaps(vectors, inputs, vector, [xx, yy], c);
+    let one_minus_cn2s = one_minus_cn2s(vectors, inputs, vector, [xx, yy], c);
     BallPair {
-        squares: moving::<T>([xx, yy], gaps),
-        gaps,
+        squares: moving::<T>([xx, yy], one_minus_cn2s),
+        one_minus_cn2s,
         difference,
     }
 }
 
-/// The squares through which gaps depend on c: none for a gap that is held.
+/// The squares through which 1 − c‖x‖² depends on c: 0 where it is clamped.
 fn moving<T: Real>([xx, yy]: [f64; 2], [a, b]: [f64; 2]) -> [f64; 2] {
-    let moving = |square, gap| if gap <= T::LEAST_GAP { 0.0 } else { square };
+    let moving = |square, one_minus_cn2| {
+        if one_minus_cn2 <= T::MIN_DENOMINATOR {
+            0.0
+        } else {
+            square
+        }
+    };
     [moving(xx, a), moving(yy, b)]
 }
 
-/// Slopes of the distance. A gap that is held does not change.
+/// Slopes of the distance. A clamped 1 − c‖x‖² has no slope.
 fn ball_slopes<T: Real>(
     vectors: Vectors,
     inputs: [&[T]; 2],
@@ -370,7 +390,9 @@ fn ball_slopes<T: Real>(
 ) -> Slopes<f64> {
     let pair = ball_pair(vectors, inputs, vector, sums, c);
     let mut slopes = pair.slopes(c);
-    let held = pair.gaps.map(|gap| gap <= T::LEAST_GAP);
+    let held = pair
+        .one_minus_cn2s
+        .map(|one_minus_cn2| one_minus_cn2 <= T::MIN_DENOMINATOR);
     slopes.by_x = if held[0] { 0.0 } else { slopes.by_x };
     slopes.by_y = if held[1] { 0.0 } else { slopes.by_y };
     slopes
@@ -383,10 +405,10 @@ fn add_pair<T: Real>(
     [xx, yy, sum]: [f64; 3],
     c: f64,
 ) -> AddPair<f64> {
-    let gaps = gaps(vectors, inputs, vector, [xx, yy], c);
+    let one_minus_cn2s = one_minus_cn2s(vectors, inputs, vector, [xx, yy], c);
     AddPair {
-        squares: moving::<T>([xx, yy], gaps),
-        gaps,
+        squares: moving::<T>([xx, yy], one_minus_cn2s),
+        one_minus_cn2s,
         sum,
     }
 }
@@ -401,7 +423,7 @@ fn exp_pair<T: Real>(
     ExpPair {
         squares: [xx, vv],
         product,
-        gap: gap(vectors, x, vector, xx, c),
-        least: T::LEAST_GAP,
+        one_minus_cn2: one_minus_cn2(vectors, x, vector, xx, c),
+        least: T::MIN_DENOMINATOR,
     }
 }

@@ -9,9 +9,9 @@ use rayon::prelude::*;
 use super::lane::Lane;
 use super::vectors::{Real, row_sums, vectorised};
 use super::weighted_differences::{Centred, NearPair, Rows, Weights};
+use crate::geometry::scalar::boundary;
 use crate::geometry::scalar::distance::BallPair;
 use crate::geometry::scalar::even::at_most;
-use crate::geometry::scalar::rim;
 
 /// Lanes of a tile: one or two vector registers.
 const LANES: usize = 16;
@@ -29,8 +29,8 @@ type Panels<'a, A> = &'a [[A; LANES]];
 struct Points<A> {
     rows: Vec<A>,
     /// 1/(1 − c‖x‖²).
-    per_gap: Vec<f64>,
-    /// ‖x‖², and 0 where the gap is held and does not depend on it.
+    half_lambda: Vec<f64>,
+    /// ‖x‖², and 0 where 1 − c‖x‖² is clamped and does not depend on it.
     squares: Vec<f64>,
     stride: usize,
 }
@@ -41,7 +41,7 @@ impl<A: Lane> Points<A> {
         let count = data.len() / n;
         let mut points = Self {
             rows: vec![A::zero(); count * stride],
-            per_gap: Vec::with_capacity(count),
+            half_lambda: Vec::with_capacity(count),
             squares: Vec::with_capacity(count),
             stride,
         };
@@ -53,17 +53,24 @@ impl<A: Lane> Points<A> {
                 *to = A::of(from.as_());
             }
             let [square] = row_sums([from], |[x]| [x * x]);
-            let gap = rim::gap(square, c, T::LEAST_GAP, from.iter().map(|v| v.as_()));
-            points.per_gap.push(1.0 / gap);
-            points
-                .squares
-                .push(if gap <= T::LEAST_GAP { 0.0 } else { square });
+            let one_minus_cn2 = boundary::one_minus_cn2(
+                square,
+                c,
+                T::MIN_DENOMINATOR,
+                from.iter().map(|v| v.as_()),
+            );
+            points.half_lambda.push(1.0 / one_minus_cn2);
+            points.squares.push(if one_minus_cn2 <= T::MIN_DENOMINATOR {
+                0.0
+            } else {
+                square
+            });
         }
         points
     }
 
     fn count(&self) -> usize {
-        self.per_gap.len()
+        self.half_lambda.len()
     }
 
     fn row(&self, row: usize) -> &[A] {
@@ -119,8 +126,8 @@ fn tile_squares<A: Lane, const FUSED: bool>(
             for r in 0..ROWS {
                 let x = rows[r][k];
                 for lane in 0..LANES {
-                    let gap = x - y[lane];
-                    sums[r][lane] = A::product_sum::<FUSED>(gap, gap, sums[r][lane]);
+                    let difference = x - y[lane];
+                    sums[r][lane] = A::product_sum::<FUSED>(difference, difference, sums[r][lane]);
                 }
             }
         }
@@ -188,7 +195,10 @@ pub fn distances<T: Real>(x: &[T], y: &[T], n: usize, c: f64) -> Vec<T> {
     }
     let [x, y] = [x, y].map(|points| Points::<T::Wide>::new(points, n, c));
     let panels = y.panels();
-    let per_gaps = in_panels(y.per_gap.iter().map(|v| T::Wide::of(*v)), T::Wide::one());
+    let per_gaps = in_panels(
+        y.half_lambda.iter().map(|v| T::Wide::of(*v)),
+        T::Wide::one(),
+    );
     let mut out = vec![T::of(0.0); x.count() * y.count()];
     out.par_chunks_mut(TASK * y.count())
         .enumerate()
@@ -218,11 +228,11 @@ fn distances_of<T: Real, const FUSED: bool>(
         first,
         #[inline(always)]
         |line| {
-            let per_gap = T::Wide::of(x.per_gap[line.row]);
+            let half_lambda = T::Wide::of(x.half_lambda[line.row]);
             let per_gaps = &per_gaps[line.columns.start / LANES];
             let mut distances = [T::Wide::zero(); LANES];
             for lane in 0..LANES {
-                let q = line.squares[lane] * per_gap * per_gaps[lane];
+                let q = line.squares[lane] * half_lambda * per_gaps[lane];
                 let q = at_most(q, largest);
                 distances[lane] = T::Wide::distance::<FUSED>(q, c);
             }
@@ -245,12 +255,15 @@ pub fn gradients<T: Real>(x: &[T], y: &[T], n: usize, grad: &[T], c: f64) -> [Ve
     let [x, y] = [x, y].map(|points| Points::<T::Wide>::new(points, n, c));
     let rows = [x.rows(), y.rows()];
     let rows = rows.each_ref();
-    // A point beyond the rim may be anywhere.
+    // A point beyond the boundary may be anywhere.
     let inside = |side: usize, at: usize| [&x, &y][side].squares[at] > 0.0;
     let centred = Centred::pair(rows, inside);
     let panels = Sides {
         points: &y.panels(),
-        per_gaps: &in_panels(y.per_gap.iter().map(|v| T::Wide::of(*v)), T::Wide::one()),
+        per_gaps: &in_panels(
+            y.half_lambda.iter().map(|v| T::Wide::of(*v)),
+            T::Wide::one(),
+        ),
         near: &in_panels(centred[1].near.iter().copied(), T::Wide::zero()),
     };
     let mut far = vec![T::Wide::zero(); grad.len()];
@@ -336,7 +349,7 @@ fn weights_of<T: Real, const FUSED: bool>(
         first,
         #[inline(always)]
         |line| {
-            let per_gap = T::Wide::of(x.per_gap[line.row]);
+            let half_lambda = T::Wide::of(x.half_lambda[line.row]);
             let panel = line.columns.start / LANES;
             let (per_gaps, nears) = (&panels.per_gaps[panel], &panels.near[panel]);
             let near = near[line.row];
@@ -350,7 +363,7 @@ fn weights_of<T: Real, const FUSED: bool>(
             let mut any = false;
             for lane in 0..LANES {
                 let square = line.squares[lane];
-                let q = at_most(square * per_gap * per_gaps[lane], largest);
+                let q = at_most(square * half_lambda * per_gaps[lane], largest);
                 let h = lanes[lane] * (q / (one + c * q)).sqrt();
                 let weight = (h + h) / square;
                 // NaN stays NaN.
@@ -386,7 +399,7 @@ fn weights_of<T: Real, const FUSED: bool>(
     task
 }
 
-/// What pulls each point, and 2c hᵢ xᵢ/αᵢ: a point whose gap is held is not pushed by that.
+/// Weighted differences of each point, and 2c hᵢ xᵢ/αᵢ, which is 0 where αᵢ is clamped.
 fn with_bend<T: Real>(
     points: &Points<T::Wide>,
     n: usize,
@@ -399,7 +412,7 @@ fn with_bend<T: Real>(
         .zip(differences.par_chunks_exact(points.stride))
         .enumerate()
         .for_each(|(row, (out, differences))| {
-            let bend = 2.0 * c * h[row] * points.per_gap[row];
+            let bend = 2.0 * c * h[row] * points.half_lambda[row];
             let bend = if points.squares[row] == 0.0 {
                 0.0
             } else {
@@ -429,7 +442,7 @@ pub fn by_c<T: Real>(x: &[T], y: &[T], n: usize, grad: &[T], c: f64) -> f64 {
                     let [difference] = row_sums([x, y], |[x, y]| [(x - y) * (x - y)]);
                     let pair = BallPair {
                         squares: [of_x.squares[i], of_y.squares[j]],
-                        gaps: [1.0 / of_x.per_gap[i], 1.0 / of_y.per_gap[j]],
+                        one_minus_cn2s: [1.0 / of_x.half_lambda[i], 1.0 / of_y.half_lambda[j]],
                         difference,
                     };
                     let grad: f64 = grad[i * of_y.count() + j].as_();

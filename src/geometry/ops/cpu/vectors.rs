@@ -16,8 +16,8 @@ use crate::geometry::ops::layout::Vectors;
 
 /// An element type of the kernels.
 pub trait Real: Element + bytemuck::Pod + AsPrimitive<f64> {
-    /// The gap 1 − c‖x‖² below which a point cannot be told from the rim.
-    const LEAST_GAP: f64;
+    /// The least 1 − c‖x‖²: a point with less cannot be told from the boundary.
+    const MIN_DENOMINATOR: f64;
     /// Float type of sums over pairs of vectors.
     type Wide: Lane;
     /// Whether the type has at most half the digits of f64, so that functions in f64 need not be
@@ -29,7 +29,7 @@ pub trait Real: Element + bytemuck::Pod + AsPrimitive<f64> {
 macro_rules! real {
     ($($type:ty, $wide:ty, $least:expr, $half:expr;)*) => {
         $(impl Real for $type {
-            const LEAST_GAP: f64 = $least;
+            const MIN_DENOMINATOR: f64 = $least;
             type Wide = $wide;
             const HALF: bool = $half;
             #[inline(always)]

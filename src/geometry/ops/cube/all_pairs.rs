@@ -20,7 +20,7 @@ pub struct Points<R: CubeRuntime> {
     squares: [CubeTensor<R>; 2],
     counts: [usize; 2],
     n: usize,
-    /// The type of the caller, and the least gap of it.
+    /// The type of the caller, and the least 1 − c‖x‖² in it.
     dtype: DType,
     least: f64,
 }

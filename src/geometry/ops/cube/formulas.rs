@@ -18,10 +18,10 @@ pub enum Radial {
     Clip,
 }
 
-/// 1 − c‖x‖², held at the least gap that the type can tell from the rim; NaN for a coordinate that is
+/// 1 − c‖x‖², clamped to the least value that the type can tell from the boundary; NaN for a coordinate that is
 /// NaN or infinite.
 #[cube]
-pub fn rim_gap(norm_squared: f64, c: f64, least: f64) -> f64 {
+pub fn one_minus_cn2(norm_squared: f64, c: f64, least: f64) -> f64 {
     let z = c * norm_squared;
     max(1.0f64 - z, least) + nan_unless_finite(z)
 }
@@ -62,9 +62,9 @@ fn radial_of_finite(
     #[comptime] map: Radial,
 ) -> Factor {
     let z = c * norm_squared;
-    let gap = rim_gap(norm_squared, c, least);
-    let inside = min(z, 1.0f64 - gap);
-    // Beyond the rim: the last point inside on the same ray.
+    let one_minus_cn2 = one_minus_cn2(norm_squared, c, least);
+    let inside = min(z, 1.0f64 - one_minus_cn2);
+    // Beyond the boundary: the last point inside on the same ray.
     let held = z >= 1.0f64;
     let beyond = select(held, z, 1.0f64);
     let ratio = select(held, (inside / beyond).sqrt(), 1.0f64);
@@ -76,7 +76,7 @@ fn radial_of_finite(
             by_c: norm_squared * at.slope,
         }
     } else if comptime!(map == Radial::Log) {
-        let at = artanhc(inside, gap);
+        let at = artanhc(inside, one_minus_cn2);
         let value = at.value * ratio;
         let slope = select(held, -value / (beyond + beyond), at.slope);
         Factor {
@@ -85,7 +85,7 @@ fn radial_of_finite(
             by_c: norm_squared * slope,
         }
     } else if comptime!(map == Radial::Scale) {
-        let at = scaled_tanhc(parameter, inside, gap);
+        let at = scaled_tanhc(parameter, inside, one_minus_cn2);
         let value = at.value * ratio;
         let slope = select(held, -value / (beyond + beyond), at.slope);
         Factor {
@@ -134,18 +134,18 @@ fn lost_in_pair(xx: f64, yy: f64, c: f64) -> f64 {
 /// d from ‖x‖², ‖y‖² and ‖x − y‖² of points of the ball.
 #[cube]
 pub fn dist(xx: f64, yy: f64, difference: f64, c: f64, least: f64) -> f64 {
-    let q = difference / (rim_gap(xx, c, least) * rim_gap(yy, c, least));
+    let q = difference / (one_minus_cn2(xx, c, least) * one_minus_cn2(yy, c, least));
     2.0f64 * q.sqrt() * arsinhc(c * q).value + lost_in_pair(xx, yy, c)
 }
 
-/// Its derivatives: none through a gap that is held, none at all for equal points.
+/// Its derivatives: none through 1 − c‖x‖² where it is clamped, none at all for equal points.
 #[cube]
 pub fn dist_slopes(xx: f64, yy: f64, difference: f64, c: f64, least: f64) -> Slopes {
-    let a = rim_gap(xx, c, least);
-    let b = rim_gap(yy, c, least);
+    let a = one_minus_cn2(xx, c, least);
+    let b = one_minus_cn2(yy, c, least);
     let apart = difference > 0.0f64;
-    let gap = select(apart, difference, 1.0f64);
-    let q = gap / (a * b);
+    let squared_distance = select(apart, difference, 1.0f64);
+    let q = squared_distance / (a * b);
     let root = q.sqrt();
     let by_q_times_q = select(apart, root / (c * q + 1.0f64).sqrt(), 0.0f64);
     let of_x = select(a <= least, 0.0f64, 1.0f64 / a);
@@ -155,7 +155,7 @@ pub fn dist_slopes(xx: f64, yy: f64, difference: f64, c: f64, least: f64) -> Slo
     Slopes {
         by_x: c * by_q_times_q * of_x + lost,
         by_y: c * by_q_times_q * of_y + lost,
-        by_difference: by_q_times_q / gap + lost,
+        by_difference: by_q_times_q / squared_distance + lost,
         by_c: by_q_times_q * (xx * of_x + yy * of_y) + stretch + lost,
     }
 }
@@ -283,7 +283,7 @@ pub fn sum_factors(
     least: f64,
     #[comptime] op: PairOp,
 ) -> SumFactors {
-    let a = rim_gap(xx, c, least);
+    let a = one_minus_cn2(xx, c, least);
     let lost = lost_in_pair(xx, yy, c);
     if comptime!(op == PairOp::Expmap) {
         let added = added(xx, yy, third, a, c, least);
@@ -293,7 +293,7 @@ pub fn sum_factors(
             of_x: (a + c * added.sum) / added.whole - of_v,
         }
     } else {
-        let b = rim_gap(yy, c, least);
+        let b = one_minus_cn2(yy, c, least);
         let bend = c * third;
         let whole = a * b + bend;
         if comptime!(op == PairOp::Logmap) {
@@ -315,7 +315,7 @@ pub fn sum_factors(
 #[derive(CubeType, Clone, Copy)]
 struct Added {
     factor: f64,
-    gap: f64,
+    one_minus_cn2: f64,
     sum: f64,
     whole: f64,
 }
@@ -328,12 +328,12 @@ fn added(xx: f64, vv: f64, product: f64, a: f64, c: f64, least: f64) -> Added {
     let t = (c * reach).sqrt();
     let decay = exp(-(t + t));
     let half_cosh = decay + 1.0f64;
-    let gap = max(4.0f64 * decay / (half_cosh * half_cosh), least);
+    let one_minus_cn2 = max(4.0f64 * decay / (half_cosh * half_cosh), least);
     Added {
         factor,
-        gap,
+        one_minus_cn2,
         sum,
-        whole: a * gap + c * sum,
+        whole: a * one_minus_cn2 + c * sum,
     }
 }
 
@@ -349,7 +349,7 @@ pub struct SumGradient {
     pub by_c: f64,
 }
 
-/// From ⟨g, σ⟩ (⟨g, v⟩ for exp) and ⟨g, x⟩. A gap that is held does not change. NaN for a coordinate
+/// From ⟨g, σ⟩ (⟨g, v⟩ for exp) and ⟨g, x⟩. A clamped 1 − c‖x‖² has no slope. NaN for a coordinate
 /// that is NaN or infinite.
 #[cube]
 #[allow(clippy::too_many_arguments)]
@@ -387,7 +387,7 @@ fn sum_gradient_of_finite(
     least: f64,
     #[comptime] op: PairOp,
 ) -> SumGradient {
-    let a = rim_gap(xx, c, least);
+    let a = one_minus_cn2(xx, c, least);
     if comptime!(op == PairOp::Expmap) {
         let added = added(xx, yy, third, a, c, least);
         let reach = yy / (a * a);
@@ -398,12 +398,14 @@ fn sum_gradient_of_finite(
         let by_bend = g_x / added.whole + by_whole;
         let by_sum = c * by_bend;
         let by_factor = g_sum * a / added.whole + 2.0f64 * by_sum * (third + added.factor * yy);
-        let by_z = by_factor / a * stretch.slope - a * by_whole * stretch.value * added.gap;
+        let by_z =
+            by_factor / a * stretch.slope - a * by_whole * stretch.value * added.one_minus_cn2;
         let by_reach = c * by_z;
-        let by_gap = g_x / added.whole + g_sum * added.factor / added.whole + added.gap * by_whole
-            - (by_factor * added.factor + 2.0f64 * by_reach * reach) / a;
-        let by_gap = select(a <= least, 0.0f64, by_gap);
-        let by_xx = by_sum - c * by_gap;
+        let by_one_minus_cn2 =
+            g_x / added.whole + g_sum * added.factor / added.whole + added.one_minus_cn2 * by_whole
+                - (by_factor * added.factor + 2.0f64 * by_reach * reach) / a;
+        let by_one_minus_cn2 = select(a <= least, 0.0f64, by_one_minus_cn2);
+        let by_xx = by_sum - c * by_one_minus_cn2;
         let by_vv = by_sum * added.factor * added.factor + by_reach / (a * a);
         let by_product = 2.0f64 * added.factor * by_sum;
         SumGradient {
@@ -412,10 +414,10 @@ fn sum_gradient_of_finite(
             of_x: 2.0f64 * by_xx - by_product,
             of_y: 2.0f64 * by_vv - by_product,
             of_sum: by_product,
-            by_c: added.sum * by_bend - xx * by_gap + reach * by_z,
+            by_c: added.sum * by_bend - xx * by_one_minus_cn2 + reach * by_z,
         }
     } else {
-        let b = rim_gap(yy, c, least);
+        let b = one_minus_cn2(yy, c, least);
         let bend = c * third;
         let whole = a * b + bend;
         if comptime!(op == PairOp::Logmap) {
@@ -455,7 +457,7 @@ fn sum_gradient_of_finite(
     }
 }
 
-/// From derivatives by the gaps and by c‖σ‖².
+/// From derivatives by the one_minus_cn2s and by c‖σ‖².
 #[cube]
 #[allow(clippy::too_many_arguments)]
 fn collect(

@@ -187,7 +187,7 @@ pub fn tanhc(z: f64) -> Even {
 
 /// artanh(√z)/√z for 0 ≤ z < 1, given 1 − z with all its digits.
 #[cube]
-pub fn artanhc(z: f64, gap: f64) -> Even {
+pub fn artanhc(z: f64, one_minus_cn2: f64) -> Even {
     let near = series(
         z,
         1.0f64,
@@ -202,7 +202,13 @@ pub fn artanhc(z: f64, gap: f64) -> Even {
     );
     let far = max(z, 0.01f64);
     let t = far.sqrt();
-    even(z, near, t, ln_1p(t) - ln(gap) * 0.5f64, 1.0f64 / gap)
+    even(
+        z,
+        near,
+        t,
+        ln_1p(t) - ln(one_minus_cn2) * 0.5f64,
+        1.0f64 / one_minus_cn2,
+    )
 }
 
 /// arsinh(√z)/√z for z ≥ 0.
@@ -250,7 +256,7 @@ pub fn log_sinhc_slope(z: f64) -> f64 {
 
 /// tanh(r artanh(√z))/√z for 0 ≤ z < 1, given 1 − z with all its digits.
 #[cube]
-pub fn scaled_tanhc(r: f64, z: f64, gap: f64) -> Even {
+pub fn scaled_tanhc(r: f64, z: f64, one_minus_cn2: f64) -> Even {
     let third = 0.333_333_333_333_333_33f64;
     let rr = r * r;
     // In this order it does not overflow for z = 0.
@@ -264,10 +270,10 @@ pub fn scaled_tanhc(r: f64, z: f64, gap: f64) -> Even {
             + (w + w) * rr * 0.133_333_333_333_333_33f64);
     let far = select(small, 0.5f64, z);
     let t = far.sqrt();
-    let angle = r * artanhc(far, select(small, 0.5f64, gap)).value * t;
+    let angle = r * artanhc(far, select(small, 0.5f64, one_minus_cn2)).value * t;
     let at = tanh(angle.abs());
     let value = select(angle < 0.0f64, -at.value, at.value) / t;
-    let slope = (r * at.slope / gap - value) / (far + far);
+    let slope = (r * at.slope / one_minus_cn2 - value) / (far + far);
     Even {
         value: select(small, near, value),
         slope: select(small, near_slope, slope),

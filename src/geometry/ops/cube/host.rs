@@ -61,7 +61,7 @@ impl<R: CubeRuntime> Task<R> {
     }
 }
 
-/// The gap 1 − c‖x‖² below which a point cannot be told from the rim.
+/// The least 1 − c‖x‖²: a point with less cannot be told from the boundary.
 pub(super) fn least_gap(dtype: DType) -> f64 {
     match dtype {
         DType::F64 => f64::EPSILON,
@@ -84,7 +84,7 @@ fn of_vectors(x: &Shape, axis: usize) -> Shape {
     shape
 }
 
-/// The kernel's map and its parameter; none for the gap, which has kernels of its own.
+/// The kernel's map and its parameter; none for 1 − c‖x‖², which has kernels of its own.
 fn radial(op: PointOp) -> Option<(Radial, f64)> {
     match op {
         PointOp::Expmap0 => Some((Radial::Exp, 0.0)),
@@ -94,7 +94,7 @@ fn radial(op: PointOp) -> Option<(Radial, f64)> {
         // No radius for none that makes sense; a larger one than any vector is not infinite.
         PointOp::Clip(radius) if radius >= 0.0 => Some((Radial::Clip, radius.min(f64::MAX))),
         PointOp::Clip(_) => Some((Radial::Clip, f64::NAN)),
-        PointOp::RimGap => None,
+        PointOp::OneMinusCn2 => None,
     }
 }
 
@@ -142,7 +142,7 @@ fn point<R: CubeRuntime>(op: PointOp, x: CubeTensor<R>, axis: usize, c: f64) -> 
     let Some((map, parameter)) = radial(op) else {
         let out = like(&x, of_vectors(x.meta.shape(), axis));
         if task.vectors.count() > 0 {
-            launch!(points::gap, task, [x, out], c, task.least);
+            launch!(points::one_minus_cn2_of_each, task, [x, out], c, task.least);
         }
         return out;
     };
@@ -188,7 +188,13 @@ fn point_backward<R: CubeRuntime>(
                 map
             );
         }
-        None => launch!(points::gap_backward, task, [x, grad, out], c, least),
+        None => launch!(
+            points::one_minus_cn2_of_each_backward,
+            task,
+            [x, grad, out],
+            c,
+            least
+        ),
     }
     out
 }
@@ -220,7 +226,13 @@ fn point_by_c<R: CubeRuntime>(
                 map
             );
         }
-        None => launch!(points::gap_by_c, task, [x, grad, out], c, least),
+        None => launch!(
+            points::one_minus_cn2_of_each_by_c,
+            task,
+            [x, grad, out],
+            c,
+            least
+        ),
     }
     sum(out, x.dtype)
 }

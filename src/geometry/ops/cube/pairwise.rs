@@ -3,7 +3,7 @@
 
 use burn_cubecl::cubecl::{self, prelude::*};
 
-use super::formulas::{dist, dist_slopes, rim_gap};
+use super::formulas::{dist, dist_slopes, one_minus_cn2};
 use super::vectors::UNITS;
 
 /// Rows and columns of the tile of a cube; a unit has every `SIDE`th of both.
@@ -97,8 +97,8 @@ fn squares<T: Float>(
                 let x = of_x[k * LINE + row + r * SIDE];
                 #[unroll]
                 for s in 0..EACH {
-                    let gap = x - of_y[k * LINE + column + s * SIDE];
-                    part[r * EACH + s] += gap * gap;
+                    let difference = x - of_y[k * LINE + column + s * SIDE];
+                    part[r * EACH + s] += difference * difference;
                 }
             }
         }
@@ -112,7 +112,7 @@ fn squares<T: Float>(
     }
 }
 
-/// ‖x − y‖², or the largest f32 where the sum overflowed: of points far beyond the rim.
+/// ‖x − y‖², or the largest f32 where the sum overflowed: of points far beyond the boundary.
 #[cube]
 fn held(square: f64) -> f64 {
     select(square > f64::MAX, 3.402_823_466_385_288_6e38f64, square)
@@ -326,8 +326,9 @@ pub fn weighted_differences<T: Float>(
                 let weight = of_weights[k * LINE + row + r * SIDE];
                 #[unroll]
                 for s in 0..EACH {
-                    let gap = values[r * EACH + s] - of_sources[k * LINE + column + s * SIDE];
-                    part[r * EACH + s] += weight * gap;
+                    let difference =
+                        values[r * EACH + s] - of_sources[k * LINE + column + s * SIDE];
+                    part[r * EACH + s] += weight * difference;
                 }
             }
         }
@@ -345,9 +346,9 @@ pub fn weighted_differences<T: Float>(
             let target = first_target + row + r * SIDE;
             let coordinate = first_coordinate + column + s * SIDE;
             if target < count_targets && coordinate < n {
-                let gap = rim_gap(squares[target], c, least);
-                let bend = 2.0f64 * c * f64::cast_from(h[target]) / gap;
-                let bend = select(gap <= least, 0.0f64, bend);
+                let one_minus_cn2 = one_minus_cn2(squares[target], c, least);
+                let bend = 2.0f64 * c * f64::cast_from(h[target]) / one_minus_cn2;
+                let bend = select(one_minus_cn2 <= least, 0.0f64, bend);
                 let value = f64::cast_from(values[r * EACH + s]);
                 let sum = f64::cast_from(sums[r * EACH + s]);
                 out[target * n + coordinate] = T::cast_from(sum + bend * value);

@@ -2,7 +2,7 @@
 
 use burn_cubecl::cubecl::{self, prelude::*};
 
-use super::formulas::{Radial, radial, rim_gap};
+use super::formulas::{Radial, one_minus_cn2, radial};
 use super::functions::nan_unless_finite;
 use super::vectors::{Sharing, Sums, part, whole};
 
@@ -131,7 +131,7 @@ pub fn radial_map_by_c<T: Float>(
 
 /// 1 − c‖x‖² of each vector.
 #[cube(launch_unchecked, address_type = "dynamic")]
-pub fn gap<T: Float>(
+pub fn one_minus_cn2_of_each<T: Float>(
     x: &Array<T>,
     out: &mut Array<T>,
     n: usize,
@@ -145,11 +145,11 @@ pub fn gap<T: Float>(
     let sums = point_sums::<T>(x, x, n, inner, count, false, sharing);
     let part = part(n, inner, sharing);
     if part.vector < count && part.lane == 0 {
-        out[part.vector] = T::cast_from(rim_gap(sums.a, c, least));
+        out[part.vector] = T::cast_from(one_minus_cn2(sums.a, c, least));
     }
 }
 
-/// −‖x‖² g of each vector; 0 for a gap that is held.
+/// −‖x‖² g of each vector; 0 where 1 − c‖x‖² is clamped.
 #[cube(launch_unchecked, address_type = "dynamic")]
 pub fn gap_by_c<T: Float>(
     x: &Array<T>,
@@ -166,13 +166,14 @@ pub fn gap_by_c<T: Float>(
     let sums = point_sums::<T>(x, x, n, inner, count, false, sharing);
     let part = part(n, inner, sharing);
     if part.vector < count && part.lane == 0 {
-        let gap = rim_gap(sums.a, c, least);
+        let one_minus_cn2 = one_minus_cn2(sums.a, c, least);
         let by_c = -sums.a * f64::cast_from(grad[part.vector]);
-        out[part.vector] = select(gap <= least, 0.0f64, by_c) + nan_unless_finite(c * sums.a);
+        out[part.vector] =
+            select(one_minus_cn2 <= least, 0.0f64, by_c) + nan_unless_finite(c * sums.a);
     }
 }
 
-/// −2c g x; 0 for a gap that is held.
+/// −2c g x; 0 where 1 − c‖x‖² is clamped.
 #[cube(launch_unchecked, address_type = "dynamic")]
 pub fn gap_backward<T: Float>(
     x: &Array<T>,
@@ -189,9 +190,9 @@ pub fn gap_backward<T: Float>(
     let sums = point_sums::<T>(x, x, n, inner, count, false, sharing);
     let part = part(n, inner, sharing);
     if part.vector < count {
-        let gap = rim_gap(sums.a, c, least);
+        let one_minus_cn2 = one_minus_cn2(sums.a, c, least);
         let factor = -2.0f64 * c * f64::cast_from(grad[part.vector]);
-        let factor = select(gap <= least, 0.0f64, factor) + nan_unless_finite(c * sums.a);
+        let factor = select(one_minus_cn2 <= least, 0.0f64, factor) + nan_unless_finite(c * sums.a);
         let mut k = part.lane;
         while k < n {
             let at = part.start + k * part.step;

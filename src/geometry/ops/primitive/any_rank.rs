@@ -161,7 +161,7 @@ mod tests {
         PointOp::ScalarMul(-1.7),
         PointOp::Project(0.6),
         PointOp::Clip(1.1),
-        PointOp::RimGap,
+        PointOp::OneMinusCn2,
     ];
     const PAIRS: [PairOp; 5] = [
         PairOp::MobiusAdd,

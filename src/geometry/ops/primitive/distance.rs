@@ -5,7 +5,7 @@ use burn::tensor::{Tensor, backend::Backend};
 use super::super::backend::HyperbolicBackend;
 use super::super::curvature::Curvature;
 use super::scalars::{
-    arsinhc, at_least, at_most, inner, norm_squared, rim_gap, safe_div, safe_sqrt, sinhc,
+    arsinhc, at_least, at_most, inner, norm_squared, one_minus_cn2, safe_div, safe_sqrt, sinhc,
 };
 
 /// The arsinh form. With δ = x − y, α = 1 − c‖x‖², β = 1 − c‖y‖² and z = c‖δ‖²/(αβ):
@@ -15,10 +15,10 @@ pub fn dist<B: HyperbolicBackend>(
     y: Tensor<B, 3>,
     c: &impl Curvature<B>,
 ) -> Tensor<B, 3> {
-    let alpha = rim_gap(norm_squared(x.clone()), c);
-    let beta = rim_gap(norm_squared(y.clone()), c);
+    let alpha = one_minus_cn2(norm_squared(x.clone()), c);
+    let beta = one_minus_cn2(norm_squared(y.clone()), c);
     let stretched = norm_squared(x - y) / (alpha * beta);
-    // Of points far beyond the rim it may overflow.
+    // Of points far beyond the boundary it may overflow.
     let largest = stretched.dtype().finfo().map_or(f64::MAX, |info| info.max);
     let stretched = at_most(stretched, largest / (4.0 * (1.0 + c.value())));
     let z = c.times(stretched.clone());
@@ -35,7 +35,7 @@ pub fn dist_expmap0<B: HyperbolicBackend>(
     c: &impl Curvature<B>,
 ) -> Tensor<B, 3> {
     let difference = u.clone() - v.clone();
-    let gap = norm_squared(difference.clone());
+    let squared_distance = norm_squared(difference.clone());
     let norm_u = safe_sqrt(norm_squared(u.clone()));
     let norm_v = safe_sqrt(norm_squared(v.clone()));
     // ‖u‖ − ‖v‖ without its cancellation.
@@ -45,7 +45,7 @@ pub fn dist_expmap0<B: HyperbolicBackend>(
         norm_u,
         norm_v,
         radial,
-        gap,
+        squared_distance,
         reach,
     };
 
@@ -71,7 +71,7 @@ struct Pair<B: Backend> {
     norm_u: Tensor<B, 3>,
     norm_v: Tensor<B, 3>,
     radial: Tensor<B, 3>,
-    gap: Tensor<B, 3>,
+    squared_distance: Tensor<B, 3>,
     reach: Tensor<B, 3>,
 }
 
@@ -84,7 +84,7 @@ impl<B: HyperbolicBackend> Pair<B> {
             norm_u: self.norm_u * scale.clone(),
             norm_v: self.norm_v * scale.clone(),
             radial: self.radial * scale.clone(),
-            gap: self.gap * scale.clone() * scale.clone(),
+            squared_distance: self.squared_distance * scale.clone() * scale.clone(),
             reach: self.reach * scale,
         }
     }
@@ -92,7 +92,7 @@ impl<B: HyperbolicBackend> Pair<B> {
     /// ‖u − v‖² − (‖u‖ − ‖v‖)², not clamped: rounding may make it negative, but clamping it would
     /// cut off the gradient where u or v is 0.
     fn tangential(&self) -> Tensor<B, 3> {
-        self.gap.clone() - self.radial.clone().square()
+        self.squared_distance.clone() - self.radial.clone().square()
     }
 
     /// d = 2 S · arsinh(√c S)/(√c S), from power series in c.

@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 
 use super::super::backend::HyperbolicBackend;
 use super::super::curvature::Curvature;
-use super::scalars::{artanhc, at_least, nan_unless_finite, norm_squared, rim_gap, tanhc};
+use super::scalars::{artanhc, at_least, nan_unless_finite, norm_squared, one_minus_cn2, tanhc};
 
 /// x ⊕ y, written with σ = x + y, α = 1 − c‖x‖² and β = 1 − c‖y‖²:
 ///
@@ -17,8 +17,8 @@ pub fn mobius_add<B: HyperbolicBackend>(
     y: Tensor<B, 3>,
     c: &impl Curvature<B>,
 ) -> Tensor<B, 3> {
-    let alpha = rim_gap(norm_squared(x.clone()), c);
-    let beta = rim_gap(norm_squared(y.clone()), c);
+    let alpha = one_minus_cn2(norm_squared(x.clone()), c);
+    let beta = one_minus_cn2(norm_squared(y.clone()), c);
     let sum = x.clone() + y;
     let bend = c.times(norm_squared(sum.clone()));
     (sum * alpha.clone() + x * bend.clone()) / (alpha * beta + bend)
@@ -42,8 +42,8 @@ pub fn expmap<B: HyperbolicBackend>(
     v: Tensor<B, 3>,
     c: &impl Curvature<B>,
 ) -> Tensor<B, 3> {
-    let gap = rim_gap(norm_squared(x.clone()), c);
-    mobius_add(x, expmap0(v / gap, c), c)
+    let one_minus_cn2 = one_minus_cn2(norm_squared(x.clone()), c);
+    mobius_add(x, expmap0(v / one_minus_cn2, c), c)
 }
 
 /// (1 − c‖x‖²) log₀(−x ⊕ y).
@@ -52,8 +52,8 @@ pub fn logmap<B: HyperbolicBackend>(
     y: Tensor<B, 3>,
     c: &impl Curvature<B>,
 ) -> Tensor<B, 3> {
-    let gap = rim_gap(norm_squared(x.clone()), c);
-    logmap0(mobius_add(x.neg(), y, c), c) * gap
+    let one_minus_cn2 = one_minus_cn2(norm_squared(x.clone()), c);
+    logmap0(mobius_add(x.neg(), y, c), c) * one_minus_cn2
 }
 
 /// min(1, r/‖x‖) x.

@@ -30,7 +30,7 @@ pub fn point<B: HyperbolicBackend>(
         PointOp::ScalarMul(r) => maps::expmap0(maps::logmap0(x, c) * r, c),
         PointOp::Project(margin) => maps::project(x, margin, c),
         PointOp::Clip(radius) => maps::clip(x, radius),
-        PointOp::RimGap => scalars::rim_gap(scalars::norm_squared(x), c),
+        PointOp::OneMinusCn2 => scalars::one_minus_cn2(scalars::norm_squared(x), c),
     }
 }
 

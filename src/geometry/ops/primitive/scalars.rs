@@ -55,16 +55,16 @@ pub fn nan_unless_finite<B: Backend, const D: usize>(
     value + z.mul_scalar(0.0)
 }
 
-/// 1 − c‖x‖² from ‖x‖². At or beyond the rim it is the machine epsilon, the gap of the last point
+/// 1 − c‖x‖² from ‖x‖². At or beyond the boundary it is the machine epsilon, that of the last point
 /// inside, so that nothing downstream divides by zero; NaN for an infinite or NaN ‖x‖².
-pub fn rim_gap<B: HyperbolicBackend, const D: usize>(
+pub fn one_minus_cn2<B: HyperbolicBackend, const D: usize>(
     norm_squared: Tensor<B, D>,
     c: &impl Curvature<B>,
 ) -> Tensor<B, D> {
     let epsilon = epsilon(norm_squared.dtype());
     let z = c.times(norm_squared);
-    let gap = z.clone().neg().add_scalar(1.0);
-    nan_unless_finite(at_least(gap, epsilon), z)
+    let one_minus_cn2 = z.clone().neg().add_scalar(1.0);
+    nan_unless_finite(at_least(one_minus_cn2, epsilon), z)
 }
 
 /// The machine epsilon of a float type.

@@ -7,20 +7,25 @@ use super::even::{at_least, constant, nan_unless_finite};
 /// From this c‖x‖² on the plain sum has lost more than three bits of 1 − c‖x‖².
 const NEAR: f64 = 0.875;
 
-/// 1 − c‖x‖² from ‖x‖², or, near the rim, from the coordinates by [`exact`].
+/// 1 − c‖x‖² from ‖x‖², or, near the boundary, from the coordinates by [`exact`].
 ///
-/// Not below `least`: what a float type cannot tell from the rim is held at a gap of that size. NaN
+/// Not below `least`: a point that a float type cannot tell from the boundary has that value. NaN
 /// for a coordinate that is NaN or infinite.
 #[inline(always)]
-pub(crate) fn gap<T: Float>(norm_squared: T, c: T, least: T, x: impl Iterator<Item = T>) -> T {
+pub(crate) fn one_minus_cn2<T: Float>(
+    norm_squared: T,
+    c: T,
+    least: T,
+    x: impl Iterator<Item = T>,
+) -> T {
     let z = c * norm_squared;
-    let gap = T::one() - z;
-    let gap = if z > constant(NEAR) && gap > -constant::<T>(NEAR) {
+    let one_minus_cn2 = T::one() - z;
+    let one_minus_cn2 = if z > constant(NEAR) && one_minus_cn2 > -constant::<T>(NEAR) {
         exact(c, x)
     } else {
-        gap
+        one_minus_cn2
     };
-    at_least(gap, least) + nan_unless_finite(z)
+    at_least(one_minus_cn2, least) + nan_unless_finite(z)
 }
 
 /// 1 − c‖x‖² by a compensated sum: every product with its rounding error, both added up.
@@ -47,12 +52,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keeps_its_digits_at_the_rim() {
+    fn keeps_its_digits_at_the_boundary() {
         // 1 − (1 − 2⁻³⁰)² = 2⁻²⁹ − 2⁻⁶⁰, in a direction where no square is exact.
         let x = 1.0 - (-30.0_f64).exp2();
         let (cos, sin) = (0.28_f64 * x, 0.96 * x);
         let plain = 1.0 - (cos * cos + sin * sin);
-        let ours = gap(cos * cos + sin * sin, 1.0, 0.0, [cos, sin].into_iter());
+        let ours = one_minus_cn2(cos * cos + sin * sin, 1.0, 0.0, [cos, sin].into_iter());
         // The reference in integers: cos and sin are multiples of 2⁻⁵⁶.
         let scale = 56.0_f64.exp2();
         let (i, j) = ((cos * scale) as i128, (sin * scale) as i128);
