@@ -2,7 +2,7 @@
 
 use burn::backend::{Flex, NdArray};
 use burn::tensor::{DType, Tensor, TensorData};
-use hypad::geometry::nn::LearnableCurvature;
+use hypad::geometry::nn::{CurvatureParametrisation, LearnableCurvature};
 use hypad::geometry::{Curvature, PoincareBall};
 
 use super::common::*;
@@ -67,10 +67,7 @@ fn derivatives_equal_differences<B: Tested>() {
         let device = B::Device::default();
         let data = TensorData::from([c]);
         let parameter = Tensor::<B, 1>::from_data(data, (&device, DType::F64)).require_grad();
-        let learned = LearnableCurvature {
-            c: burn::module::Param::from_tensor(parameter.clone()),
-        };
-        let ball = learned.ball();
+        let ball = PoincareBall::with_curvature(parameter.clone()).unwrap();
         assert_eq!(Curvature::<B>::value(ball.curvature()), c);
         // One-sided at the end of the range: to second order by three points.
         let h = 1e-5;
@@ -95,10 +92,10 @@ fn derivatives_equal_differences<B: Tested>() {
         };
         for (index, difference) in differences.into_iter().enumerate() {
             // A graph for each: going back through one takes it apart.
-            let ball = learned.ball();
+            let ball = PoincareBall::with_curvature(parameter.clone()).unwrap();
             let (name, output) = operations!(ball, x, y, z).swap_remove(index);
             let grads = output.backward();
-            let grad = learned.c.val().grad(&grads);
+            let grad = parameter.grad(&grads);
             let ours = grad.map_or(0.0, |grad| values(grad)[0]);
             assert!(
                 (ours - difference).abs() < 3e-8 * (1.0 + difference.abs()),
@@ -124,14 +121,14 @@ fn a_parameter_below_zero_is_reflected() {
     let device = Default::default();
     let mut learned = LearnableCurvature::<F>::new(0.5, &device).unwrap();
     assert!(LearnableCurvature::<F>::new(-0.5, &device).is_err());
-    assert_eq!(learned.c.val().into_scalar(), 0.5);
+    assert_eq!(learned.parameter.val().into_scalar(), 0.5);
     let [x, y, _] = inputs::<F>();
     let up = |learned: &LearnableCurvature<F>| {
         let grads = learned.ball().dist(x.clone(), y.clone()).backward();
-        learned.c.val().grad(&grads).unwrap().into_scalar()
+        learned.parameter.val().grad(&grads).unwrap().into_scalar()
     };
     let above = up(&learned);
-    learned.c = learned.c.map(|c| c.neg().detach().require_grad());
+    learned.parameter = learned.parameter.map(|c| c.neg().detach().require_grad());
     assert_eq!(Curvature::<F>::value(learned.ball().curvature()), 0.5);
     assert_eq!(up(&learned), -above);
 }
@@ -168,4 +165,52 @@ fn scaling_law() {
             assert!(e < 4e-15, "{name} at c = {c}: {e:e}");
         }
     }
+}
+
+/// Each parametrisation begins at its c, gives the derivative dc/dθ, and keeps c in its range.
+#[test]
+fn parametrisations_of_a_learned_curvature() {
+    let device = Default::default();
+    let bounded = CurvatureParametrisation::BoundedLog {
+        low: 0.01,
+        high: 1.0,
+    };
+    for (parametrisation, slope) in [
+        (CurvatureParametrisation::Absolute, 1.0),
+        // 1 − e^−c.
+        (CurvatureParametrisation::Softplus, 1.0 - (-0.1_f64).exp()),
+        (bounded, 0.1),
+    ] {
+        let new = |c| LearnableCurvature::<F>::new_as(parametrisation, c, &device);
+        let mut learned = new(0.1).unwrap();
+        let c = learned.value();
+        assert!((values(c.clone())[0] - 0.1).abs() < 1e-7);
+        let grads = c.backward();
+        let grad = learned.parameter.val().grad(&grads).unwrap();
+        assert!(
+            (values(grad)[0] - slope).abs() < 1e-6,
+            "{parametrisation:?}"
+        );
+        for theta in [-200.0, 200.0] {
+            let moved = |t: Tensor<F, 1>| Tensor::full_like(&t, theta);
+            learned.parameter = learned.parameter.map(moved);
+            let c = values(learned.value())[0];
+            match parametrisation {
+                CurvatureParametrisation::BoundedLog { .. } => {
+                    assert!((0.01 - 1e-8..=1.0 + 1e-6).contains(&c), "{c}");
+                }
+                _ => assert!(c.is_finite() && c >= 0.0, "{c}"),
+            }
+        }
+        for c in [-0.1, f64::NAN, f64::INFINITY] {
+            assert!(new(c).is_err(), "{parametrisation:?} {c}");
+        }
+        let reaches_0 = parametrisation == CurvatureParametrisation::Absolute;
+        assert_eq!(new(0.0).is_ok(), reaches_0);
+    }
+    let c = |values: &[f32]| Tensor::<F, 1>::from_floats(values, &device);
+    assert!(PoincareBall::with_curvature(c(&[0.1, 0.2])).is_err());
+    let below = PoincareBall::with_curvature(c(&[-0.1])).unwrap();
+    let [x, y, _] = inputs::<F>();
+    assert!(values(below.dist(x, y))[0].is_nan());
 }

@@ -123,7 +123,8 @@ fn linear_reaches_the_boundary_in_the_right_direction() {
                 .init::<Flex>(&device)
                 .unwrap();
             linear.planes.z = linear.planes.z.map(|z| z * scale);
-            let far = Tensor::from_floats([[0.9, -2.1, 1.3, 0.4]], &device) * (2.0 / c.sqrt());
+            let far =
+                Tensor::<_, 2>::from_floats([[0.9, -2.1, 1.3, 0.4]], &device) * (2.0 / c.sqrt());
             let x = ball.expmap0(far);
             let mut mlr = PoincareMlrConfig::new(4, 3, c)
                 .init::<Flex>(&device)
@@ -564,4 +565,34 @@ fn settings_out_of_range_are_refused() {
             "{all:?}"
         );
     }
+}
+
+/// A layer of points in `[2, 3, n]` is the layer of the six points.
+#[test]
+fn layers_take_any_number_of_leading_axes() {
+    let device = Default::default();
+    let spread = burn::tensor::Distribution::Uniform(-0.4, 0.4);
+    let x = Tensor::<Flex, 2>::random([6, 4], spread, &device);
+    let batched = x.clone().reshape([2, 3, 4]);
+    let linear = PoincareLinearConfig::new(4, 5, 0.7)
+        .init::<Flex>(&device)
+        .unwrap();
+    let mlr = PoincareMlrConfig::new(4, 5, 0.7)
+        .init::<Flex>(&device)
+        .unwrap();
+    let norm = BallBatchNormConfig::new(4, 0.7)
+        .init::<Flex>(&device)
+        .unwrap();
+    let pairs = [
+        (linear.forward(x.clone()), linear.forward(batched.clone())),
+        (mlr.forward(x.clone()), mlr.forward(batched.clone())),
+        (norm.forward(x.clone()), norm.forward(batched)),
+    ];
+    for (rows, batched) in pairs {
+        let [_, features] = rows.dims();
+        assert_eq!(batched.dims(), [2, 3, features]);
+        assert_eq!(values(rows), values(batched));
+    }
+    let one = linear.forward(x.narrow(0, 0, 1).reshape([4]));
+    assert_eq!(one.dims(), [5]);
 }

@@ -83,6 +83,45 @@ impl PoincareBall {
     }
 }
 
+impl<B: HyperbolicBackend> PoincareBall<Tensor<B, 1>> {
+    /// The ball of curvature −c for a c that the caller computes, such as a function of a parameter;
+    /// every operation gives a gradient to it.
+    ///
+    /// The value is not read, which would wait for the device: where it is below 0 or NaN, results are
+    /// NaN. [`LearnableCurvature`](crate::geometry::nn::LearnableCurvature) keeps it in range.
+    ///
+    /// ```
+    /// use burn::{backend::{Autodiff, Flex}, tensor::Tensor};
+    /// use hypad::geometry::PoincareBall;
+    ///
+    /// # fn main() -> hypad::Result<()> {
+    /// let device = Default::default();
+    /// let log_c = Tensor::<Autodiff<Flex>, 1>::from_floats([-3.0], &device).require_grad();
+    /// let ball = PoincareBall::with_curvature(log_c.clone().exp())?;
+    /// let x = Tensor::<_, 2>::from_floats([[0.3, -0.2]], &device);
+    /// let grads = ball.expmap0(x).sum().backward();
+    /// assert!(log_c.grad(&grads).is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Size`] unless c has one element.
+    pub fn with_curvature(c: Tensor<B, 1>) -> Result<Self> {
+        let [count] = c.dims();
+        if count != 1 {
+            return Err(Error::Size {
+                what: "elements of the curvature",
+                expected: "1".into(),
+                found: count.to_string(),
+            });
+        }
+        let below = c.clone().lower_elem(0.0);
+        Ok(Self::from_parts(c.mask_fill(below, f64::NAN), None))
+    }
+}
+
 impl<C> PoincareBall<C> {
     pub(super) fn from_parts(c: C, axis: Option<usize>) -> Self {
         Self { c, axis }

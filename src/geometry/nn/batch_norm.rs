@@ -5,6 +5,7 @@ use burn::module::{Module, Param, RunningState};
 use burn::tensor::{Tensor, backend::Backend};
 
 use super::curvature::{stored, stored_ball};
+use super::on_rows;
 use crate::error::{Result, check};
 use crate::geometry::ops::primitive::scalars::nan_unless_finite;
 use crate::geometry::{HyperbolicBackend, PoincareBall};
@@ -84,9 +85,14 @@ impl<B: HyperbolicBackend> BallBatchNorm<B> {
     ///
     /// # Shapes
     ///
-    /// - x: `[batch, dim]`, points of the ball
-    /// - output: `[batch, dim]`, points of the ball
-    pub fn forward(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {
+    /// - x: `[..., dim]`, points of the ball; the statistics are of all of them
+    /// - output: `[..., dim]`, points of the ball
+    pub fn forward<const D: usize>(&self, x: Tensor<B, D>) -> Tensor<B, D> {
+        on_rows(x, |x| self.of_rows(x))
+    }
+
+    /// The normalised points of `[batch, dim]`.
+    fn of_rows(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {
         let ball = self.ball();
         let (mean, variance) = if B::ad_enabled(&x.device()) {
             self.of_batch(&ball, x.clone())

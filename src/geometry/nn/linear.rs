@@ -5,6 +5,7 @@ use burn::module::{Module, Param};
 use burn::tensor::{Tensor, backend::Backend};
 
 use super::curvature::{stored, stored_ball};
+use super::on_rows;
 use super::planes::Planes;
 use crate::error::{Result, check};
 use crate::geometry::ops::precision::in_f64;
@@ -66,9 +67,9 @@ impl<B: HyperbolicBackend> PoincareLinear<B> {
     ///
     /// # Shapes
     ///
-    /// - x: `[batch, d_input]`, points of the ball
-    /// - output: `[batch, d_output]`, points of the ball
-    pub fn forward(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {
+    /// - x: `[..., d_input]`, points of the ball
+    /// - output: `[..., d_output]`, points of the ball
+    pub fn forward<const D: usize>(&self, x: Tensor<B, D>) -> Tensor<B, D> {
         self.forward_in(&self.ball(), x)
     }
 
@@ -77,11 +78,16 @@ impl<B: HyperbolicBackend> PoincareLinear<B> {
     /// # Shapes
     ///
     /// As [`forward`](Self::forward).
-    pub fn forward_in<C: Curvature<B>>(
+    pub fn forward_in<C: Curvature<B>, const D: usize>(
         &self,
         ball: &PoincareBall<C>,
-        x: Tensor<B, 2>,
-    ) -> Tensor<B, 2> {
+        x: Tensor<B, D>,
+    ) -> Tensor<B, D> {
+        on_rows(x, |x| self.of_rows(ball, x))
+    }
+
+    /// The output points of `[batch, d_input]`.
+    fn of_rows<C: Curvature<B>>(&self, ball: &PoincareBall<C>, x: Tensor<B, 2>) -> Tensor<B, 2> {
         let c = ball.curvature();
         in_f64([self.planes.scores(ball, x)], |[v]| {
             let z = c.times(v.clone()) * v.clone();

@@ -5,6 +5,7 @@ use burn::module::{Module, Param};
 use burn::tensor::{Distribution, Tensor, backend::Backend};
 
 use super::curvature::{stored, stored_ball};
+use super::on_rows;
 use crate::error::{Result, check};
 use crate::geometry::ops::precision::{in_f32, in_f64};
 use crate::geometry::ops::primitive::scalars::{arsinhc, safe_div, safe_sqrt, sinhc};
@@ -122,9 +123,9 @@ impl<B: HyperbolicBackend> PoincareMlr<B> {
     ///
     /// # Shapes
     ///
-    /// - x: `[batch, d_input]`, points of the ball
-    /// - output: `[batch, classes]`
-    pub fn forward(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {
+    /// - x: `[..., d_input]`, points of the ball
+    /// - output: `[..., classes]`
+    pub fn forward<const D: usize>(&self, x: Tensor<B, D>) -> Tensor<B, D> {
         self.forward_in(&self.ball(), x)
     }
 
@@ -133,11 +134,11 @@ impl<B: HyperbolicBackend> PoincareMlr<B> {
     /// # Shapes
     ///
     /// As [`forward`](Self::forward).
-    pub fn forward_in<C: Curvature<B>>(
+    pub fn forward_in<C: Curvature<B>, const D: usize>(
         &self,
         ball: &PoincareBall<C>,
-        x: Tensor<B, 2>,
-    ) -> Tensor<B, 2> {
-        self.planes.scores(ball, x)
+        x: Tensor<B, D>,
+    ) -> Tensor<B, D> {
+        on_rows(x, |x| self.planes.scores(ball, x))
     }
 }
