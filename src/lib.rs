@@ -13,7 +13,7 @@
 //!
 //! Warnings go to the `log` crate, or to stderr in a program without a logger.
 
-#![warn(missing_docs)]
+#![warn(missing_debug_implementations, missing_docs)]
 
 pub mod error;
 pub mod geometry;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use crate::data::ImageSource;
 use crate::detect::{Calibration, Detector, SigmaThreshold, ThresholdPolicy};
 use crate::error::{Error, Result, check};
-use crate::features::{FeatureExtractor, ModelBackend};
+use crate::features::{FeatureExtractor, ModelBackend, release_scratch};
 use crate::methods::Method;
 use crate::methods::hypad::{HypAdConfig, HypAdMethod, TrainConfig};
 use crate::training::pool::in_own_pool;
@@ -179,7 +179,9 @@ impl<B: ModelBackend, M: Method<B>> Trainer<B, M> {
         steps: &[usize],
         mut watch: impl FnMut(Progress<B>) -> Result<()> + Send,
     ) -> Result<Trained<B>> {
-        in_own_pool(|| self.fit_here(&images, device, steps, &mut watch))
+        let trained = in_own_pool(|| self.fit_here(&images, device, steps, &mut watch));
+        release_scratch();
+        trained
     }
 
     /// Trains on the thread that calls it.

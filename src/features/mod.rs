@@ -16,6 +16,14 @@ pub mod weights;
 pub use extractor::{FeatureExtractor, FeatureMap};
 pub use mobilenet::MobileNetV1;
 pub use ops::ModelBackend;
+/// Frees the memory for intermediate results that the Flex backend keeps from call to call: a few buffers,
+/// each as large as the largest result so far. Training and distillation free it when they end; a program that
+/// predicts now and then may call this in between. Without feature `flex` it does nothing.
+pub fn release_scratch() {
+    #[cfg(feature = "flex")]
+    ops::release_scratch();
+}
+
 // In signatures of the backend's operations.
 #[doc(hidden)]
 pub use ops::{AdamStep, ConvGrads};

@@ -17,7 +17,7 @@ pub struct Adam {
 }
 
 /// The moments of the gradients.
-#[derive(Record, Clone)]
+#[derive(Record, Clone, Debug)]
 pub struct AdamState<B: Backend, const D: usize> {
     pub(super) steps: usize,
     pub(super) first: Tensor<B, D>,

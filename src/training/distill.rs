@@ -26,7 +26,9 @@ use crate::data::image::{
 };
 use crate::data::{Fingerprint, ImageSource, check_images};
 use crate::error::{Error, Result, check};
-use crate::features::{ModelBackend, Pdn, PdnConfig, PdnSize, TARGET_CHANNELS, Targets, weights};
+use crate::features::{
+    ModelBackend, Pdn, PdnConfig, PdnSize, TARGET_CHANNELS, Targets, release_scratch, weights,
+};
 use crate::progress::ProgressBar;
 
 /// The recipe of a distillation.
@@ -253,7 +255,9 @@ impl<B: ModelBackend> Distiller<B> {
     /// [`Error::Diverged`] for a loss that is not finite, and [`Error::Format`] for a checkpoint
     /// that does not belong to this run.
     pub fn fit(&self, images: &impl ImageSource, device: &B::Device) -> Result<Distilled<B>> {
-        in_own_pool(|| self.fit_here(images, device))
+        let distilled = in_own_pool(|| self.fit_here(images, device));
+        release_scratch();
+        distilled
     }
 
     /// Trains on the thread that calls it.

@@ -91,6 +91,16 @@ pub struct Run<'a, M> {
     watch: &'a mut Watch<'a, M>,
 }
 
+impl<M> std::fmt::Debug for Run<'_, M> {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        f.debug_struct("Run")
+            .field("options", self.options)
+            .field("log", &self.log)
+            .field("watched", &self.watched)
+            .finish_non_exhaustive()
+    }
+}
+
 impl<'a, M> Run<'a, M> {
     pub(crate) fn new(
         options: &'a RunOptions,

@@ -35,6 +35,9 @@ use burn::tensor::{
 
 use crate::geometry::HyperbolicBackend;
 
+#[cfg(feature = "flex")]
+pub(super) use scratch::release as release_scratch;
+
 /// A backend that runs and trains the model: the ball, the layers of its networks, the optimiser's
 /// step.
 ///
@@ -202,6 +205,7 @@ impl AdamStep {
 }
 
 /// The gradients of a convolution.
+#[derive(Debug)]
 pub struct ConvGrads<B: Backend> {
     /// By the input, if asked for.
     pub x: Option<FloatTensor<B>>,

@@ -12,6 +12,11 @@ fn kept() -> MutexGuard<'static, Vec<Vec<f32>>> {
     KEPT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Frees the buffers that are kept for the next call.
+pub fn release() {
+    kept().clear();
+}
+
 /// A buffer with unspecified values. Goes back when dropped.
 pub struct Scratch {
     buffer: Vec<f32>,

@@ -37,7 +37,7 @@ pub struct RiemannianAdam {
 }
 
 /// Moments of the gradients.
-#[derive(Record, Clone)]
+#[derive(Record, Clone, Debug)]
 pub struct RiemannianAdamState<B: Backend, const D: usize> {
     steps: usize,
     first: Tensor<B, D>,

@@ -40,6 +40,21 @@ where
     records: Records<O, M, B>,
 }
 
+impl<O, M, B> std::fmt::Debug for Riemannian<O, M, B>
+where
+    O: RiemannianStep<B::InnerBackend> + std::fmt::Debug,
+    M: AutodiffModule<B>,
+    B: AutodiffBackend,
+    B::InnerBackend: HyperbolicBackend,
+{
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        f.debug_struct("Riemannian")
+            .field("optimizer", &self.optimizer)
+            .field("parameters", &self.records.len())
+            .finish()
+    }
+}
+
 impl<O, M, B> From<O> for Riemannian<O, M, B>
 where
     O: RiemannianStep<B::InnerBackend>,

@@ -30,7 +30,7 @@ pub struct RiemannianSgd {
 }
 
 /// The direction of the last step.
-#[derive(Record, Clone)]
+#[derive(Record, Clone, Debug)]
 pub struct RiemannianSgdState<B: Backend, const D: usize> {
     velocity: Tensor<B, D>,
 }

@@ -14,6 +14,7 @@ use crate::methods::hypad::{Embedding, Student};
 
 /// The images of one step, each `[batch, 3, height, width]`, with the teacher's features of the
 /// first two, projected ([`Embedding`]) or not.
+#[derive(Clone, Debug)]
 pub struct Batch<B: Backend> {
     /// The image, for the student–teacher branch.
     pub image: Tensor<B, 4>,

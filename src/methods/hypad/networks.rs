@@ -303,6 +303,7 @@ impl<B: Backend> Student<B> {
 }
 
 /// The four feature maps of an image, each `[batch, channels, h, w]`.
+#[derive(Clone, Debug)]
 pub struct Features<B: Backend> {
     /// The normalised teacher.
     pub teacher: Tensor<B, 4>,
