@@ -121,7 +121,7 @@ impl<B: ModelBackend, M: Method<B>> Trainer<B, M> {
         Self { split, ..self }
     }
 
-    /// With another calibration.
+    /// With another calibration, in place of the recipe's quantiles and threshold.
     pub fn with_calibration(self, calibration: Calibration) -> Self {
         Self {
             calibration,
@@ -129,7 +129,9 @@ impl<B: ModelBackend, M: Method<B>> Trainer<B, M> {
         }
     }
 
-    /// With another rule for the threshold.
+    /// With another rule for the threshold, in place of the recipe's
+    /// ([`TrainConfig::threshold_sigmas`]). In training it is given scores of good images alone; with images
+    /// with defects, use [`Detector::choose_threshold`].
     pub fn with_threshold(self, policy: impl ThresholdPolicy + 'static) -> Self {
         Self {
             calibration: self.calibration.with_threshold(policy),

@@ -5,7 +5,7 @@ use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::{Tensor, activation::relu, backend::Backend};
 use hypad::data::{ImageSource, Sample};
-use hypad::detect::{CalibrationScores, ThresholdPolicy};
+use hypad::detect::{CalibrationScores, F1Threshold, ThresholdPolicy};
 use hypad::features::weights::Tensors;
 use hypad::features::{FeatureExtractor, FeatureMap};
 use hypad::image::{DynamicImage, Rgb, RgbImage};
@@ -125,6 +125,12 @@ fn images_teacher_and_threshold_are_the_users() {
     let found = trained.detector.predict(&image).unwrap();
     assert_eq!(loaded.predict(&image).unwrap(), found);
     assert_eq!(found.map.size(), ImageSize::new(90, 70));
+    // A rule that needs defects, afterwards.
+    let mut detector = loaded.clone();
+    let scores = CalibrationScores::good(&[0.1, 0.2]).with_defective(&[0.5, 0.9]);
+    let chosen = detector.choose_threshold(&F1Threshold, scores).unwrap();
+    assert_eq!((chosen, detector.threshold()), (0.5, 0.5));
+    assert_eq!(detector.threshold_policy(), Some("F1Threshold"));
     // Other weights.
     let error = load(Tiny::new(&device)).unwrap_err().to_string();
     assert!(error.contains("was trained with tiny"), "{error}");

@@ -21,7 +21,7 @@ impl Layout {
     ///
     /// # Errors
     ///
-    /// Those that hide the rest, as a folder that is not there.
+    /// Those that make further checks impossible, such as a missing folder; all others become problems.
     pub fn read(&mut self) -> Result<()> {
         let path = self.folder.join("test");
         let test = Listing::read(&path)?;

@@ -208,8 +208,8 @@ impl MvtecCategory {
         Ok(names)
     }
 
-    /// Decodes every test image and mask, on all cores, and reports everything that testing would
-    /// stumble on. A warning counts soft masks, another one the empty masks of defects.
+    /// Decodes every test image and mask, on all cores, and reports every file that would make
+    /// testing fail. A warning counts soft masks, another one the empty masks of defects.
     ///
     /// `progress` is called after each test image, from any thread.
     ///

@@ -19,9 +19,9 @@ pub struct PixelRange {
     pub white_float: f32,
 }
 
-/// Images so many times darker than white are doubted: four bits less.
+/// An image whose largest value is white over this, four bits less, gets a warning.
 const DARK: u16 = 16;
-/// Float images so many times brighter than white are doubted.
+/// A float image whose largest value is more than this times white gets a warning.
 const BRIGHT: f32 = 2.0;
 
 impl Default for PixelRange {
@@ -50,7 +50,7 @@ impl PixelRange {
 impl PixelRange {
     /// Describes an image of 16 bits or of floats that does not suit this range: all of it is much darker
     /// than white, or a part brighter, as in files of another camera or program. A float may be twice white.
-    pub(crate) fn doubt(&self, image: &DynamicImage) -> Option<String> {
+    pub(crate) fn warning(&self, image: &DynamicImage) -> Option<String> {
         let mut finder = PixelRangeFinder::default();
         finder.add(image);
         if let Some(largest) = finder.largest_16bit {
@@ -219,9 +219,9 @@ mod tests {
             (twelve, 3300, false),
             (twelve, 4096, true),
         ] {
-            assert_eq!(range.doubt(&grey(value)).is_some(), is_odd, "{value}");
+            assert_eq!(range.warning(&grey(value)).is_some(), is_odd, "{value}");
         }
-        assert_eq!(whole.doubt(&DynamicImage::new_rgb8(2, 2)), None);
+        assert_eq!(whole.warning(&DynamicImage::new_rgb8(2, 2)), None);
         let bytes = PixelRange {
             white_float: 255.0,
             ..whole
@@ -235,7 +235,7 @@ mod tests {
             (bytes, 1.0, true),
         ] {
             let image = ImageBuffer::from_pixel(3, 2, Rgb([0.0, value, 0.01_f32])).into();
-            assert_eq!(range.doubt(&image).is_some(), is_odd, "{value}");
+            assert_eq!(range.warning(&image).is_some(), is_odd, "{value}");
         }
     }
 

@@ -12,7 +12,7 @@ use image::DynamicImage;
 use super::calibration::Calibration;
 use super::model_file;
 use super::normalisation::MapNormalisation;
-use super::threshold::{CalibrationScores, deviation};
+use super::threshold::{CalibrationScores, ThresholdPolicy, deviation};
 use crate::data::image::{PixelRange, resize, to_tensor, unit};
 use crate::error::{Error, Result, check, check_finite};
 use crate::features::ModelBackend;
@@ -244,10 +244,25 @@ impl<B: Backend> Detector<B> {
         let size = self.model.input_size();
         let score = |maps| Ok(self.detect_from_maps(&self.normalise(maps)?, size)?.score);
         let scores: Vec<f32> = maps.into_iter().map(score).collect::<Result<_>>()?;
-        let policy = &calibration.threshold;
-        self.set_threshold(policy.threshold(CalibrationScores::good(&scores))?)?;
-        self.threshold_policy = Some(policy.describe());
+        self.choose_threshold(&*calibration.threshold, CalibrationScores::good(&scores))?;
         deviation(&scores)
+    }
+
+    /// Chooses the threshold by a rule, from scores of images that the model was not trained on: of good
+    /// ones, and of ones with defects where there are any. Returns the threshold.
+    ///
+    /// # Errors
+    ///
+    /// Those of the rule, and of [`set_threshold`](Self::set_threshold).
+    pub fn choose_threshold(
+        &mut self,
+        policy: &dyn ThresholdPolicy,
+        scores: CalibrationScores,
+    ) -> Result<f32> {
+        let threshold = policy.threshold(scores)?;
+        self.set_threshold(threshold)?;
+        self.threshold_policy = Some(policy.describe());
+        Ok(threshold)
     }
 
     /// Scores an image of any size and pixel type, and localises what is anomalous in it.
@@ -268,7 +283,7 @@ impl<B: Backend> Detector<B> {
     ///
     /// Those of [`predict`](Self::predict).
     pub fn maps(&self, image: &DynamicImage) -> Result<Vec<ScoreMap>> {
-        if let Some(doubt) = self.pixel_range.doubt(image) {
+        if let Some(doubt) = self.pixel_range.warning(image) {
             let size = ImageSize::of(image);
             warn(format_args!("an image of {size} pixels has {doubt}"));
         }

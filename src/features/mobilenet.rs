@@ -8,6 +8,7 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::{Tensor, backend::Backend};
 
 use crate::error::{Error, Result};
+use crate::features::FeatureMap;
 use crate::features::weights::TensorFile;
 
 /// Output channels and stride of each block.
@@ -95,6 +96,25 @@ impl<B: Backend> MobileNetV1<B> {
             .fill(Self::new(device), outside)
     }
 
+    pub(super) fn check_blocks(blocks: &[usize]) -> Result<()> {
+        let wrong = blocks.iter().find(|b| !(1..=BLOCKS.len()).contains(*b));
+        match wrong {
+            None => Ok(()),
+            Some(wrong) => Err(Error::Setting {
+                name: "block",
+                value: wrong.to_string(),
+                rule: "from 1 to 12",
+            }),
+        }
+    }
+
+    /// Channels and stride of the activations after a block.
+    pub(super) fn map_of(block: usize) -> FeatureMap {
+        let strides = BLOCKS.iter().take(block).map(|(_, stride)| stride);
+        // The first convolution halves the image.
+        FeatureMap::new(BLOCKS[block - 1].0, 2 * strides.product::<usize>())
+    }
+
     /// The activations after some of the blocks, numbered from 1 to 12, in the order asked for.
     ///
     /// # Shapes
@@ -107,16 +127,7 @@ impl<B: Backend> MobileNetV1<B> {
     ///
     /// [`Error::Setting`] for another block.
     pub fn forward(&self, image: Tensor<B, 4>, blocks: &[usize]) -> Result<Vec<Tensor<B, 4>>> {
-        if let Some(wrong) = blocks
-            .iter()
-            .find(|block| !(1..=BLOCKS.len()).contains(block))
-        {
-            return Err(Error::Setting {
-                name: "block",
-                value: wrong.to_string(),
-                rule: "from 1 to 12",
-            });
-        }
+        Self::check_blocks(blocks)?;
         let deepest = blocks.iter().copied().max().unwrap_or(0);
         let mut x = activate(self.stem.forward(padded(image * 2.0 - 1.0, 2)));
         let mut outputs = Vec::new();

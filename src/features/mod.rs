@@ -3,6 +3,7 @@
 //! The patch description networks of EfficientAD, and the backbones that a teacher is distilled from.
 //! Images are `[batch, 3, height, width]`. Only [`weights`] reads and writes files.
 
+mod backbones;
 #[cfg(test)]
 mod cases;
 mod extractor;
@@ -13,6 +14,8 @@ mod resnet;
 mod targets;
 pub mod weights;
 
+pub use backbones::MobileNetBlocks;
+pub(crate) use backbones::without_normalisation;
 pub use extractor::{FeatureExtractor, FeatureMap};
 pub use mobilenet::MobileNetV1;
 pub use ops::ModelBackend;

@@ -277,6 +277,16 @@ impl<B: Backend> Residual<B> {
 }
 
 impl<B: Backend> ResNet<B> {
+    /// Channels of the second and the third stage.
+    pub(super) fn channels(&self) -> [usize; 2] {
+        [1, 2].map(|stage| {
+            let last = self.stages[stage]
+                .last()
+                .and_then(|block| block.convs.last());
+            last.map_or(0, |conv| conv.weight.dims()[0])
+        })
+    }
+
     /// The activations after the second and the third stage (`layer2`, `layer3`).
     ///
     /// # Shapes

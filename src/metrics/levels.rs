@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 
-/// Scores as integers of the same order, −0.0 as 0.0. NaN has no place.
-pub fn ordered(score: f32) -> u32 {
+/// The score as a `u32` of the same order; −0.0 equals 0.0. NaN is not allowed.
+pub fn sortable_bits(score: f32) -> u32 {
     let bits = (score + 0.0).to_bits();
     if bits >> 31 == 1 {
         !bits
@@ -27,10 +27,10 @@ pub fn score(ordered: u32) -> f32 {
     f32::from_bits(bits)
 }
 
-/// Scores whose places are looked up before any is counted: the processor then waits for several
-/// parts of the tables at a time.
+/// Number of scores looked up before any is counted, so that the processor waits for several parts of the
+/// tables at a time.
 const BATCH: usize = 64;
-/// ScoreBins that are compared at once, without a branch.
+/// Number of levels compared at once, without a branch.
 const AT_ONCE: usize = 4;
 
 /// Distinct scores, and a table that finds the place of any other among them: its range is cut into
@@ -95,7 +95,7 @@ impl ScoreBins {
         let bin = self.bin(score);
         let (low, high) = (self.before[bin] as usize, self.before[bin + 1] as usize);
         let level = if high - low <= AT_ONCE {
-            // ScoreBins of later bins are above the score, and do not count.
+            // Levels of later bins are above the score, and do not count.
             let group = &self.padded[low..low + AT_ONCE];
             low + group.iter().filter(|level| **level < score).count()
         } else {
@@ -265,10 +265,10 @@ mod tests {
         let infinity = f32::INFINITY;
         let ascending = [-infinity, -1e30, -1.0, -1e-40, 0.0, 1e-40, 1.0, infinity];
         for pair in ascending.windows(2) {
-            assert!(ordered(pair[0]) < ordered(pair[1]));
+            assert!(sortable_bits(pair[0]) < sortable_bits(pair[1]));
         }
-        assert!(ascending.iter().all(|s| score(ordered(*s)) == *s));
-        assert_eq!(ordered(-0.0), ordered(0.0));
+        assert!(ascending.iter().all(|s| score(sortable_bits(*s)) == *s));
+        assert_eq!(sortable_bits(-0.0), sortable_bits(0.0));
     }
 
     /// One far level puts all others into one bin; infinities are levels like others.

@@ -1,6 +1,6 @@
 //! Per-image overlap at very low false-positive rates.
 
-use super::levels::ordered;
+use super::levels::sortable_bits;
 use super::{MaskPixel, PixelImage, sum::CompensatedSum};
 use crate::error::{Error, Result};
 
@@ -130,7 +130,7 @@ impl Aupimo {
         for image in &images {
             let share = share(image);
             for score in *image {
-                steps[(ordered(*score) >> STEP) as usize] += share;
+                steps[(sortable_bits(*score) >> STEP) as usize] += share;
             }
         }
         let (mut lowest, mut rate) = (steps.len() - 1, steps[steps.len() - 1]);
@@ -144,7 +144,7 @@ impl Aupimo {
         let mut keys: Vec<(u32, f64)> = Vec::new();
         for image in &images {
             let share = share(image);
-            let highest = image.iter().map(|score| ordered(*score));
+            let highest = image.iter().map(|score| sortable_bits(*score));
             keys.extend(highest.filter(|key| *key >= lowest).map(|key| (key, share)));
         }
         keys.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.total_cmp(&b.1)));
@@ -164,7 +164,10 @@ impl Aupimo {
 
 /// The area of recall over ln FPR between the bounds, divided by the width.
 fn area(levels: &[Level], anomalous: &[f32], [lower, upper]: [f64; 2]) -> f64 {
-    let mut keys: Vec<u32> = anomalous.iter().map(|score| ordered(*score)).collect();
+    let mut keys: Vec<u32> = anomalous
+        .iter()
+        .map(|score| sortable_bits(*score))
+        .collect();
     keys.sort_unstable();
     let recall = |found: usize| found as f64 / keys.len() as f64;
     let from = |key: u32| recall(keys.len() - keys.partition_point(|k| *k < key));

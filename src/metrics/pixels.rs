@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use super::levels::{Counts, ordered};
+use super::levels::{Counts, sortable_bits};
 use super::pro::PixelRanking;
 use super::ranking::{Ranking, distinct, reject_nan};
 use super::regions::{Connectivity, regions};
@@ -151,7 +151,7 @@ impl AnomalousPixels {
         Self::default()
     }
 
-    /// Starts with no image and another idea of a region.
+    /// Empty, with the given connectivity of regions.
     pub fn with_connectivity(connectivity: Connectivity) -> Self {
         Self {
             connectivity,
@@ -173,7 +173,7 @@ impl AnomalousPixels {
                 .push(Region::new(number, &region, image.map, image.size[0]));
             let keys = region
                 .iter()
-                .map(|at| u64::from(ordered(image.map[*at])) << 32 | id);
+                .map(|at| u64::from(sortable_bits(image.map[*at])) << 32 | id);
             self.pixels.extend(keys);
         }
     }
@@ -323,7 +323,7 @@ impl PixelMetrics {
         Self::default()
     }
 
-    /// Starts with no image and another idea of a region.
+    /// Empty, with the given connectivity of regions.
     pub fn with_connectivity(connectivity: Connectivity) -> Self {
         Self {
             anomalous: AnomalousPixels::with_connectivity(connectivity),

@@ -1,7 +1,7 @@
 //! Per-region overlap.
 
 use super::{
-    Curve, MaskPixel, PixelImage, PixelMetrics, Ranking, Region, levels::ordered,
+    Curve, MaskPixel, PixelImage, PixelMetrics, Ranking, Region, levels::sortable_bits,
     sum::CompensatedSum,
 };
 use crate::error::Result;
@@ -42,7 +42,7 @@ impl PixelRanking {
             return vec![0.0; self.regions.len()];
         }
         let mut found = vec![0_u64; self.regions.len()];
-        let least = u64::from(ordered(threshold)) << 32;
+        let least = u64::from(sortable_bits(threshold)) << 32;
         let from = self.anomalous.partition_point(|key| *key < least);
         for key in &self.anomalous[from..] {
             found[region(*key)] += 1;
@@ -141,8 +141,8 @@ impl Aupro {
     }
 }
 
-/// (false-positive rate, mean overlap of `regions`) from (0, 0) to (1, 1), with `gain` the overlap
-/// that a region wins by more of its pixels. `anomalous` has the score and the region of each
+/// (false-positive rate, mean overlap of `regions`) from (0, 0) to (1, 1), with `gain` the increase
+/// of a region's overlap when further pixels of it are found. `anomalous` has the score and the region of each
 /// anomalous pixel, in ascending order.
 pub(super) fn overlap_curve(
     pixels: &Ranking,

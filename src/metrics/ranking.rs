@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::levels::{Counts, ScoreBins, ordered, score};
+use super::levels::{Counts, ScoreBins, score, sortable_bits};
 use crate::error::{Error, Result};
 
 /// Counts of samples that the prediction gains when the threshold falls to one anomalous score.
@@ -59,7 +59,7 @@ impl Ranking {
         reject_nan(scores)?;
         let samples = || scores.iter().copied().zip(labels.iter().copied());
         let anomalous = samples().filter(|sample| sample.1);
-        let mut anomalous: Vec<u32> = anomalous.map(|(score, _)| ordered(score)).collect();
+        let mut anomalous: Vec<u32> = anomalous.map(|(score, _)| sortable_bits(score)).collect();
         anomalous.sort_unstable();
         let (levels, positives) = distinct(anomalous.into_iter());
         let mut normal = Counts::new(Arc::new(levels));

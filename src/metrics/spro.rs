@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::levels::{Counts, ordered};
+use super::levels::{Counts, sortable_bits};
 use super::pro::overlap_curve;
 use super::ranking::{Ranking, distinct, reject_nan};
 use super::{Curve, MaskPixel};
@@ -91,7 +91,8 @@ impl SaturatedPro {
             for (at, truth) in defect.mask.iter().enumerate() {
                 if truth.is_anomalous() {
                     is_normal[at] = false;
-                    self.anomalous.push(u64::from(ordered(map[at])) << 32 | id);
+                    self.anomalous
+                        .push(u64::from(sortable_bits(map[at])) << 32 | id);
                 }
             }
         }

@@ -9,7 +9,7 @@ use tempfile::SpooledTempFile;
 
 use crate::error::{Error, Result};
 
-/// Up to so many bytes stay in memory.
+/// Bytes kept in memory before the scores go to a file.
 const IN_MEMORY: usize = 64 << 20;
 /// Bytes of a score.
 const BYTES: usize = size_of::<f32>();

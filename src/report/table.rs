@@ -37,23 +37,23 @@ pub struct RegionRow {
 /// An image.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ImageRow {
-    /// Its name.
+    /// Name of the image.
     pub image: String,
     /// Kind of defect, or `good`.
     pub defect: String,
     /// Whether it has an anomalous pixel.
     pub anomalous: bool,
-    /// The highest of its map.
+    /// Highest score of the map.
     pub score: f32,
-    /// Whether that reaches the threshold.
+    /// Whether the score reaches the threshold.
     pub detected: bool,
-    /// Connected regions of its truth.
+    /// Number of connected regions of the truth.
     pub regions: usize,
-    /// Their pixels.
+    /// Number of anomalous pixels.
     pub anomalous_pixels: u64,
-    /// Those of them with score ≥ threshold.
+    /// Anomalous pixels with score ≥ threshold.
     pub found_pixels: u64,
-    /// Its normal pixels with score ≥ threshold.
+    /// Normal pixels with score ≥ threshold.
     pub false_pixels: u64,
 }
 

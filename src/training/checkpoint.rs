@@ -112,7 +112,7 @@ pub struct TrainingState<B: ModelBackend, M: AutodiffModule<Autodiff<B>>, S> {
     pub run_state: RunState<S>,
 }
 
-/// The key of the run_state in the header.
+/// The key of the run state in the header.
 const RUN_STATE: &str = "run_state";
 
 /// Where the state goes.

@@ -21,13 +21,12 @@ use super::schedule::Schedule;
 use super::steps::{Task, adam, resume, run_steps};
 use crate::ImageSize;
 use crate::data::augment;
-use crate::data::image::{
-    IMAGENET_MEAN, IMAGENET_STD, PixelRange, resize, to_rgb, to_tensor, unit,
-};
+use crate::data::image::{PixelRange, resize, to_rgb, to_tensor, unit};
 use crate::data::{Fingerprint, ImageSource, check_images};
 use crate::error::{Error, Result, check};
 use crate::features::{
     ModelBackend, Pdn, PdnConfig, PdnSize, TARGET_CHANNELS, Targets, release_scratch, weights,
+    without_normalisation,
 };
 use crate::progress::ProgressBar;
 
@@ -386,10 +385,7 @@ impl<B: ModelBackend> Distiller<B> {
             .iter()
             .map(|i| to_tensor(&unit(i, &PixelRange::default()), size, device));
         let images: Tensor<B, 4> = Tensor::cat(images.collect(), 0);
-        let constant =
-            |values: [f32; 3]| Tensor::<B, 1>::from_floats(values, device).reshape([1, 3, 1, 1]);
-        let unit = images * constant(IMAGENET_STD) + constant(IMAGENET_MEAN);
-        self.targets.forward(unit)
+        self.targets.forward(without_normalisation(images))
     }
 }
 

@@ -156,7 +156,7 @@ impl TrainingImages {
 /// One line for the images that are much darker than the others' white, as of another camera or program.
 fn warn_of_other_depths(train: &[DynamicImage], validation: &[DynamicImage], range: PixelRange) {
     let all = train.iter().chain(validation);
-    let doubts: Vec<String> = all.filter_map(|image| range.doubt(image)).collect();
+    let doubts: Vec<String> = all.filter_map(|image| range.warning(image)).collect();
     if let Some(first) = doubts.first() {
         warn(format_args!(
             "{} of {} training images have another range than the others: one has {first}; are they \

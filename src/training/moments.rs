@@ -43,8 +43,8 @@ impl Moments {
         self.add(batch * h * w, &mean.into_data(), &squares.into_data());
     }
 
-    /// Mean and population standard deviation of each channel: `[channels]` each. A channel that never
-    /// changes says nothing; the standard deviation 1 leaves it at 0.
+    /// Mean and population standard deviation of each channel: `[channels]` each. A constant channel
+    /// has standard deviation 1, so that it is 0 after normalisation.
     ///
     /// # Errors
     ///

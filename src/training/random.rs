@@ -23,16 +23,16 @@ pub fn rng(seed: u64, purpose: Purpose, index: usize) -> StdRng {
     StdRng::from_seed(bytes)
 }
 
-/// All of some things in random order, and again in another.
+/// Indices from 0, in an order that is drawn anew for every round.
 pub struct Shuffler {
     seed: u64,
     count: usize,
-    /// Which round the order is of, and the order.
+    /// The number of a round and its order.
     order: Option<(usize, Vec<usize>)>,
 }
 
 impl Shuffler {
-    /// Shuffler of so many things, at least one.
+    /// Indices below `count`, which is at least 1.
     pub fn new(seed: u64, count: usize) -> Self {
         Self {
             seed,
@@ -41,7 +41,7 @@ impl Shuffler {
         }
     }
 
-    /// The thing that is drawn after `draw` others.
+    /// The index of draw number `draw`, counted from 0.
     pub fn at(&mut self, draw: usize) -> usize {
         let (round, place) = (draw / self.count, draw % self.count);
         let order = self.order.take().filter(|(of, _)| *of == round);

@@ -85,7 +85,7 @@ pub(crate) fn resume<B: ModelBackend, M: AutodiffModule<Autodiff<B>>, S: Start>(
     })
 }
 
-/// Runs the steps from where the run_state is to the last. Samples are prepared on a thread of their own,
+/// Runs the remaining steps, after those that the state has done. A thread of its own prepares the samples,
 /// by `prepare` of a step counted from 0.
 ///
 /// # Errors
@@ -131,7 +131,7 @@ pub(crate) fn run_steps<B: ModelBackend, T: Task<B>>(
             let remark = task.after_step(&module, &mut run_state)?;
             bar.set_message(format!("loss {loss:.4}{}", remark.unwrap_or_default()));
             bar.inc();
-            // Last: what was shown is not shown again.
+            // Written last, so that a run that goes on does not repeat `after_step`.
             if let Some(checkpoint) = &options.checkpoint {
                 checkpoint.write(&module, &optimiser, &run_state)?;
             }

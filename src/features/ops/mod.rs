@@ -100,7 +100,7 @@ pub trait ModelBackend: HyperbolicBackend {
     ///
     /// # Shapes
     ///
-    /// Theirs.
+    /// Those of [`conv`](Self::conv) and [`pool`](Self::pool).
     fn conv_pool(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -155,7 +155,7 @@ pub trait ModelBackend: HyperbolicBackend {
         burns_pool_channels_backward::<Self>(grad, group)
     }
 
-    /// Random factors: 0 with that probability, else what keeps the mean at 1.
+    /// Random factors: 0 with this probability p, else 1/(1 − p).
     ///
     /// # Shapes
     ///

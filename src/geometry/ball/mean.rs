@@ -152,7 +152,7 @@ impl<C> PoincareBall<C> {
         (tanhc(z).recip() * normalised_weights).sum_dim(dim)
     }
 
-    /// One step from m towards the mean. The Hessian of the whole is between 1 and the hessian_bound κ,
+    /// One step from m towards the mean. The Hessian of the whole is between 1 and a bound κ,
     /// so 2/(1 + κ) is the best length.
     fn gradient_step<B: HyperbolicBackend, const D: usize>(
         &self,

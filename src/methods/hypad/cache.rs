@@ -22,7 +22,7 @@ impl FeatureCache {
     }
 
     /// The features of an image: those that are kept, or else those that are computed now, and
-    /// kept if there is bytes_left. Both are rounded to half precision, so the budget changes nothing.
+    /// kept if memory is left. Both are rounded to half precision, so the budget changes nothing.
     pub fn get<B: ModelBackend>(
         &mut self,
         image: usize,

@@ -162,7 +162,7 @@ impl HypAdConfig {
 
     /// For tests: few channels, small images, a curvature that counts.
     #[cfg(test)]
-    pub(crate) fn narrow() -> Self {
+    pub(crate) fn for_tests() -> Self {
         Self {
             channels: 24,
             projection: Projection::ChannelPooling(8),

@@ -17,7 +17,7 @@ use super::loss::{Batch, student_loss};
 use super::model::HypAd;
 use super::networks::{HypAdNetworks, Student, Teacher};
 use super::recipe::TrainConfig;
-use super::samples::{Sample, SampleStream};
+use super::samples::{SampleStream, StepImages};
 use crate::ImageSize;
 use crate::data::image::to_tensor;
 use crate::data::{Fingerprint, ImageSource, check_images};
@@ -82,7 +82,7 @@ impl<B: ModelBackend> HypAdMethod<B> {
     }
 
     /// In every step, or every [`TrainConfig::penalty_every`], the student also sees one of these
-    /// images, of anything but the category, and is punished for imitating the teacher there.
+    /// images, of anything but the category, and its features there are penalised.
     /// EfficientAD uses ImageNet.
     pub fn with_penalty(self, images: impl ImageSource + 'static) -> Self {
         Self {
@@ -327,7 +327,7 @@ struct Steps<'a, 'r, B: ModelBackend> {
 
 impl<B: ModelBackend> Task<B> for Steps<'_, '_, B> {
     type Module = Student<Autodiff<B>>;
-    type Sample = Sample;
+    type Sample = StepImages;
     type Start = HypAdStart;
 
     fn learning_rate(&self, step: usize) -> f64 {
@@ -338,7 +338,7 @@ impl<B: ModelBackend> Task<B> for Steps<'_, '_, B> {
         &mut self,
         step: usize,
         student: &Self::Module,
-        sample: Sample,
+        sample: StepImages,
     ) -> Result<Tensor<Autodiff<B>, 1>> {
         let (config, device) = (&self.method.config, self.device);
         // What dropout leaves out is the step's alone.

@@ -20,7 +20,7 @@ pub struct Batch<B: Backend> {
     pub image: Tensor<B, 4>,
     /// The jittered image, for the autoencoder's branch.
     pub jittered: Tensor<B, 4>,
-    /// An image of anything else, on which the student shall stay silent.
+    /// A penalty image, of anything but the category: the student's features on it are pushed to 0.
     pub penalty: Option<Tensor<B, 4>>,
     /// Normalised teacher features of the image.
     pub teacher: Tensor<B, 4>,
@@ -62,8 +62,8 @@ pub fn student_loss<B: ModelBackend>(
         batch.teacher,
     )?;
     if let Some(penalty) = batch.penalty {
-        let silent = student.teacher_head(Tensor::from_inner(penalty));
-        loss = loss + silent.square().mean();
+        let penalised = student.teacher_head(Tensor::from_inner(penalty));
+        loss = loss + penalised.square().mean();
     }
     let jittered = Tensor::from_inner(batch.jittered);
     let teacher = Tensor::from_inner(batch.teacher_jittered);
@@ -101,7 +101,7 @@ mod tests {
         let device = Default::default();
         let config = HypAdConfig {
             dropout: 0.0,
-            ..HypAdConfig::narrow()
+            ..HypAdConfig::for_tests()
         };
         let embedding = Embedding::new(&config).unwrap();
         let model = config.init::<A>(&device).unwrap();
@@ -149,7 +149,7 @@ mod tests {
         let device = Default::default();
         let config = HypAdConfig {
             dropout: 0.0,
-            ..HypAdConfig::narrow()
+            ..HypAdConfig::for_tests()
         };
         let embedding = Embedding::new(&config).unwrap();
         let model = config.init::<Autodiff<Flex>>(&device).unwrap();

@@ -182,7 +182,7 @@ mod tests {
     #[test]
     fn patches_alone_give_the_same_gradients() {
         let device = Default::default();
-        let config = HypAdConfig::narrow();
+        let config = HypAdConfig::for_tests();
         let squared = HypAdConfig {
             distance: Distance::SquaredDifference,
             curvature: 0.0,

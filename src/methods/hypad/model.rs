@@ -17,8 +17,8 @@ const BORDER: usize = 4;
 
 /// A trained HypAD model.
 ///
-/// It has two maps: student against teacher, which sees what looks wrong by itself, and student
-/// against autoencoder, which sees what is wrong where it is, such as a part that is missing.
+/// It has two maps: student and teacher for local anomalies, such as a scratch, and student and autoencoder
+/// for global ones, such as a part that is missing.
 #[derive(Clone, Debug)]
 pub struct HypAd<B: Backend> {
     config: HypAdConfig,

@@ -240,7 +240,7 @@ pub struct Student<B: Backend> {
 }
 
 impl<B: ModelBackend> Student<B> {
-    /// The half of the student that imitates the teacher.
+    /// The half of the student that predicts the teacher.
     ///
     /// # Shapes
     ///
@@ -250,7 +250,7 @@ impl<B: ModelBackend> Student<B> {
         self.pdn.forward(image)
     }
 
-    /// The half of the student that imitates the autoencoder.
+    /// The half of the student that predicts the autoencoder.
     ///
     /// # Shapes
     ///
@@ -307,9 +307,9 @@ impl<B: Backend> Student<B> {
 pub struct Features<B: Backend> {
     /// The normalised teacher.
     pub teacher: Tensor<B, 4>,
-    /// The student's half that imitates the teacher.
+    /// The student's half that predicts the teacher.
     pub student: Tensor<B, 4>,
-    /// The student's half that imitates the autoencoder.
+    /// The student's half that predicts the autoencoder.
     pub student_autoencoder_head: Tensor<B, 4>,
     /// The autoencoder.
     pub autoencoder: Tensor<B, 4>,
@@ -495,7 +495,7 @@ mod tests {
     #[test]
     fn pooled_outputs_are_means_of_outputs() {
         let device = Default::default();
-        let mut model: HypAdNetworks<Flex> = HypAdConfig::narrow().init(&device).unwrap();
+        let mut model: HypAdNetworks<Flex> = HypAdConfig::for_tests().init(&device).unwrap();
         let random = |low, high| Tensor::random([24], Distribution::Uniform(low, high), &device);
         model.teacher = model
             .teacher

@@ -16,7 +16,7 @@ use crate::training::TrainingImages;
 use crate::training::random::{Purpose, Shuffler, rng};
 
 /// The images of one step, as `height × width × 3` values in \[0, 1\].
-pub struct Sample {
+pub struct StepImages {
     /// Which training image.
     pub index: usize,
     pub image: Vec<f32>,
@@ -58,13 +58,13 @@ impl<'a> SampleStream<'a> {
     /// # Errors
     ///
     /// Those of reading a penalty image.
-    pub fn step(&mut self, step: usize) -> Result<Sample> {
+    pub fn step(&mut self, step: usize) -> Result<StepImages> {
         let index = self.rounds.at(step);
         let image = unit(&self.images.train[index], &self.images.range);
         let mut jittered = image.clone();
         let (window, penalty) = self.draw(step, &mut jittered);
         let penalty = penalty.map(|(index, rng)| self.penalty_image(index, rng));
-        Ok(Sample {
+        Ok(StepImages {
             index,
             image,
             jittered,

@@ -289,13 +289,8 @@ fn ball_terms([x, y]: [f64; 2]) -> [f64; 3] {
 
 #[inline(always)]
 fn tangent_terms([u, v]: [f64; 2]) -> [f64; 4] {
-    let one_minus_cn2 = u - v;
-    [
-        u * u,
-        v * v,
-        one_minus_cn2 * one_minus_cn2,
-        one_minus_cn2 * (u + v),
-    ]
+    let difference = u - v;
+    [u * u, v * v, difference * difference, difference * (u + v)]
 }
 
 #[inline(always)]

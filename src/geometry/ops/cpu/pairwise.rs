@@ -195,7 +195,7 @@ pub fn distances<T: Real>(x: &[T], y: &[T], n: usize, c: f64) -> Vec<T> {
     }
     let [x, y] = [x, y].map(|points| Points::<T::Wide>::new(points, n, c));
     let panels = y.panels();
-    let per_gaps = in_panels(
+    let half_lambdas = in_panels(
         y.half_lambda.iter().map(|v| T::Wide::of(*v)),
         T::Wide::one(),
     );
@@ -204,7 +204,15 @@ pub fn distances<T: Real>(x: &[T], y: &[T], n: usize, c: f64) -> Vec<T> {
         .enumerate()
         .for_each(|(task, out)| {
             let first = task * TASK;
-            dispatch!(distances_of::<T>(&x, &y, &panels, &per_gaps, first, c, out));
+            dispatch!(distances_of::<T>(
+                &x,
+                &y,
+                &panels,
+                &half_lambdas,
+                first,
+                c,
+                out
+            ));
         });
     out
 }
@@ -214,7 +222,7 @@ fn distances_of<T: Real, const FUSED: bool>(
     x: &Points<T::Wide>,
     y: &Points<T::Wide>,
     panels: Panels<T::Wide>,
-    per_gaps: Panels<T::Wide>,
+    half_lambdas: Panels<T::Wide>,
     first: usize,
     c: f64,
     out: &mut [T],
@@ -229,10 +237,10 @@ fn distances_of<T: Real, const FUSED: bool>(
         #[inline(always)]
         |line| {
             let half_lambda = T::Wide::of(x.half_lambda[line.row]);
-            let per_gaps = &per_gaps[line.columns.start / LANES];
+            let half_lambdas = &half_lambdas[line.columns.start / LANES];
             let mut distances = [T::Wide::zero(); LANES];
             for lane in 0..LANES {
-                let q = line.squares[lane] * half_lambda * per_gaps[lane];
+                let q = line.squares[lane] * half_lambda * half_lambdas[lane];
                 let q = at_most(q, largest);
                 distances[lane] = T::Wide::distance::<FUSED>(q, c);
             }
@@ -260,7 +268,7 @@ pub fn gradients<T: Real>(x: &[T], y: &[T], n: usize, grad: &[T], c: f64) -> [Ve
     let centred = Centred::pair(rows, inside);
     let panels = Sides {
         points: &y.panels(),
-        per_gaps: &in_panels(
+        half_lambdas: &in_panels(
             y.half_lambda.iter().map(|v| T::Wide::of(*v)),
             T::Wide::one(),
         ),
@@ -310,7 +318,7 @@ pub fn gradients<T: Real>(x: &[T], y: &[T], n: usize, grad: &[T], c: f64) -> [Ve
 /// Values of the columns of a task, `LANES` of them side by side.
 struct Sides<'a, A> {
     points: Panels<'a, A>,
-    per_gaps: Panels<'a, A>,
+    half_lambdas: Panels<'a, A>,
     near: Panels<'a, A>,
 }
 
@@ -351,7 +359,7 @@ fn weights_of<T: Real, const FUSED: bool>(
         |line| {
             let half_lambda = T::Wide::of(x.half_lambda[line.row]);
             let panel = line.columns.start / LANES;
-            let (per_gaps, nears) = (&panels.per_gaps[panel], &panels.near[panel]);
+            let (half_lambdas, nears) = (&panels.half_lambdas[panel], &panels.near[panel]);
             let near = near[line.row];
             let start = (line.row - first) * y.count();
             let place = start + line.columns.start..start + line.columns.end;
@@ -363,7 +371,7 @@ fn weights_of<T: Real, const FUSED: bool>(
             let mut any = false;
             for lane in 0..LANES {
                 let square = line.squares[lane];
-                let q = at_most(square * half_lambda * per_gaps[lane], largest);
+                let q = at_most(square * half_lambda * half_lambdas[lane], largest);
                 let h = lanes[lane] * (q / (one + c * q)).sqrt();
                 let weight = (h + h) / square;
                 // NaN stays NaN.

@@ -1,9 +1,10 @@
 //! Sums of weighted differences, Σⱼ wᵢⱼ (xᵢ − yⱼ) for every x and Σᵢ wᵢⱼ (yⱼ − xᵢ) for every y.
 //!
-//! They are (xᵢ − m) Σⱼ wᵢⱼ − Σⱼ wᵢⱼ (yⱼ − m), the last of them matrix products. That is as exact as
-//! the differences where these are not much smaller than what they are made of; pairs that are
-//! nearer are left out of the matrix and summed by themselves. The middle m of all points keeps
-//! those few.
+//! They are a part of the gradient of all distances between two sets of points (`pairwise.rs`), where wᵢⱼ is
+//! the slope of a distance over ‖xᵢ − yⱼ‖². Computed as (xᵢ − m) Σⱼ wᵢⱼ − Σⱼ wᵢⱼ (yⱼ − m), whose last
+//! term is a matrix product; m is the mean of the points inside the ball. Where xᵢ and yⱼ nearly
+//! coincide the two terms cancel: such pairs have weight 0 in the matrix and are summed directly. With m
+//! in the middle they are few.
 
 use rayon::prelude::*;
 
@@ -29,7 +30,7 @@ impl<A> Rows<'_, A> {
     }
 }
 
-/// Points less the middle of all.
+/// Points less the mean m of all points inside the ball.
 pub struct Centred<A> {
     data: Vec<A>,
     stride: usize,
@@ -38,12 +39,12 @@ pub struct Centred<A> {
 }
 
 impl<A: Lane> Centred<A> {
-    /// Two sets of points; those that are not `usual` have no part in the middle.
-    pub fn pair([x, y]: [&Rows<A>; 2], usual: impl Fn(usize, usize) -> bool) -> [Self; 2] {
+    /// Two sets of points; the mean is of those that are `inside` the ball.
+    pub fn pair([x, y]: [&Rows<A>; 2], inside: impl Fn(usize, usize) -> bool) -> [Self; 2] {
         let mut middle = vec![0.0; x.stride];
         let mut count = 0.0;
         for (side, points) in [x, y].into_iter().enumerate() {
-            for at in (0..points.count()).filter(|at| usual(side, *at)) {
+            for at in (0..points.count()).filter(|at| inside(side, *at)) {
                 count += 1.0;
                 for (sum, value) in middle.iter_mut().zip(points.row(at)) {
                     let value: f64 = value.as_();
