@@ -366,9 +366,11 @@ impl HypAdConfig {
             ..self.teacher()
         };
         let (pdn, autoencoder_head) = config.init(device).split_heads(device);
-        // Draws the last weights of a teacher that is not used: what a seed gives depends on every number
-        // that is drawn before, and seeds shall give what they gave in earlier versions.
-        let _ = self.teacher().init::<B>(device).channels();
+        // Draws the weights of a teacher that is not used: what a seed gives depends on every number that is
+        // drawn before, and seeds shall give what they gave in earlier versions.
+        let unused = self.teacher().init::<B>(device);
+        let _ = unused.channels();
+        let _ = unused.no_grad();
         Ok(Student {
             pdn,
             imitator: autoencoder_head,
