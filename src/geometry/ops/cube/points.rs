@@ -151,7 +151,7 @@ pub fn one_minus_cn2_of_each<T: Float>(
 
 /// −‖x‖² g of each vector; 0 where 1 − c‖x‖² is clamped.
 #[cube(launch_unchecked, address_type = "dynamic")]
-pub fn gap_by_c<T: Float>(
+pub fn one_minus_cn2_of_each_by_c<T: Float>(
     x: &Array<T>,
     grad: &Array<T>,
     out: &mut Array<f64>,
@@ -175,7 +175,7 @@ pub fn gap_by_c<T: Float>(
 
 /// −2c g x; 0 where 1 − c‖x‖² is clamped.
 #[cube(launch_unchecked, address_type = "dynamic")]
-pub fn gap_backward<T: Float>(
+pub fn one_minus_cn2_of_each_backward<T: Float>(
     x: &Array<T>,
     grad: &Array<T>,
     out: &mut Array<T>,
