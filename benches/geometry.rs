@@ -5,6 +5,8 @@
 //! after every operation; `docs/benchmarks.md` says how to keep it from that, here and in the
 //! programs that are compared.
 
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use burn::backend::{Autodiff, Flex};
@@ -72,12 +74,86 @@ fn pairwise(criterion: &mut Criterion) {
     }
 }
 
+/// The Fréchet mean beside the same search recorded step by step in the graph, which is how it is done
+/// without implicit differentiation. Prints the memory at its peak as well.
+fn frechet_mean(criterion: &mut Criterion) {
+    for [count, n, std] in [[32, 64, 1], [1000, 16, 1], [16, 384, 1], [32, 64, 5]] {
+        let ball = PoincareBall::new(1.0).expect("a valid curvature");
+        let x = ball.expmap0(tangent([count, n], 1.0).mul_scalar(std as f64));
+        let weights = Plain::ones([count, 1], &x.device());
+        let steps = ball
+            .frechet_mean_search(x.clone(), weights.clone(), 0)
+            .steps;
+        let unrolled = |x: Tracked, weights: Tracked| {
+            let total = weights.clone().sum();
+            let weights = weights / total.reshape([1, 1]);
+            let mut mean = ball.midpoint(x.clone(), weights.clone(), 0);
+            // The search inside stops at the root of the rounding.
+            for _ in 0..2 * steps {
+                let pull = (ball.logmap(mean.clone(), x.clone()) * weights.clone()).sum_dim(0);
+                let t = ball.dist(mean.clone().detach(), x.clone().detach());
+                let t = t.clone().mul_scalar(1.0 + 1e-6) / t.tanh();
+                let kappa = (t * weights.clone().detach()).sum_dim(0);
+                let tau = kappa.add_scalar(1.0).recip().mul_scalar(2.0);
+                mean = ball.expmap(mean, pull * tau);
+            }
+            mean
+        };
+        let name = format!("({count}, {n}), {steps} steps");
+        let mut group = criterion.benchmark_group(name.clone());
+        let tracked = |t: &Plain| Tracked::from_inner(t.clone()).require_grad();
+        for (kind, mean) in [
+            (
+                "frechet_mean",
+                &(|x, w| ball.frechet_mean(x, w, 0)) as &dyn Fn(_, _) -> Tracked,
+            ),
+            ("frechet_mean, all steps in the graph", &unrolled),
+        ] {
+            let step = || mean(tracked(&x), tracked(&weights)).sum().backward();
+            println!("{name} {kind}: {} KiB at its peak", peak(step) / 1024);
+            group.bench_function(format!("{kind} forward + backward"), |b| b.iter(step));
+        }
+        group.finish();
+    }
+}
+
+/// Bytes that `work` holds at its peak, beyond those held before.
+fn peak<T>(work: impl FnOnce() -> T) -> usize {
+    let before = HELD.load(Relaxed);
+    PEAK.store(before, Relaxed);
+    drop(work());
+    PEAK.load(Relaxed) - before
+}
+
+/// The system's allocator, which counts.
+struct Counting;
+
+static HELD: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: the system's allocator does the work.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let held = HELD.fetch_add(layout.size(), Relaxed) + layout.size();
+        PEAK.fetch_max(held, Relaxed);
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        HELD.fetch_sub(layout.size(), Relaxed);
+        unsafe { System.dealloc(memory, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
 criterion_group! {
     name = benches;
     config = Criterion::default()
         .sample_size(20)
         .warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_secs(1));
-    targets = operations, pairwise
+    targets = operations, pairwise, frechet_mean
 }
 criterion_main!(benches);

@@ -33,9 +33,9 @@ struct Args {
     /// Folder of images, also in folders by class; the more and the more different the better
     #[arg(long)]
     images: PathBuf,
-    /// Weights of the backbone, safetensors or .pth: MobileNet v1 for the light recipe (conv1,
-    /// conv_dw_1, conv_pw_1, ...; batch normalisation folded), torchvision's WideResNet-101-2 for
-    /// the published one
+    /// Weights of the backbone, safetensors, or .pth if built with --features pytorch: MobileNet v1
+    /// for the light recipe (conv1, conv_dw_1, conv_pw_1, ...; batch normalisation folded),
+    /// torchvision's WideResNet-101-2 for the published one
     #[arg(long)]
     weights: PathBuf,
     /// light: crops of 128 x 128, MobileNet v1; published: 256 x 256, WideResNet-101-2

@@ -68,8 +68,8 @@ struct Args {
     /// model or recipe
     #[arg(long, conflicts_with_all = ["recipe", "steps", "learning_rate", "schedule", "weight_decay", "copied_layers", "tiles", "penalty_every", "checkpoint_every", "accept_changes", "seed", "method", "curvature", "clip", "scale", "hard_quantile", "image_size", "size", "border", "teacher", "penalty"])]
     model: Option<PathBuf>,
-    /// Teacher: shipped (the crate's own PDN-S), random, or a file of weights (safetensors or .pth, in
-    /// the names of PyTorch's Sequential or of anomalib)
+    /// Teacher: shipped (the crate's own PDN-S), random, or a file of weights (safetensors,
+    /// or .pth if built with --features pytorch; in the names of PyTorch's Sequential or of anomalib)
     #[arg(long, default_value = "shipped")]
     teacher: String,
     /// Folder of images of anything else, also in folders by class, on which the student learns not to
@@ -176,13 +176,13 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<()> {
     match args.device {
         #[cfg(feature = "cuda")]
-        Device::Auto | Device::Cuda => run_on::<burn::backend::Cuda>(args),
+        Device::Auto | Device::Cuda => run_on::<hypad::backend::Cuda>(args),
         #[cfg(all(feature = "flex", not(feature = "cuda")))]
         Device::Auto | Device::Flex => run_on::<burn::backend::Flex>(args),
         #[cfg(all(feature = "flex", feature = "cuda"))]
         Device::Flex => run_on::<burn::backend::Flex>(args),
         #[cfg(feature = "vulkan")]
-        Device::Vulkan => run_on::<burn::backend::Vulkan>(args),
+        Device::Vulkan => run_on::<hypad::backend::Vulkan>(args),
         #[cfg(feature = "ndarray")]
         Device::Ndarray => run_on::<burn::backend::NdArray>(args),
         #[allow(unreachable_patterns)]

@@ -15,6 +15,8 @@
 
 #![warn(missing_debug_implementations, missing_docs)]
 
+#[cfg(any(feature = "cuda", feature = "vulkan"))]
+pub mod backend;
 pub mod error;
 pub mod geometry;
 pub mod metrics;

@@ -13,7 +13,6 @@ use crate::methods::Method;
 use crate::methods::hypad::{HypAdConfig, HypAdMethod, TrainConfig};
 use crate::training::pool::in_own_pool;
 use crate::training::{Run, RunOptions, Split, TrainingImages};
-use crate::warning::warn;
 
 /// Trains a method on normal images and makes a detector of what it has learnt.
 ///
@@ -208,7 +207,7 @@ impl<B: ModelBackend, M: Method<B>> Trainer<B, M> {
         let (size, progress) = (self.method.input_size(), self.options.progress);
         let read = TrainingImages::read(images, &self.split, size, progress)?;
         let mut show = |step, time, model| {
-            let (detector, _) = self.detector(model, &read, step, device)?;
+            let detector = self.detector(model, &read, step, device)?;
             watch(Progress {
                 step,
                 time,
@@ -218,8 +217,7 @@ impl<B: ModelBackend, M: Method<B>> Trainer<B, M> {
         let mut run = Run::new(&self.options, steps, &mut show);
         let model = self.method.fit(&read, &mut run, device)?;
         let log = run.log;
-        let (detector, deviation) = self.detector(model, &read, log.losses.len(), device)?;
-        warn_of_images_alike(deviation, read.validation.len());
+        let detector = self.detector(model, &read, log.losses.len(), device)?;
         Ok(Trained {
             detector,
             losses: log.losses,
@@ -228,36 +226,22 @@ impl<B: ModelBackend, M: Method<B>> Trainer<B, M> {
         })
     }
 
-    /// The calibrated detector of a model after so many steps, and the standard deviation of the scores
-    /// of the images held out.
+    /// The calibrated detector of a model after so many steps.
     fn detector(
         &self,
         model: M::Model,
         images: &TrainingImages,
         step: usize,
         device: &B::Device,
-    ) -> Result<(Detector<B>, f64)> {
+    ) -> Result<Detector<B>> {
         let mut detector = Detector::new(model, device)?;
         detector.set_pixel_range(images.range)?;
         let good = &images.validation;
         let calibrated = detector.calibrate(good, &self.calibration, self.options.progress);
-        let deviation = calibrated.map_err(|error| match error {
+        calibrated.map_err(|error| match error {
             Error::NotFinite { .. } if step > 0 => Error::Diverged { step },
             error => error,
         })?;
-        Ok((detector, deviation))
-    }
-}
-
-/// Scores that differ less than this are called alike.
-const LEAST_DEVIATION: f64 = 0.01;
-
-fn warn_of_images_alike(deviation: f64, count: usize) {
-    if deviation < LEAST_DEVIATION {
-        warn(format_args!(
-            "the scores of the {count} training images held out have a standard deviation of \
-             {deviation:.1e}, too little to choose a threshold by; by default it assumes \
-             {LEAST_DEVIATION}. Images that are more, or differ more, give a better one"
-        ));
+        Ok(detector)
     }
 }

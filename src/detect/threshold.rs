@@ -4,6 +4,7 @@ use std::fmt::Debug;
 
 use crate::error::{Error, Result, check};
 use crate::metrics::{Ranking, fpr_threshold, quantile, sigma_threshold};
+use crate::warning::warn;
 
 /// The scores from which a threshold is chosen: image scores of images that were not trained on.
 #[derive(Clone, Copy, Debug)]
@@ -95,17 +96,19 @@ impl ThresholdPolicy for SigmaThreshold {
             check(value.is_finite() && value >= 0.0, name, value, rule)?;
         }
         let mean = sigma_threshold(scores.good, 0.0)?;
-        if deviation(scores.good)? < self.least_deviation {
+        let deviation = f64::from(sigma_threshold(scores.good, 1.0)? - mean);
+        if deviation < self.least_deviation {
+            warn(format_args!(
+                "the scores of the {} good images have a standard deviation of {deviation:.1e}, too little \
+                 to choose a threshold by; {} is assumed. Images that are more, or differ more, give a \
+                 better one",
+                scores.good.len(),
+                self.least_deviation
+            ));
             return Ok((f64::from(mean) + self.sigmas * self.least_deviation) as f32);
         }
         sigma_threshold(scores.good, self.sigmas)
     }
-}
-
-/// The standard deviation of scores.
-pub(super) fn deviation(scores: &[f32]) -> Result<f64> {
-    let mean = sigma_threshold(scores, 0.0)?;
-    Ok(f64::from(sigma_threshold(scores, 1.0)? - mean))
 }
 
 /// A quantile of the scores of good images, by linear interpolation.

@@ -67,7 +67,7 @@ mod ops;
 pub mod optim;
 pub mod scalar;
 
-pub use ball::PoincareBall;
+pub use ball::{FrechetMean, PoincareBall};
 pub use distribution::WrappedNormal;
 pub use klein::Klein;
 pub use lorentz::Lorentz;

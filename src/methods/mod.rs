@@ -138,6 +138,7 @@ use crate::{ImageSize, ScoreMap};
 /// The score of the locations at the border of the image for which a model computes none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Border {
     /// The calibrated score of zero deviation: what was not seen is never anomalous.
     #[default]

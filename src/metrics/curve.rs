@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 
 /// A curve through points, straight between them, from left to right.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Curve {
     /// (x, y).
     pub points: Vec<[f64; 2]>,

@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 
 /// AUPIMO of an image.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct ImageOverlap {
     /// Its number, in the order in which images were added.
     pub image: usize,

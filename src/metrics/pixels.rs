@@ -87,6 +87,7 @@ impl<'a, M: MaskPixel> PixelImage<'a, M> {
 
 /// A connected region of the truth.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Region {
     /// Number of its image, in the order in which they were added.
     pub image: usize,

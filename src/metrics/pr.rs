@@ -5,6 +5,7 @@ use crate::error::Result;
 
 /// The best value of a metric over all thresholds.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct BestThreshold {
     /// The value.
     pub value: f64,

@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 
 /// Counts of samples that the prediction gains when the threshold falls to one anomalous score.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct ThresholdStep {
     /// The score.
     pub threshold: f32,
@@ -31,6 +32,7 @@ pub struct Ranking {
 
 /// Counts of samples with score ≥ threshold.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct CountsAt {
     /// The threshold.
     pub threshold: f32,

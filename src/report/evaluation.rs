@@ -15,6 +15,7 @@ use crate::metrics::{AnomalousPixels, PixelImage, PixelRanking, Ranking};
 
 /// Ranking metrics of images or of pixels. `None` where the data leaves them undefined.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct RankMetrics {
     /// Area under the ROC curve.
     pub auroc: Option<f64>,
@@ -30,6 +31,7 @@ pub struct RankMetrics {
 
 /// AUPRO by limit of the false-positive rate.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct AreaMetrics {
     /// Up to 0.05.
     #[serde(rename = "0.05")]
@@ -44,6 +46,7 @@ pub struct AreaMetrics {
 
 /// All metrics of a category.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Evaluation {
     /// Over images, by their scores.
     pub image: RankMetrics,

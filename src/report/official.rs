@@ -119,6 +119,7 @@ fn format(path: &Path, reason: impl ToString) -> Error {
 
 /// Metrics of one category in the `metrics.json` of the official evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct MvtecMetrics {
     /// AUPRO up to the limit, 0.3 unless told otherwise.
     pub au_pro: f64,
@@ -150,6 +151,7 @@ impl MvtecMetrics {
 
 /// The file `metrics.json` of the official evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct MvtecMetricsFile {
     /// By category.
     #[serde(flatten)]

@@ -11,6 +11,7 @@ use crate::files::write_atomic;
 
 /// A connected region of the truth.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct RegionRow {
     /// Name of its image.
     pub image: String,
@@ -36,6 +37,7 @@ pub struct RegionRow {
 
 /// An image.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct ImageRow {
     /// Name of the image.
     pub image: String,
@@ -59,6 +61,7 @@ pub struct ImageRow {
 
 /// The metrics of a kind of defect, of a category, or a mean over categories; empty where undefined.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct MetricsRow {
     /// Of what.
     pub name: String,

@@ -85,7 +85,7 @@ impl<B: ModelBackend> SimpleOptimizer<B> for Adam {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::backend::{Autodiff, Flex, NdArray};
+    use burn::backend::{Autodiff, Flex};
     use burn::module::Param;
     use burn::nn::LinearConfig;
     use burn::optim::decay::WeightDecayConfig;
@@ -97,7 +97,8 @@ mod tests {
     #[test]
     fn takes_the_steps_of_burns_adam() {
         follows_burns::<Flex>();
-        follows_burns::<NdArray>();
+        #[cfg(feature = "ndarray")]
+        follows_burns::<burn::backend::NdArray>();
     }
 
     fn follows_burns<B: ModelBackend>() {

@@ -180,6 +180,7 @@ impl DistillConfig {
 
 /// Result of a distillation.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Distilled<B: Backend> {
     /// The teacher, in its unpadded form.
     pub teacher: Pdn<B>,

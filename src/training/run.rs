@@ -69,6 +69,7 @@ impl RunOptions {
 
 /// Report of a method on its training.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct TrainingLog {
     /// The loss of every step; empty for methods without steps.
     pub losses: Vec<f32>,

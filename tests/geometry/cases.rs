@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use burn::backend::{Autodiff, Flex, NdArray};
+use burn::backend::{Autodiff, Flex};
 use burn::tensor::DType;
 use serde_json::Value;
 
@@ -116,7 +116,8 @@ fn cases_at_sixty_digits() {
         (DType::F64, f64::EPSILON),
     ] {
         cases::<Autodiff<Flex>>(dtype, epsilon, "Flex");
-        cases::<Autodiff<NdArray>>(dtype, epsilon, "NdArray");
+        #[cfg(feature = "ndarray")]
+        cases::<Autodiff<burn::backend::NdArray>>(dtype, epsilon, "NdArray");
     }
 }
 

@@ -1,6 +1,6 @@
 //! Curvature: learned, continuous at c = 0, and the same space at every scale.
 
-use burn::backend::{Flex, NdArray};
+use burn::backend::Flex;
 use burn::tensor::{DType, Tensor, TensorData};
 use hypad::geometry::nn::{CurvatureParametrisation, LearnableCurvature};
 use hypad::geometry::{Curvature, PoincareBall};
@@ -110,9 +110,10 @@ fn learned_on_flex() {
     derivatives_equal_differences::<F>();
 }
 
+#[cfg(feature = "ndarray")]
 #[test]
 fn learned_on_ndarray() {
-    derivatives_equal_differences::<burn::backend::Autodiff<NdArray>>();
+    derivatives_equal_differences::<burn::backend::Autodiff<burn::backend::NdArray>>();
 }
 
 /// A parameter below 0 is used as its absolute value, and its gradient leads back.

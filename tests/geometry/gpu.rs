@@ -14,9 +14,9 @@ use super::gradients::finite_everywhere;
 use super::pairwise::equals_dist;
 
 #[cfg(feature = "cuda")]
-type Plain = burn::backend::Cuda;
+type Plain = hypad::backend::Cuda;
 #[cfg(not(feature = "cuda"))]
-type Plain = burn::backend::Vulkan;
+type Plain = hypad::backend::Vulkan;
 type Gpu = Autodiff<Plain>;
 
 #[test]

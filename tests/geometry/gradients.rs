@@ -1,6 +1,6 @@
 //! Gradients: finite where formulas are singular, equal to differences of values elsewhere.
 
-use burn::backend::{Autodiff, Flex, NdArray};
+use burn::backend::{Autodiff, Flex};
 use burn::tensor::DType;
 
 use super::common::*;
@@ -48,9 +48,10 @@ fn finite_on_flex() {
     finite_everywhere::<Autodiff<Flex>>(&[DType::F32, DType::F64, DType::BF16]);
 }
 
+#[cfg(feature = "ndarray")]
 #[test]
 fn finite_on_ndarray() {
-    finite_everywhere::<Autodiff<NdArray>>(&[DType::F32, DType::F64]);
+    finite_everywhere::<Autodiff<burn::backend::NdArray>>(&[DType::F32, DType::F64]);
 }
 
 /// On one ray d(exp₀(u), exp₀(v)) is 2|‖u‖ − ‖v‖|, and so are its gradients, however far out: where

@@ -2,6 +2,8 @@
 //! field, gradients where formulas are singular and against differences, shapes, curvature.
 
 mod broken;
+#[cfg(any(feature = "candle", feature = "router", feature = "tch"))]
+mod burns_operations;
 mod cases;
 mod common;
 mod curvature;

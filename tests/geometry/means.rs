@@ -124,3 +124,110 @@ fn variance_is_least_at_the_mean() {
         assert!((values(variance)[0] - 56.0 / 3.0).abs() < 1e-12, "c = {c}");
     }
 }
+
+/// The gradient by points, weights and curvature is that of differences, for fewer points than
+/// coordinates and for more, near the middle and far apart.
+#[test]
+fn gradient_of_the_frechet_mean() {
+    use hypad::geometry::HyperbolicBackend;
+
+    fn loss<B: HyperbolicBackend>(
+        x: Tensor<B, 2>,
+        weights: Tensor<B, 2>,
+        c: Tensor<B, 1>,
+    ) -> Tensor<B, 1> {
+        let ball = PoincareBall::with_curvature(c).unwrap();
+        let mean = ball.frechet_mean(x, weights, 0);
+        let n = mean.dims()[1] as i64;
+        let slope = Tensor::arange(1..n + 1, &mean.device()).float();
+        (mean * slope.cast(DType::F64).unsqueeze()).sum()
+    }
+
+    let device = Default::default();
+    for (count, n, rho) in [(2, 5, 0.5), (3, 3, 0.9), (7, 3, 0.99), (4, 6, 0.999)] {
+        let spread = |k: usize| (k as f64 * 0.7 + 0.3).sin();
+        let x: Vec<f64> = (0..count * n).map(spread).collect();
+        let x = Tensor::<Flex, 1>::from_data(x.as_slice(), (&device, DType::F64));
+        let x = x.reshape([count, n]);
+        let norms = x.clone().square().sum_dim(1).sqrt();
+        let x = x / norms * rho;
+        let weights: Vec<f64> = (0..count).map(|k| 1.0 + spread(k + 3) / 2.0).collect();
+        let weights = Tensor::<Flex, 1>::from_data(weights.as_slice(), (&device, DType::F64));
+        let weights = weights.reshape([count, 1]);
+        let c = Tensor::<Flex, 1>::from_data([0.95], (&device, DType::F64));
+
+        let tracked = |t: Tensor<Flex, 2>| Tensor::<F, 2>::from_inner(t).require_grad();
+        let (of_x, of_weights) = (tracked(x.clone()), tracked(weights.clone()));
+        let of_c = Tensor::<F, 1>::from_inner(c.clone()).require_grad();
+        let grads = loss(of_x.clone(), of_weights.clone(), of_c.clone()).backward();
+        let found = [
+            values(of_x.grad(&grads).unwrap()),
+            values(of_weights.grad(&grads).unwrap()),
+            values(of_c.grad(&grads).unwrap()),
+        ];
+
+        let at = |x, weights, c| values(loss::<Flex>(x, weights, c))[0];
+        let h = 1e-5 * (1.0 - rho);
+        let one = |count: usize, k: usize| {
+            let mut step = vec![0.0; count];
+            step[k] = h;
+            Tensor::<Flex, 1>::from_data(step.as_slice(), (&device, DType::F64))
+        };
+        let differences = [
+            (0..count * n)
+                .map(|k| {
+                    let step = one(count * n, k).reshape([count, n]);
+                    let up = at(x.clone() + step.clone(), weights.clone(), c.clone());
+                    up - at(x.clone() - step, weights.clone(), c.clone())
+                })
+                .collect::<Vec<_>>(),
+            (0..count)
+                .map(|k| {
+                    let step = one(count, k).reshape([count, 1]);
+                    let up = at(x.clone(), weights.clone() + step.clone(), c.clone());
+                    up - at(x.clone(), weights.clone() - step, c.clone())
+                })
+                .collect(),
+            vec![
+                at(x.clone(), weights.clone(), c.clone() + h)
+                    - at(x.clone(), weights.clone(), c.clone() - h),
+            ],
+        ];
+        for (found, differences) in found.iter().zip(differences) {
+            let expected: Vec<f64> = differences.iter().map(|d| d / (2.0 * h)).collect();
+            let error = error(found, &expected);
+            assert!(error < 1e-6, "{count} points of {n}, {rho}: {error:e}");
+        }
+    }
+}
+
+/// The search tells its steps and what is left.
+#[test]
+fn residual_of_the_frechet_mean() {
+    let ball = PoincareBall::new(1.0).unwrap();
+    let ones = Tensor::<F, 2>::ones([40, 1], &Default::default()).cast(DType::F64);
+    let mut fewest = 0;
+    for rho in [0.5, 0.99, 1.0 - 1e-6] {
+        let x = points(1.0, 40, 0.9);
+        let x = x.clone() / x.square().sum_dim(1).sqrt() * rho;
+        let found = ball.frechet_mean_search(x.clone(), ones.clone(), 0);
+        assert_eq!(found.residual.dims(), [1, 1]);
+        let residual = values(found.residual)[0];
+        assert!(residual < 1e-12 / (1.0 - rho), "{rho}: {residual:e}");
+        assert!(found.steps > fewest, "{rho}: {} steps", found.steps);
+        fewest = found.steps;
+        assert_eq!(
+            values(found.mean),
+            values(ball.frechet_mean(x, ones.clone(), 0))
+        );
+    }
+}
+
+#[test]
+#[should_panic(expected = "a mean of points is along an axis below 2")]
+fn a_mean_is_not_of_coordinates() {
+    let x = points(1.0, 4, 0.5);
+    PoincareBall::new(1.0)
+        .unwrap()
+        .midpoint(x.clone(), x.ones_like(), 1);
+}

@@ -1,6 +1,6 @@
 //! All pairs at once are the pairs one by one.
 
-use burn::backend::{Autodiff, Flex, NdArray};
+use burn::backend::{Autodiff, Flex};
 use burn::tensor::{DType, Distribution, Tensor};
 use hypad::geometry::PoincareBall;
 
@@ -68,7 +68,8 @@ fn equals_dist_of_every_pair() {
         for c in [0.0, 1e-8, 0.3, 1.7] {
             equals_dist::<Autodiff<Flex>>(n, m, d, c, DType::F32, 6e-7);
             equals_dist::<Autodiff<Flex>>(n, m, d, c, DType::F64, 2e-14);
-            equals_dist::<Autodiff<NdArray>>(n, m, d, c, DType::F32, 6e-7);
+            #[cfg(feature = "ndarray")]
+            equals_dist::<Autodiff<burn::backend::NdArray>>(n, m, d, c, DType::F32, 6e-7);
         }
     }
 }

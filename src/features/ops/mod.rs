@@ -225,6 +225,22 @@ where
     BT: burn_cubecl::BoolElement,
 {
 }
+// burn-candle is deprecated in Burn 0.21.
+#[cfg(feature = "candle")]
+#[allow(deprecated)]
+impl<F, I> ModelBackend for burn::backend::Candle<F, I>
+where
+    F: burn::backend::candle::FloatCandleElement,
+    I: burn::backend::candle::IntCandleElement,
+{
+}
+#[cfg(feature = "tch")]
+impl<E: burn::backend::libtorch::TchElement> ModelBackend for burn::backend::LibTorch<E> {}
+#[cfg(feature = "router")]
+impl<R: burn::backend::router::RunnerChannel> ModelBackend
+    for burn::backend::router::BackendRouter<R>
+{
+}
 #[cfg(feature = "ndarray")]
 impl ModelBackend for burn::backend::NdArray<f32> {}
 #[cfg(feature = "ndarray")]

@@ -115,7 +115,8 @@ impl TensorFile {
 
     #[cfg(not(feature = "pytorch"))]
     fn pytorch(path: &Path) -> Result<Self> {
-        let reason = "a PyTorch file; hypad was built without its feature \"pytorch\"";
+        let reason = "a PyTorch file, which hypad reads if it is built with `--features pytorch`; or save the \
+                      weights as .safetensors";
         Err(format(path, reason.into()))
     }
 
@@ -162,6 +163,7 @@ fn not_float(path: &Path, tensor: &str, dtype: impl std::fmt::Debug) -> Error {
 
 /// The number type of stored weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Precision {
     /// 32 bits.
     #[default]

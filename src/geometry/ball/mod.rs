@@ -6,12 +6,14 @@
 
 mod concat;
 mod distance;
+mod frechet;
 mod maps;
-mod mean;
 mod metric;
+mod midpoint;
 mod mobius;
 
 pub(in crate::geometry) use concat::beta;
+pub use frechet::FrechetMean;
 
 use burn::tensor::{DType, Tensor, TensorCreationOptions};
 
@@ -39,7 +41,7 @@ use crate::error::{Error, Result};
 ///
 /// The constructor returns an error for a curvature that makes no sense. The operations panic as
 /// Burn's own do, for shapes that do not broadcast, for vectors of different numbers of coordinates and
-/// for a coordinate axis that the tensor does not have; no value of the elements makes them panic.
+/// for an axis that the tensor does not have, or that is not one of points; no value of the elements makes them panic.
 ///
 /// # Example
 ///
@@ -155,6 +157,21 @@ impl<C> PoincareBall<C> {
 
     fn axis<const D: usize>(&self) -> usize {
         self.axis.unwrap_or(D - 1)
+    }
+
+    /// The axis of the points that a mean is of, and that of their coordinates.
+    ///
+    /// # Panics
+    ///
+    /// If they are one.
+    fn axes_of_mean<const D: usize>(&self, dim: usize) -> [usize; 2] {
+        let axis = self.axis::<D>();
+        assert!(
+            dim != axis && dim < D,
+            "a mean of points is along an axis below {D} that is not that of their coordinates, {axis}; \
+             not along {dim}"
+        );
+        [dim, axis]
     }
 
     /// ⟨x, y⟩ of the coordinates as they stand, with size 1 on their axis.

@@ -78,8 +78,29 @@ impl<T> Copy for Kernels<T> {}
 /// A backend that the geometry runs on.
 ///
 /// `impl HyperbolicBackend for MyBackend {}` is enough: the operations are then made of Burn's
-/// primitives, and `Autodiff` differentiates through these. Flex, NdArray, CUDA and Vulkan have
-/// kernels, from which `Autodiff` takes the forward and the backward pass.
+/// primitives, and `Autodiff` differentiates through these. Flex, NdArray and every runtime of CubeCL have
+/// kernels, from which `Autodiff` takes the forward and the backward pass; Candle, LibTorch, the router and
+/// remote backends (features `candle`, `tch`, `router`, `remote`) have none.
+///
+/// Burn's `Fusion` is refused by the compiler, for it computes wrong results in 0.21
+/// ([tracel-ai/burn#5122](https://github.com/tracel-ai/burn/issues/5122)):
+///
+/// ```compile_fail,E0277
+/// use burn_fusion::{Fusion, FusionBackend};
+/// use hypad::geometry::HyperbolicBackend;
+///
+/// fn geometry_on<B: HyperbolicBackend>() {}
+/// fn fused<B: FusionBackend + HyperbolicBackend>() {
+///     geometry_on::<Fusion<B>>();
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "hypad has no operations on the backend `{Self}`",
+    label = "not a `HyperbolicBackend`",
+    note = "a feature of hypad implements it for each of Burn's backends: flex, ndarray, cuda, vulkan, candle, tch, router, remote",
+    note = "`Fusion` is left out, for it computes wrong results in Burn 0.21 (tracel-ai/burn#5122); where a crate turns Burn's fusion on, take `hypad::backend::Cuda` or `hypad::backend::Vulkan`",
+    note = "for a backend of your own, `impl HyperbolicBackend for MyBackend {{}}` is enough"
+)]
 pub trait HyperbolicBackend: Backend {
     /// The kernels for tensors like this one, on its device; none by default.
     fn kernels(_like: &FloatTensor<Self>) -> Option<Kernels<FloatTensor<Self>>> {
@@ -142,4 +163,23 @@ pub trait HyperbolicBackend: Backend {
 pub(super) fn value<B: Backend>(tensor: FloatTensor<B>) -> f64 {
     let tensor = Tensor::<B, 1>::from_primitive(TensorPrimitive::Float(tensor));
     tensor.into_data().iter().next().unwrap_or(f64::NAN)
+}
+
+// From Burn's operations.
+// burn-candle is deprecated in Burn 0.21.
+#[cfg(feature = "candle")]
+#[allow(deprecated)]
+impl<F, I> HyperbolicBackend for burn::backend::Candle<F, I>
+where
+    F: burn::backend::candle::FloatCandleElement,
+    I: burn::backend::candle::IntCandleElement,
+{
+}
+#[cfg(feature = "tch")]
+impl<E> HyperbolicBackend for burn::backend::LibTorch<E> where E: burn::backend::libtorch::TchElement
+{}
+#[cfg(feature = "router")]
+impl<R: burn::backend::router::RunnerChannel> HyperbolicBackend
+    for burn::backend::router::BackendRouter<R>
+{
 }

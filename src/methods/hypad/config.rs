@@ -12,6 +12,7 @@ use crate::methods::Border;
 /// How the channel vector of a location is reduced before it enters the ball.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Projection {
     /// Not at all.
     None,
@@ -27,6 +28,7 @@ pub enum Projection {
 /// channels are independent and 11.3 at most: far outside a clip radius of 2.3.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum FeatureScale {
     /// The literal reading of the paper: the clip then binds everywhere, and only directions count.
     None,
@@ -52,6 +54,7 @@ impl FeatureScale {
 /// How two feature maps are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Distance {
     /// The geodesic distance of each location, not squared. HypAD, Eq. 6.
     Geodesic,
