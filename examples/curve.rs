@@ -39,7 +39,7 @@ struct Args {
     category: Vec<String>,
     /// Methods, with commas; each is a line
     #[arg(long, value_delimiter = ',', default_value = "h")]
-    arms: Vec<Arm>,
+    variants: Vec<Variant>,
     /// c of the curvature -c of "h"
     #[arg(long, default_value_t = HypAdConfig::small().curvature)]
     curvature: f64,
@@ -68,7 +68,7 @@ struct Args {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
-enum Arm {
+enum Variant {
     /// EfficientAD: squared Euclidean, no projection, no clip
     E0,
     /// The pipeline of HypAD in Euclidean space
@@ -83,7 +83,7 @@ enum Arm {
 struct Line<'a> {
     category: &'a MvtecCategory,
     /// The method, and what differs from its defaults.
-    arm: String,
+    variant: String,
     teacher: &'a str,
     seed: u64,
 }
@@ -91,7 +91,7 @@ struct Line<'a> {
 impl Line<'_> {
     fn has(&self, point: &Point) -> bool {
         point.category == self.category.name
-            && point.arm == self.arm
+            && point.variant == self.variant
             && point.teacher == self.teacher
             && point.seed == self.seed
     }
@@ -99,9 +99,12 @@ impl Line<'_> {
     /// The file from which it goes on.
     fn checkpoint(&self, folder: &Path) -> PathBuf {
         let Line {
-            arm, teacher, seed, ..
+            variant,
+            teacher,
+            seed,
+            ..
         } = self;
-        let name = format!("{}_{arm}_{teacher}_{seed}", self.category.name);
+        let name = format!("{}_{variant}_{teacher}_{seed}", self.category.name);
         let name = name.replace(|c: char| !c.is_alphanumeric() && c != '-', "_");
         folder.join(format!("checkpoint_{name}.safetensors"))
     }
@@ -111,7 +114,9 @@ impl Line<'_> {
 #[derive(Clone, Serialize, Deserialize)]
 struct Point {
     category: String,
-    arm: String,
+    // The name of the column in tables of earlier versions, which are read again.
+    #[serde(rename = "arm")]
+    variant: String,
     teacher: String,
     seed: u64,
     step: usize,
@@ -124,17 +129,17 @@ struct Point {
     autoencoder_image_auroc: Option<f64>,
 }
 
-impl Arm {
+impl Variant {
     /// The method with its defaults.
     fn base(self) -> HypAdConfig {
         match self {
-            Arm::E0 => HypAdConfig::efficient_ad(),
-            Arm::E1 => HypAdConfig {
+            Variant::E0 => HypAdConfig::efficient_ad(),
+            Variant::E1 => HypAdConfig {
                 curvature: 0.0,
                 ..HypAdConfig::default()
             },
-            Arm::H => HypAdConfig::default(),
-            Arm::Literal => HypAdConfig::literal(),
+            Variant::H => HypAdConfig::default(),
+            Variant::Literal => HypAdConfig::literal(),
         }
     }
 }
@@ -155,9 +160,9 @@ fn differences(own: &impl Serialize, base: &impl Serialize) -> Vec<String> {
 }
 
 impl Args {
-    fn model(&self, arm: Arm) -> Result<HypAdConfig> {
-        let mut config = arm.base();
-        if arm == Arm::H {
+    fn model(&self, variant: Variant) -> Result<HypAdConfig> {
+        let mut config = variant.base();
+        if variant == Variant::H {
             config.curvature = self.curvature;
         }
         if let Some(quantile) = self.hard_quantile {
@@ -169,14 +174,14 @@ impl Args {
     }
 
     /// The name of a line.
-    fn name(&self, arm: Arm, model: &HypAdConfig, recipe: &TrainConfig) -> String {
+    fn name(&self, variant: Variant, model: &HypAdConfig, recipe: &TrainConfig) -> String {
         let (name, base) = self.recipe.base();
         let base = TrainConfig {
             seed: recipe.seed,
             ..base
         };
-        let mut words = vec![format!("{arm:?}"), name.to_string()];
-        words.extend(differences(model, &arm.base()));
+        let mut words = vec![format!("{variant:?}"), name.to_string()];
+        words.extend(differences(model, &variant.base()));
         words.extend(differences(recipe, &base));
         if self.penalty.is_some() {
             words.push("penalty images".to_string());
@@ -215,9 +220,9 @@ fn run(args: &Args) -> Result<()> {
     let categories = common::load_categories(&args.data, &args.category)?;
     // Everything is read before hours are spent on a part of it.
     let mut models = Vec::new();
-    for arm in &args.arms {
-        if models.iter().all(|(known, _)| known != arm) {
-            models.push((*arm, args.model(*arm)?));
+    for variant in &args.variants {
+        if models.iter().all(|(known, _)| known != variant) {
+            models.push((*variant, args.model(*variant)?));
         }
     }
     let shape = HypAdConfig::default();
@@ -230,11 +235,11 @@ fn run(args: &Args) -> Result<()> {
     let penalty = args.penalty.as_ref().map(ImageSet::from_tree).transpose()?;
     let mut lines = Vec::new();
     for category in &categories {
-        for (arm, model) in &models {
+        for (variant, model) in &models {
             for (name, teacher) in &teachers {
                 let line = Line {
                     category,
-                    arm: args.name(*arm, model, &recipe),
+                    variant: args.name(*variant, model, &recipe),
                     teacher: name,
                     seed: recipe.seed,
                 };
@@ -281,7 +286,7 @@ fn run(args: &Args) -> Result<()> {
             let found = test(category, progress.detector)?;
             let point = Point {
                 category: category.name.clone(),
-                arm: line.arm.clone(),
+                variant: line.variant.clone(),
                 teacher: line.teacher.to_string(),
                 seed: line.seed,
                 step: progress.step,
@@ -296,7 +301,7 @@ fn run(args: &Args) -> Result<()> {
             eprintln!(
                 "{} {} {}: step {}, {:.1} minutes, image AUROC {:.4}, AUPRO@0.3 {:.4}",
                 point.category,
-                point.arm,
+                point.variant,
                 point.teacher,
                 point.step,
                 point.minutes,
@@ -443,15 +448,15 @@ fn draw(
     let shared = points.iter().all(|p| p.teacher == points[0].teacher);
     let same_seed = points.iter().all(|p| p.seed == points[0].seed);
     let name = |p: &Point| {
-        let mut words = vec![Cow::from(&p.arm)];
+        let mut words = vec![Cow::from(&p.variant)];
         words.extend((!shared).then(|| stem(&p.teacher)));
         words.extend((!same_seed).then(|| format!("seed {}", p.seed).into()));
         words.join(", ")
     };
-    let mut arms: Vec<String> = Vec::new();
+    let mut variants: Vec<String> = Vec::new();
     for point in points {
-        if !arms.contains(&name(point)) {
-            arms.push(name(point));
+        if !variants.contains(&name(point)) {
+            variants.push(name(point));
         }
     }
     let area = SVGBackend::with_string(svg, (960, 680)).into_drawing_area();
@@ -478,15 +483,15 @@ fn draw(
             .x_label_formatter(&|x| rounded(*x))
             .y_label_formatter(&|y| rounded(*y))
             .draw()?;
-        for (index, arm) in arms.iter().enumerate() {
+        for (index, variant) in variants.iter().enumerate() {
             let colour = COLOURS[index % COLOURS.len()];
-            let line = points.iter().filter(|p| name(p) == *arm);
+            let line = points.iter().filter(|p| name(p) == *variant);
             let line: Vec<_> = line.map(|p| (x.1(p), y.1(p))).collect();
             let dots = line.iter().map(|at| Circle::new(*at, 3, colour.filled()));
             chart.draw_series(dots)?;
             chart
                 .draw_series(LineSeries::new(line.clone(), colour.stroke_width(2)))?
-                .label(arm)
+                .label(variant)
                 .legend(move |(x, y)| {
                     Rectangle::new([(x, y - 3), (x + 14, y + 3)], colour.filled())
                 });

@@ -24,12 +24,19 @@
 //! | λₓ | `lambda_x` | conformal factor 2/(1 − c‖x‖²) |
 //! | 1 − c‖x‖²; α, β of x, y | `one_minus_cn2`; `a`, `b` | 2/λₓ, from 1 at the origin to 0 at the boundary |
 //! | boundary | `boundary` | the sphere ‖x‖ = 1/√c, which no point reaches |
-//! | ε | `epsilon`, `MIN_DENOMINATOR` | machine epsilon: the least value to which 1 − c‖x‖² is clamped |
-//! | ‖x‖², ‖y‖², ⟨x, y⟩ | `xx`, `yy`, `product` | sums over the coordinates |
-//! | ‖x − y‖² | `difference`, `squared_distance` | the same of a pair |
+//! | ε | `epsilon`, `min_denominator` | machine epsilon: 1 − c‖x‖² is clamped to it from below |
+//! | ‖x‖², ‖y‖², ⟨x, y⟩ | `norm_squared`, `xx`, `yy`, `product` | sums over the coordinates |
+//! | x − y, ‖x − y‖² | `difference`, `squared_distance` | of a pair of points or of tangent vectors |
+//! | σ, ‖σ‖², c‖σ‖² | `sum`, `sum_squared`, `c_sum2` | σ = x + y of two points |
+//! | αβ + c‖σ‖² | `denominator` | of Möbius addition and the logarithm |
+//! | q | `q` | ‖x − y‖²/(αβ); d(x, y) = 2/√c arsinh(√(cq)) |
+//! | r, S² | `radial`, `s_squared` | ‖u‖ − ‖v‖ of tangent vectors at 0; d(exp₀u, exp₀v) = 2/√c arsinh(√c S) |
 //! | z | `z` | c‖v‖², the argument of the even functions |
-//! | tanhc, artanhc, sinhc, arsinhc | the same | f(√z)/√z, continued by their limit to z = 0 |
-//! | σ | `sum` | x + y of two points |
+//! | tanhc, artanhc, sinhc (shc), arsinhc | the same | f(√z)/√z, continued by their limit to z = 0 |
+//! | κ | `kappa` | in derivatives of distances: d ln(sinhc(z))/dz |
+//! | g | `grad`, `g` | gradient of a loss by the output of an operation |
+//! | ∂/∂c, … | `by_c`, … | derivative by a quantity, of an output or of a loss |
+//! | factor of σ, … | `of_sum`, … | in a linear combination of vectors, such as `of_sum` σ + `of_x` x |
 //! | ⊕, ⊗, gyr, exp, log | `mobius_add`, `mobius_scalar_mul`, `gyration`, `expmap`, `logmap` | see [`PoincareBall`] |
 //!
 //! # Numerics

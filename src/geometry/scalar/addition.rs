@@ -1,8 +1,8 @@
 //! Möbius addition, and the logarithmic and exponential maps at a point, as functions of a few sums
 //! over the coordinates.
 //!
-//! All three are combinations of two vectors, x and the sum σ of both, with factors that depend on
-//! the sums alone.
+//! All three are linear combinations of x and the sum σ of both vectors, with factors that depend on the
+//! sums over the coordinates alone.
 
 use num_traits::Float;
 
@@ -21,26 +21,30 @@ pub struct AddPair<T> {
     /// α and β.
     pub one_minus_cn2s: [T; 2],
     /// ‖σ‖².
-    pub sum: T,
+    pub sum_squared: T,
 }
 
-/// Gradients of the inputs from the gradient g of such a combination: ∂x = `of_gradient[0]` g +
-/// `of_x` x + `of_sum` σ, and ∂y = `of_gradient[1]` g + `of_y` y + `of_sum` σ.
+/// Gradients by x, y and c, from the gradient g by such a linear combination:
+/// ∂x = `of_g[0]` g + `of_x` x + `of_sum` σ, ∂y = `of_g[1]` g + `of_y` y + `of_sum` σ, ∂c = `by_c`.
 #[derive(Clone, Copy, Debug)]
 pub struct SumGradient<T> {
-    pub of_gradient: [T; 2],
+    pub of_g: [T; 2],
     pub of_x: T,
     pub of_y: T,
     pub of_sum: T,
     pub by_c: T,
 }
 
-/// Derivatives of a loss by the scalars of an [`AddPair`]: α, β, ‖σ‖², and c where it is explicit.
-struct Through<T> {
-    a: T,
-    b: T,
-    sum: T,
-    c: T,
+/// Derivatives of a loss by the scalars of an [`AddPair`].
+struct ScalarGradient<T> {
+    /// By α.
+    by_a: T,
+    /// By β.
+    by_b: T,
+    /// By ‖σ‖².
+    by_sum_squared: T,
+    /// By the c of c‖σ‖², at fixed α and β.
+    by_c: T,
 }
 
 impl<T: Float> AddPair<T> {
@@ -48,27 +52,27 @@ impl<T: Float> AddPair<T> {
     #[inline]
     pub fn factors(&self, c: T) -> [T; 2] {
         let [a, b] = self.one_minus_cn2s;
-        let bend = c * self.sum;
-        let whole = a * b + bend;
-        [a / whole, bend / whole]
+        let c_sum2 = c * self.sum_squared;
+        let denominator = a * b + c_sum2;
+        [a / denominator, c_sum2 / denominator]
     }
 
-    /// Its gradient from ⟨g, σ⟩ and ⟨g, x⟩.
+    /// The gradient of x ⊕ y from ⟨g, σ⟩ and ⟨g, x⟩.
     #[inline]
     pub fn gradient(&self, g_sum: T, g_x: T, c: T) -> SumGradient<T> {
         let [a, b] = self.one_minus_cn2s;
-        let whole = a * b + c * self.sum;
+        let denominator = a * b + c * self.sum_squared;
         let [of_sum, of_x] = self.factors(c);
-        let along = b * g_x - g_sum;
-        // By c‖σ‖², through which both ‖σ‖² and the explicit c act.
-        let by_bend = of_sum / whole * along;
-        let through = Through {
-            a: -of_x / whole * along,
-            b: -of_sum * (of_sum * g_sum + of_x * g_x),
-            sum: c * by_bend,
-            c: self.sum * by_bend,
+        let b_g_x_minus_g_sum = b * g_x - g_sum;
+        // The derivative by c‖σ‖².
+        let by_c_sum2 = of_sum / denominator * b_g_x_minus_g_sum;
+        let by = ScalarGradient {
+            by_a: -of_x / denominator * b_g_x_minus_g_sum,
+            by_b: -of_sum * (of_sum * g_sum + of_x * g_x),
+            by_sum_squared: c * by_c_sum2,
+            by_c: self.sum_squared * by_c_sum2,
         };
-        self.collect([of_sum, of_x], through, c)
+        self.apply_chain_rule([of_sum, of_x], by, c)
     }
 
     /// The logarithmic map of y at −x, as factors of σ and of x: log₋ₓ(y) = α artanhc(z) (x ⊕ y)
@@ -76,42 +80,48 @@ impl<T: Float> AddPair<T> {
     #[inline]
     pub fn log_factors(&self, c: T) -> [T; 2] {
         let [a, b] = self.one_minus_cn2s;
-        let bend = c * self.sum;
-        let whole = a * b + bend;
-        let scale = a * artanhc(bend / whole, a * b / whole).value / whole;
-        [a * scale, bend * scale]
+        let c_sum2 = c * self.sum_squared;
+        let denominator = a * b + c_sum2;
+        let scale = a * artanhc(c_sum2 / denominator, a * b / denominator).value / denominator;
+        [a * scale, c_sum2 * scale]
     }
 
-    /// Its gradient from ⟨g, σ⟩ and ⟨g, x⟩.
+    /// The gradient of log₋ₓ(y) from ⟨g, σ⟩ and ⟨g, x⟩.
     #[inline]
     pub fn log_gradient(&self, g_sum: T, g_x: T, c: T) -> SumGradient<T> {
         let [a, b] = self.one_minus_cn2s;
-        let bend = c * self.sum;
-        let whole = a * b + bend;
-        let z = bend / whole;
-        let stretch = artanhc(z, a * b / whole);
-        let scale = a * stretch.value / whole;
-        let by_scale = g_sum * a + g_x * bend;
-        let by_z = by_scale * a / whole * stretch.slope;
-        let by_whole = -(by_scale * scale + by_z * z) / whole;
-        let by_bend = g_x * scale + by_z / whole + by_whole;
-        let through = Through {
-            a: g_sum * scale + by_scale * scale / a + b * by_whole,
-            b: a * by_whole,
-            sum: c * by_bend,
-            c: self.sum * by_bend,
+        let c_sum2 = c * self.sum_squared;
+        let denominator = a * b + c_sum2;
+        let z = c_sum2 / denominator;
+        let artanhc_z = artanhc(z, a * b / denominator);
+        let scale = a * artanhc_z.value / denominator;
+        let by_scale = g_sum * a + g_x * c_sum2;
+        let by_z = by_scale * a / denominator * artanhc_z.slope;
+        let by_denominator = -(by_scale * scale + by_z * z) / denominator;
+        let by_c_sum2 = g_x * scale + by_z / denominator + by_denominator;
+        let by = ScalarGradient {
+            by_a: g_sum * scale + by_scale * scale / a + b * by_denominator,
+            by_b: a * by_denominator,
+            by_sum_squared: c * by_c_sum2,
+            by_c: self.sum_squared * by_c_sum2,
         };
-        self.collect([a * scale, bend * scale], through, c)
+        self.apply_chain_rule([a * scale, c_sum2 * scale], by, c)
     }
 
-    fn collect(&self, [of_sum, of_x]: [T; 2], by: Through<T>, c: T) -> SumGradient<T> {
+    /// The gradients by x, y and c from the factors of σ and x and the derivatives by the scalars.
+    fn apply_chain_rule(
+        &self,
+        [of_sum, of_x]: [T; 2],
+        by: ScalarGradient<T>,
+        c: T,
+    ) -> SumGradient<T> {
         let two = T::one() + T::one();
         SumGradient {
-            of_gradient: [of_sum + of_x, of_sum],
-            of_x: -two * c * by.a,
-            of_y: -two * c * by.b,
-            of_sum: two * by.sum,
-            by_c: by.c - by.a * self.squares[0] - by.b * self.squares[1],
+            of_g: [of_sum + of_x, of_sum],
+            of_x: -two * c * by.by_a,
+            of_y: -two * c * by.by_b,
+            of_sum: two * by.by_sum_squared,
+            by_c: by.by_c - by.by_a * self.squares[0] - by.by_b * self.squares[1],
         }
     }
 }
@@ -125,106 +135,108 @@ pub struct ExpPair<T> {
     pub product: T,
     /// α = 1 − c‖x‖².
     pub one_minus_cn2: T,
-    /// The least 1 − c‖x‖² of the type: α is not below, and neither is 1 − c‖w‖².
-    pub least: T,
+    /// The value to which α and 1 − c‖w‖² are clamped from below.
+    pub min_denominator: T,
 }
 
-/// x ⊕ w from the factor of v in w.
-struct Added<T> {
-    /// w = `factor` v.
+/// Intermediate quantities of expₓ(v) = x ⊕ w.
+struct ExpIntermediates<T> {
+    /// tanhc(c‖v‖²/α²)/α, so that w = `factor` v.
     factor: T,
-    /// 1 − c‖w‖² = sech²(√c‖v‖/α).
-    one_minus_cn2: T,
+    /// 1 − c‖w‖² = sech²(t) = 4e^(−2t)/(1 + e^(−2t))², t = √c‖v‖/α.
+    one_minus_cw2: T,
     /// ‖x + w‖².
-    sum: T,
+    sum_squared: T,
     /// α(1 − c‖w‖²) + c‖x + w‖².
-    whole: T,
+    denominator: T,
 }
 
 impl<T: Float> ExpPair<T> {
     /// The factor of v in w.
     #[inline]
     pub fn factor(&self, c: T) -> T {
-        tanhc(c * self.reach()).value / self.one_minus_cn2
+        tanhc(c * self.vv_over_a2()).value / self.one_minus_cn2
     }
 
     /// ‖v‖²/α².
-    fn reach(&self) -> T {
+    fn vv_over_a2(&self) -> T {
         self.squares[1] / (self.one_minus_cn2 * self.one_minus_cn2)
     }
 
-    /// ‖x + w‖², up to the rounding of its largest term.
+    /// ‖x + w‖² = ‖x‖² + 2⟨x, w⟩ + ‖w‖², up to the rounding of its largest term.
     #[inline]
-    pub fn sum(&self, factor: T) -> T {
+    pub fn sum_squared(&self, factor: T) -> T {
         let [xx, vv] = self.squares;
-        let sum = xx + factor * (self.product + self.product + factor * vv);
-        at_least(sum, T::zero())
+        let sum_squared = xx + factor * (self.product + self.product + factor * vv);
+        at_least(sum_squared, T::zero())
     }
 
-    fn added(&self, sum: T, c: T) -> Added<T> {
-        let t = (c * self.reach()).sqrt();
-        let decay = (-(t + t)).exp();
-        let half_cosh = T::one() + decay;
+    /// The intermediate quantities, given ‖x + w‖².
+    fn intermediates(&self, sum_squared: T, c: T) -> ExpIntermediates<T> {
+        let t = (c * self.vv_over_a2()).sqrt();
+        let exp_minus_2t = (-(t + t)).exp();
+        let one_plus_exp = T::one() + exp_minus_2t;
         let four = T::from(4).unwrap_or_else(T::nan);
-        let one_minus_cn2 = four * decay / (half_cosh * half_cosh);
-        let one_minus_cn2 = at_least(one_minus_cn2, self.least);
-        Added {
+        let one_minus_cw2 = four * exp_minus_2t / (one_plus_exp * one_plus_exp);
+        let one_minus_cw2 = at_least(one_minus_cw2, self.min_denominator);
+        ExpIntermediates {
             factor: self.factor(c),
-            one_minus_cn2,
-            sum,
-            whole: self.one_minus_cn2 * one_minus_cn2 + c * sum,
+            one_minus_cw2,
+            sum_squared,
+            denominator: self.one_minus_cn2 * one_minus_cw2 + c * sum_squared,
         }
     }
 
     /// expₓ(v): the factors of x + v and of x, given ‖x + w‖².
     #[inline]
-    pub fn factors(&self, sum: T, c: T) -> [T; 2] {
-        let added = self.added(sum, c);
-        let of_v = self.one_minus_cn2 * added.factor / added.whole;
-        let of_x = (self.one_minus_cn2 + c * sum) / added.whole;
+    pub fn factors(&self, sum_squared: T, c: T) -> [T; 2] {
+        let a = self.one_minus_cn2;
+        let terms = self.intermediates(sum_squared, c);
+        let of_v = a * terms.factor / terms.denominator;
+        let of_x = (a + c * sum_squared) / terms.denominator;
         [of_v, of_x - of_v]
     }
 
-    /// Its gradient from ⟨g, x⟩ and ⟨g, v⟩, with v in the place of y.
+    /// The gradient of expₓ(v) from ⟨g, x⟩ and ⟨g, v⟩: `of_g[1]` and `of_y` give ∂v.
     #[inline]
-    pub fn gradient(&self, sum: T, g_x: T, g_v: T, c: T) -> SumGradient<T> {
+    pub fn gradient(&self, sum_squared: T, g_x: T, g_v: T, c: T) -> SumGradient<T> {
         let two = T::one() + T::one();
-        let Added {
+        let a = self.one_minus_cn2;
+        let ExpIntermediates {
             factor,
-            one_minus_cn2,
-            sum,
-            whole,
-        } = self.added(sum, c);
+            one_minus_cw2,
+            sum_squared,
+            denominator,
+        } = self.intermediates(sum_squared, c);
         let [xx, vv] = self.squares;
-        let reach = self.reach();
-        let stretch = tanhc(c * reach);
-        let of_x = (self.one_minus_cn2 + c * sum) / whole;
-        let of_v = self.one_minus_cn2 * factor / whole;
+        let vv_over_a2 = self.vv_over_a2();
+        let tanhc_z = tanhc(c * vv_over_a2);
+        let of_x = (a + c * sum_squared) / denominator;
+        let of_v = a * factor / denominator;
 
-        let by_whole = -(g_x * of_x + g_v * of_v) / whole;
-        let by_bend = g_x / whole + by_whole;
-        let by_sum = c * by_bend;
-        let by_factor =
-            g_v * self.one_minus_cn2 / whole + two * by_sum * (self.product + factor * vv);
-        // sech² = 1 − tanh², whose derivative in the argument of tanhc is −tanhc sech².
-        let by_z = by_factor / self.one_minus_cn2 * stretch.slope
-            - self.one_minus_cn2 * by_whole * stretch.value * one_minus_cn2;
-        let by_reach = c * by_z;
-        let by_one_minus_cn2 = if self.one_minus_cn2 <= self.least {
+        let by_denominator = -(g_x * of_x + g_v * of_v) / denominator;
+        let by_c_sum2 = g_x / denominator + by_denominator;
+        let by_sum_squared = c * by_c_sum2;
+        let by_factor = g_v * a / denominator + two * by_sum_squared * (self.product + factor * vv);
+        // ∂(1 − c‖w‖²)/∂z = −tanhc(z) sech²(√z) with z = c‖v‖²/α².
+        let by_z =
+            by_factor / a * tanhc_z.slope - a * by_denominator * tanhc_z.value * one_minus_cw2;
+        let by_vv_over_a2 = c * by_z;
+        let by_a = if a <= self.min_denominator {
             T::zero()
         } else {
-            g_x / whole + g_v * factor / whole + one_minus_cn2 * by_whole
-                - (by_factor * factor + two * by_reach * reach) / self.one_minus_cn2
+            g_x / denominator + g_v * factor / denominator + one_minus_cw2 * by_denominator
+                - (by_factor * factor + two * by_vv_over_a2 * vv_over_a2) / a
         };
-        let by_xx = by_sum - c * by_one_minus_cn2;
-        let by_vv = by_sum * factor * factor + by_reach / (self.one_minus_cn2 * self.one_minus_cn2);
-        let by_product = two * factor * by_sum;
+        let by_xx = by_sum_squared - c * by_a;
+        let by_vv = by_sum_squared * factor * factor + by_vv_over_a2 / (a * a);
+        let by_product = two * factor * by_sum_squared;
         SumGradient {
-            of_gradient: [of_x, of_v],
+            of_g: [of_x, of_v],
             of_x: two * by_xx - by_product,
             of_y: two * by_vv - by_product,
             of_sum: by_product,
-            by_c: sum * by_bend - xx * by_one_minus_cn2 + reach * by_z,
+            by_c: sum_squared * by_c_sum2 - xx * by_a + vv_over_a2 * by_z,
         }
     }
 }

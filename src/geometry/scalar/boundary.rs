@@ -4,31 +4,31 @@ use num_traits::Float;
 
 use super::even::{at_least, constant, nan_unless_finite};
 
-/// From this c‖x‖² on the plain sum has lost more than three bits of 1 − c‖x‖².
-const NEAR: f64 = 0.875;
+/// The c‖x‖² from which 1 − c‖x‖² is computed by [`exact`]: the plain sum loses more than three bits there.
+const EXACT_FROM: f64 = 0.875;
 
 /// 1 − c‖x‖² from ‖x‖², or, near the boundary, from the coordinates by [`exact`].
 ///
-/// Not below `least`: a point that a float type cannot tell from the boundary has that value. NaN
-/// for a coordinate that is NaN or infinite.
+/// Clamped to `min_denominator` from below, the value of points that the float type cannot tell from the
+/// boundary. NaN for a coordinate that is NaN or infinite.
 #[inline(always)]
 pub(crate) fn one_minus_cn2<T: Float>(
     norm_squared: T,
     c: T,
-    least: T,
+    min_denominator: T,
     x: impl Iterator<Item = T>,
 ) -> T {
     let z = c * norm_squared;
     let one_minus_cn2 = T::one() - z;
-    let one_minus_cn2 = if z > constant(NEAR) && one_minus_cn2 > -constant::<T>(NEAR) {
+    let one_minus_cn2 = if z > constant(EXACT_FROM) && one_minus_cn2 > -constant::<T>(EXACT_FROM) {
         exact(c, x)
     } else {
         one_minus_cn2
     };
-    at_least(one_minus_cn2, least) + nan_unless_finite(z)
+    at_least(one_minus_cn2, min_denominator) + nan_unless_finite(z)
 }
 
-/// 1 − c‖x‖² by a compensated sum: every product with its rounding error, both added up.
+/// 1 − c‖x‖² by a compensated sum: the rounding errors of all squares and additions are summed too.
 #[cold]
 #[inline(never)]
 fn exact<T: Float>(c: T, x: impl Iterator<Item = T>) -> T {
@@ -37,8 +37,8 @@ fn exact<T: Float>(c: T, x: impl Iterator<Item = T>) -> T {
         let square = x * x;
         let square_error = x.mul_add(x, -square);
         let sum = high + square;
-        let part = sum - high;
-        let sum_error = (high - (sum - part)) + (square - part);
+        let square_added = sum - high;
+        let sum_error = (high - (sum - square_added)) + (square - square_added);
         high = sum;
         low = low + sum_error + square_error;
     }

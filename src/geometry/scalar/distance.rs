@@ -2,25 +2,29 @@
 
 use num_traits::Float;
 
-use super::even::{arsinhc, at_least, at_most, constant, decayed, log_sinhc_slope};
+use super::even::{arsinhc, at_least, at_most, constant, exprel_neg, log_sinhc_slope};
 
-/// Derivatives of a distance that depends on x and y through ‖x‖², ‖y‖² and ‖x − y‖².
+/// Derivatives of a distance d that depends on x and y through ‖x‖², ‖y‖² and ‖x − y‖².
 ///
-/// ∂d/∂x = 2 `by_x` x + 2 `by_difference` (x − y), and ∂d/∂y with the sign turned.
+/// ∂d/∂x = 2 `by_xx` x + 2 `by_squared_distance` (x − y) and
+/// ∂d/∂y = 2 `by_yy` y + 2 `by_squared_distance` (y − x).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Slopes<T> {
-    pub by_x: T,
-    pub by_y: T,
-    pub by_difference: T,
+    /// ∂d/∂‖x‖².
+    pub by_xx: T,
+    /// ∂d/∂‖y‖².
+    pub by_yy: T,
+    /// ∂d/∂‖x − y‖².
+    pub by_squared_distance: T,
 }
 
 impl<T: Float> Slopes<T> {
     /// At x = y the distance has no gradient; it is defined as 0.
     fn zero() -> Self {
         Self {
-            by_x: T::zero(),
-            by_y: T::zero(),
-            by_difference: T::zero(),
+            by_xx: T::zero(),
+            by_yy: T::zero(),
+            by_squared_distance: T::zero(),
         }
     }
 }
@@ -33,14 +37,14 @@ pub struct BallPair<T> {
     /// 1 − c‖x‖² and 1 − c‖y‖².
     pub one_minus_cn2s: [T; 2],
     /// ‖x − y‖².
-    pub difference: T,
+    pub squared_distance: T,
 }
 
 impl<T: Float> BallPair<T> {
     /// q = ‖x − y‖²/((1 − c‖x‖²)(1 − c‖y‖²)).
     #[inline]
     pub fn quotient(&self) -> T {
-        self.difference / (self.one_minus_cn2s[0] * self.one_minus_cn2s[1])
+        self.squared_distance / (self.one_minus_cn2s[0] * self.one_minus_cn2s[1])
     }
 
     /// d = 2 √q arsinh(√(cq))/√(cq).
@@ -50,23 +54,23 @@ impl<T: Float> BallPair<T> {
         constant::<T>(2.0) * q.sqrt() * arsinhc(c * q).value
     }
 
-    /// Its derivatives, from ∂d/∂q = 1/(√q √(1 + cq)).
+    /// The derivatives of the distance, from ∂d/∂q = 1/(√q √(1 + cq)).
     #[inline]
     pub fn slopes(&self, c: T) -> Slopes<T> {
-        if self.difference <= T::zero() {
+        if self.squared_distance <= T::zero() {
             return Slopes::zero();
         }
         let [a, b] = self.one_minus_cn2s;
         let q = self.quotient();
         let by_q_times_q = (q / (T::one() + c * q)).sqrt();
         Slopes {
-            by_x: c * by_q_times_q / a,
-            by_y: c * by_q_times_q / b,
-            by_difference: by_q_times_q / self.difference,
+            by_xx: c * by_q_times_q / a,
+            by_yy: c * by_q_times_q / b,
+            by_squared_distance: by_q_times_q / self.squared_distance,
         }
     }
 
-    /// Its derivative by c.
+    /// ∂d/∂c.
     pub fn by_c(&self, c: T) -> T {
         let [a, b] = self.one_minus_cn2s;
         let [xx, yy] = self.squares;
@@ -88,161 +92,173 @@ pub struct TangentPair<T> {
     pub tangential: T,
 }
 
-/// S² = R + W and its exponent: R and W are scaled by e^(−2m), m = √c(‖u‖ + ‖v‖), so that nothing
-/// overflows however far out the vectors point.
-struct Scaled<T> {
-    /// ((sinh(√c r)/√c) e^(−m))².
-    radial: T,
-    /// sinh(2√c‖u‖) sinh(2√c‖v‖)/(4c‖u‖‖v‖) e^(−2m).
-    weight: T,
-    /// `weight` (‖u − v‖² − r²).
-    tangential: T,
+/// The terms R and W of S² = R + W (see [`TangentPair::distance`]), both scaled by e^(−2m) with
+/// m = √c(‖u‖ + ‖v‖), so that they do not overflow for long vectors.
+struct ScaledTerms<T> {
+    /// R e^(−2m) = ((sinh(√c r)/√c) e^(−m))², r = ‖u‖ − ‖v‖.
+    radial_term: T,
+    /// shc(2√c‖u‖) shc(2√c‖v‖) e^(−2m) = sinh(2√c‖u‖) sinh(2√c‖v‖)/(4c‖u‖‖v‖) e^(−2m).
+    sinhc_product: T,
+    /// W e^(−2m) = `sinhc_product` (‖u − v‖² − r²).
+    tangential_term: T,
+    /// m.
     exponent: T,
 }
 
 impl<T: Float> TangentPair<T> {
-    /// Whether d = 2|‖u‖ − ‖v‖| for every c. The sum below says the same, but of long vectors R
-    /// underflows, and in the slopes the factor of r would be a difference of large numbers.
+    /// Whether u and v lie on one ray, so that d = 2|‖u‖ − ‖v‖| for every c. The formula for S² gives the
+    /// same, but R underflows for long vectors, and in the derivatives two large numbers would cancel.
     #[inline]
     fn on_one_ray(&self) -> bool {
-        let [u, v] = self.norms;
-        self.tangential <= T::zero() && u > T::zero() && v > T::zero()
+        let [norm_u, norm_v] = self.norms;
+        self.tangential <= T::zero() && norm_u > T::zero() && norm_v > T::zero()
     }
 
+    /// R, W and m.
     #[inline]
-    fn scaled(&self, c: T) -> Scaled<T> {
-        let s = c.sqrt();
-        let [u, v] = self.norms;
-        let exponent = s * (u + v);
+    fn scaled_terms(&self, c: T) -> ScaledTerms<T> {
+        let sqrt_c = c.sqrt();
+        let [norm_u, norm_v] = self.norms;
+        let exponent = sqrt_c * (norm_u + norm_v);
         let r = self.radial.abs();
         let four = constant::<T>(4.0);
-        let root = r * at_most(s * r - exponent, T::zero()).exp() * decayed((s + s) * r);
-        let weight = decayed(four * s * u) * decayed(four * s * v);
-        Scaled {
-            radial: root * root,
-            weight,
-            tangential: weight * at_least(self.tangential, T::zero()),
+        let scaled_sinh_radial =
+            r * at_most(sqrt_c * r - exponent, T::zero()).exp() * exprel_neg((sqrt_c + sqrt_c) * r);
+        let sinhc_product = exprel_neg(four * sqrt_c * norm_u) * exprel_neg(four * sqrt_c * norm_v);
+        ScaledTerms {
+            radial_term: scaled_sinh_radial * scaled_sinh_radial,
+            sinhc_product,
+            tangential_term: sinhc_product * at_least(self.tangential, T::zero()),
             exponent,
         }
     }
 
-    /// d = 2/√c arsinh(√c S), with
-    /// S² = (sinh(√c r)/√c)² + shc(2√c‖u‖) shc(2√c‖v‖) (‖u − v‖² − r²).
+    /// d = 2/√c arsinh(√c S), with shc(t) = sinh(t)/t, r = ‖u‖ − ‖v‖ and S² = R + W,
+    /// R = (sinh(√c r)/√c)², W = shc(2√c‖u‖) shc(2√c‖v‖) (‖u − v‖² − r²).
     #[inline]
     pub fn distance(&self, c: T) -> T {
         let two = constant::<T>(2.0);
         if self.on_one_ray() {
             return two * self.radial.abs();
         }
-        let scaled = self.scaled(c);
-        let sum = scaled.radial + scaled.tangential;
+        let scaled = self.scaled_terms(c);
+        let scaled_s_squared = scaled.radial_term + scaled.tangential_term;
         // The square of e^30 fits into an f32.
         if scaled.exponent < constant(30.0) {
-            let root = sum.sqrt() * scaled.exponent.exp();
-            return two * root * arsinhc(c * root * root).value;
+            let s = scaled_s_squared.sqrt() * scaled.exponent.exp();
+            return two * s * arsinhc(c * s * s).value;
         }
-        if sum <= T::zero() {
+        if scaled_s_squared <= T::zero() {
             return T::zero();
         }
-        let s = c.sqrt();
+        let sqrt_c = c.sqrt();
         // arsinh(e^L), which is L + ln 2 to all digits from 20 on.
-        let log = scaled.exponent + (s * sum.sqrt()).ln();
-        let angle = if log < constant(20.0) {
+        let log = scaled.exponent + (sqrt_c * scaled_s_squared.sqrt()).ln();
+        let arsinh = if log < constant(20.0) {
             log.exp().asinh()
         } else {
             log + constant(std::f64::consts::LN_2)
         };
-        two * angle / s
+        two * arsinh / sqrt_c
     }
 
-    /// Its derivatives; `by_x` is by ‖u‖² at a fixed ‖u − v‖².
+    /// The derivatives of the distance; `by_xx` is ∂d/∂‖u‖² at a fixed ‖u − v‖².
     #[inline]
     pub fn slopes(&self, c: T) -> Slopes<T> {
         if self.on_one_ray() {
             return self.radial_slopes();
         }
-        let scaled = self.scaled(c);
-        if scaled.radial + scaled.tangential <= T::zero() {
+        let scaled = self.scaled_terms(c);
+        if scaled.radial_term + scaled.tangential_term <= T::zero() {
             return Slopes::zero();
         }
         let (two, four) = (constant::<T>(2.0), constant::<T>(4.0));
-        let by_square = scaled.by_square(c);
+        let by_s_squared = scaled.by_s_squared(c);
         let r = self.radial;
         let rr = r * r;
-        let by_radial = if r == T::zero() {
+        let radial_term_slope = if r == T::zero() {
             T::zero()
         } else {
             let kappa = log_sinhc_slope(c * rr);
-            two * scaled.radial / r * (T::one() + two * c * rr * kappa)
+            two * scaled.radial_term / r * (T::one() + two * c * rr * kappa)
         };
-        let along = by_radial - two * r * scaled.weight;
-        let [u, v] = self.norms;
-        let by_norm = |along: T, norm: T| {
+        let by_radial = radial_term_slope - two * r * scaled.sinhc_product;
+        let [norm_u, norm_v] = self.norms;
+        let by_norm_squared = |by_radial: T, norm: T| {
             if norm == T::zero() {
                 return T::zero();
             }
             let kappa = log_sinhc_slope(four * c * norm * norm);
-            let bend = constant::<T>(8.0) * c * norm * kappa * scaled.tangential;
-            by_square * (along + bend) / (two * norm)
+            let tangential_term_slope =
+                constant::<T>(8.0) * c * norm * kappa * scaled.tangential_term;
+            by_s_squared * (by_radial + tangential_term_slope) / (two * norm)
         };
         Slopes {
-            by_x: by_norm(along, u),
-            by_y: by_norm(-along, v),
-            by_difference: by_square * scaled.weight,
+            by_xx: by_norm_squared(by_radial, norm_u),
+            by_yy: by_norm_squared(-by_radial, norm_v),
+            by_squared_distance: by_s_squared * scaled.sinhc_product,
         }
     }
 
-    /// Those of 2|‖u‖ − ‖v‖|.
+    /// The derivatives of 2|‖u‖ − ‖v‖|.
     fn radial_slopes(&self) -> Slopes<T> {
         if self.radial == T::zero() {
             return Slopes::zero();
         }
         let sign = self.radial.signum();
-        let [u, v] = self.norms;
+        let [norm_u, norm_v] = self.norms;
         Slopes {
-            by_x: sign / u,
-            by_y: -sign / v,
-            by_difference: T::zero(),
+            by_xx: sign / norm_u,
+            by_yy: -sign / norm_v,
+            by_squared_distance: T::zero(),
         }
     }
 
-    /// Its derivative by c: through S, and at a fixed S through 2/√c arsinh(√c S).
+    /// ∂d/∂c, the sum of two parts: through S, and at a fixed S.
     pub fn by_c(&self, c: T) -> T {
-        let scaled = self.scaled(c);
-        let sum = scaled.radial + scaled.tangential;
-        if self.on_one_ray() || sum <= T::zero() {
+        let scaled = self.scaled_terms(c);
+        let scaled_s_squared = scaled.radial_term + scaled.tangential_term;
+        if self.on_one_ray() || scaled_s_squared <= T::zero() {
             return T::zero();
         }
         let (two, four) = (constant::<T>(2.0), constant::<T>(4.0));
         let rr = self.radial * self.radial;
         let kappa = log_sinhc_slope(c * rr);
-        let [u, v] = self.norms.map(|norm| norm * norm);
-        let [of_u, of_v] = [u, v].map(|square| log_sinhc_slope(four * c * square));
-        let squares = four * (of_u * u + of_v * v);
-        let by_square_c =
-            scaled.by_square(c) * (two * kappa * rr * scaled.radial + squares * scaled.tangential);
-        let shrink = scaled.shrink();
-        let near = scaled.exponent < constant(30.0);
-        let explicit = if near && c * sum / shrink < constant(1e-2) {
-            let square = sum / shrink;
-            two * square * square.sqrt() * arsinhc(c * square).slope
+        let [uu, vv] = self.norms.map(|norm| norm * norm);
+        let [kappa_u, kappa_v] =
+            [uu, vv].map(|norm_squared| log_sinhc_slope(four * c * norm_squared));
+        let log_sinhc_product_by_c = four * (kappa_u * uu + kappa_v * vv);
+        let by_c_through_s = scaled.by_s_squared(c)
+            * (two * kappa * rr * scaled.radial_term
+                + log_sinhc_product_by_c * scaled.tangential_term);
+        let exp_minus_2m = scaled.exp_minus_2m();
+        let no_overflow = scaled.exponent < constant(30.0);
+        let by_c_at_fixed_s = if no_overflow && c * scaled_s_squared / exp_minus_2m < constant(1e-2)
+        {
+            let s_squared = scaled_s_squared / exp_minus_2m;
+            two * s_squared * s_squared.sqrt() * arsinhc(c * s_squared).slope
         } else {
-            ((sum / (shrink + c * sum)).sqrt() - self.distance(c) / two) / c
+            ((scaled_s_squared / (exp_minus_2m + c * scaled_s_squared)).sqrt()
+                - self.distance(c) / two)
+                / c
         };
-        by_square_c + explicit
+        by_c_through_s + by_c_at_fixed_s
     }
 }
 
-impl<T: Float> Scaled<T> {
+impl<T: Float> ScaledTerms<T> {
     /// e^(−2m).
-    fn shrink(&self) -> T {
+    fn exp_minus_2m(&self) -> T {
         (-constant::<T>(2.0) * self.exponent).exp()
     }
 
-    /// ∂d/∂S² = 1/(S √(1 + cS²)); what it multiplies is scaled by e^(−2m), and so is this.
+    /// ∂d/∂S² · e^(2m), where ∂d/∂S² = 1/(S √(1 + cS²)): multiplied by derivatives of the scaled terms, it
+    /// gives derivatives of d.
     #[inline]
-    fn by_square(&self, c: T) -> T {
-        let sum = self.radial + self.tangential;
-        (sum * (self.shrink() + c * sum)).sqrt().recip()
+    fn by_s_squared(&self, c: T) -> T {
+        let scaled_s_squared = self.radial_term + self.tangential_term;
+        (scaled_s_squared * (self.exp_minus_2m() + c * scaled_s_squared))
+            .sqrt()
+            .recip()
     }
 }

@@ -4,20 +4,20 @@
 
 use num_traits::Float;
 
-/// A function of z at a point.
+/// The value and the derivative of a function of z at one z.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Even<T> {
-    /// Its value.
+pub struct ValueSlope<T> {
+    /// f(z).
     pub value: T,
-    /// Its derivative in z.
+    /// f′(z).
     pub slope: T,
 }
 
-/// Below this z the power series are used: nine terms leave out less than 1e-18, and above it the
-/// quotients that cancel near 0 keep all but two digits.
+/// Upper limit of the z at which the power series are used. The terms after the ninth are below 1e-18
+/// there; above it the quotients, which cancel near 0, lose at most two digits.
 const SERIES_BELOW: f64 = 1e-2;
 
-/// A constant of the formulas in the type of the caller.
+/// The number as a `T`; NaN if `T` cannot represent it.
 pub(crate) fn constant<T: Float>(value: f64) -> T {
     T::from(value).unwrap_or_else(T::nan)
 }
@@ -34,43 +34,44 @@ pub(crate) fn at_most<T: Float>(value: T, most: T) -> T {
     if value > most { most } else { value }
 }
 
-/// 0, or NaN for a number that is infinite or NaN: what to add to a result that must not look
-/// healthy then.
+/// 0 for a finite number, NaN for one that is infinite or NaN. Added to a result, it passes
+/// that NaN on.
 #[inline(always)]
 pub(crate) fn nan_unless_finite<T: Float>(value: T) -> T {
     value * T::zero()
 }
 
-fn series<T: Float, const N: usize>(z: T, terms: [f64; N]) -> Even<T> {
+/// The power series Σ aₖ zᵏ with these coefficients, and its derivative.
+fn series<T: Float, const N: usize>(z: T, coefficients: [f64; N]) -> ValueSlope<T> {
     let (mut value, mut slope) = (T::zero(), T::zero());
-    for term in terms.into_iter().rev() {
+    for coefficient in coefficients.into_iter().rev() {
         slope = slope * z + value;
-        value = value * z + constant(term);
+        value = value * z + constant(coefficient);
     }
-    Even { value, slope }
+    ValueSlope { value, slope }
 }
 
-/// The quotient of f(t), t = √z, whose derivative in t is `derivative`.
+/// f(t)/t and its derivative in z, where t = √z, `f` = f(t) and `derivative` = f′(t).
 #[inline]
-fn quotient<T: Float>(z: T, t: T, f: T, derivative: T) -> Even<T> {
+fn quotient<T: Float>(z: T, t: T, f: T, derivative: T) -> ValueSlope<T> {
     let value = f / t;
     let slope = (derivative - value) / (z + z);
-    Even { value, slope }
+    ValueSlope { value, slope }
 }
 
-/// tanh(t) for t ≥ 0 and its derivative 1 − tanh², without the cancellation, from one exponential.
+/// tanh(t) for t ≥ 0 and its derivative 1 − tanh²(t) = 4e^(−2t)/(1 + e^(−2t))², which does not cancel.
 #[inline]
 fn tanh<T: Float>(t: T) -> (T, T) {
-    let lost = (-(t + t)).exp_m1();
-    let sum = constant::<T>(2.0) + lost;
-    let derivative = constant::<T>(4.0) * (T::one() + lost) / (sum * sum);
-    (-lost / sum, derivative)
+    let expm1 = (-(t + t)).exp_m1();
+    let one_plus_exp = constant::<T>(2.0) + expm1;
+    let derivative = constant::<T>(4.0) * (T::one() + expm1) / (one_plus_exp * one_plus_exp);
+    (-expm1 / one_plus_exp, derivative)
 }
 
 /// tanh(√z)/√z for z ≥ 0.
-pub fn tanhc<T: Float>(z: T) -> Even<T> {
+pub fn tanhc<T: Float>(z: T) -> ValueSlope<T> {
     if z < constant(SERIES_BELOW) {
-        let terms = [
+        let coefficients = [
             1.0,
             -1.0 / 3.0,
             2.0 / 15.0,
@@ -81,7 +82,7 @@ pub fn tanhc<T: Float>(z: T) -> Even<T> {
             -929_569.0 / 638_512_875.0,
             6_404_582.0 / 10_854_718_875.0,
         ];
-        return series(z, terms);
+        return series(z, coefficients);
     }
     let t = z.sqrt();
     let (tanh, derivative) = tanh(t);
@@ -89,7 +90,7 @@ pub fn tanhc<T: Float>(z: T) -> Even<T> {
 }
 
 /// artanh(√z)/√z for 0 ≤ z < 1, given 1 − z with all its digits.
-pub fn artanhc<T: Float>(z: T, one_minus_cn2: T) -> Even<T> {
+pub fn artanhc<T: Float>(z: T, one_minus_cn2: T) -> ValueSlope<T> {
     if z < constant(SERIES_BELOW) {
         return series(
             z,
@@ -109,9 +110,9 @@ pub fn artanhc<T: Float>(z: T, one_minus_cn2: T) -> Even<T> {
 
 /// arsinh(√z)/√z for z ≥ 0.
 #[inline]
-pub fn arsinhc<T: Float>(z: T) -> Even<T> {
+pub fn arsinhc<T: Float>(z: T) -> ValueSlope<T> {
     if z < constant(SERIES_BELOW) {
-        let terms = [
+        let coefficients = [
             1.0,
             -1.0 / 6.0,
             3.0 / 40.0,
@@ -122,18 +123,23 @@ pub fn arsinhc<T: Float>(z: T) -> Even<T> {
             -143.0 / 10_240.0,
             6435.0 / 557_056.0,
         ];
-        return series(z, terms);
+        return series(z, coefficients);
     }
     let t = z.sqrt();
-    let root = (T::one() + z).sqrt();
+    let sqrt_one_plus_z = (T::one() + z).sqrt();
     // t + z/(1 + √(1 + z)) is t + √(1 + z) − 1 without its cancellation.
-    quotient(z, t, (t + z / (T::one() + root)).ln_1p(), root.recip())
+    quotient(
+        z,
+        t,
+        (t + z / (T::one() + sqrt_one_plus_z)).ln_1p(),
+        sqrt_one_plus_z.recip(),
+    )
 }
 
 /// (√z coth(√z) − 1)/(2z) for z ≥ 0: the derivative in z of ln(sinh(√z)/√z).
 pub fn log_sinhc_slope<T: Float>(z: T) -> T {
     if z < constant(0.1) {
-        let terms = [
+        let coefficients = [
             1.0 / 6.0,
             -1.0 / 90.0,
             1.0 / 945.0,
@@ -143,38 +149,46 @@ pub fn log_sinhc_slope<T: Float>(z: T) -> T {
             2.0 / 18_243_225.0,
             -3617.0 / 325_641_566_250.0,
         ];
-        return series(z, terms).value;
+        return series(z, coefficients).value;
     }
     let t = z.sqrt();
-    let decay = (-(t + t)).exp();
-    let coth = (T::one() + decay) / (T::one() - decay);
+    let exp_minus_2t = (-(t + t)).exp();
+    let coth = (T::one() + exp_minus_2t) / (T::one() - exp_minus_2t);
     (t * coth - T::one()) / (z + z)
 }
 
 /// tanh(r artanh(√z))/√z for 0 ≤ z < 1, given 1 − z with all its digits.
-pub fn scaled_tanhc<T: Float>(r: T, z: T, one_minus_cn2: T) -> Even<T> {
+pub fn scaled_tanhc<T: Float>(r: T, z: T, one_minus_cn2: T) -> ValueSlope<T> {
     // In this order neither overflows for z = 0.
     let w = z * r * r;
     if z < constant(1e-5) && w < constant(1e-5) {
-        let third = constant::<T>(1.0 / 3.0);
-        let (fifth, quartic) = (constant::<T>(0.2), constant::<T>(2.0 / 15.0));
+        let one_third = constant::<T>(1.0 / 3.0);
+        let (one_fifth, two_fifteenths) = (constant::<T>(0.2), constant::<T>(2.0 / 15.0));
         let rr = r * r;
-        return Even {
-            value: r + r * ((z - w) * third + z * (z * fifth - w * third) + w * w * quartic),
+        return ValueSlope {
+            value: r + r
+                * ((z - w) * one_third
+                    + z * (z * one_fifth - w * one_third)
+                    + w * w * two_fifteenths),
             slope: r
-                * ((T::one() - rr) * third
-                    + (z + z) * (fifth - rr * third)
-                    + (w + w) * rr * quartic),
+                * ((T::one() - rr) * one_third
+                    + (z + z) * (one_fifth - rr * one_third)
+                    + (w + w) * rr * two_fifteenths),
         };
     }
     let t = z.sqrt();
-    let angle = r * artanhc(z, one_minus_cn2).value * t;
-    let (tanh, derivative) = tanh(angle.abs());
-    quotient(z, t, tanh * angle.signum(), r * derivative / one_minus_cn2)
+    let r_artanh = r * artanhc(z, one_minus_cn2).value * t;
+    let (tanh, derivative) = tanh(r_artanh.abs());
+    quotient(
+        z,
+        t,
+        tanh * r_artanh.signum(),
+        r * derivative / one_minus_cn2,
+    )
 }
 
-/// (1 − e^(−t))/t for t ≥ 0.
-pub fn decayed<T: Float>(t: T) -> T {
+/// exprel(−t) = (1 − e^(−t))/t for t ≥ 0, where exprel(x) = (eˣ − 1)/x as in SciPy.
+pub fn exprel_neg<T: Float>(t: T) -> T {
     if t == T::zero() {
         T::one()
     } else {
@@ -189,9 +203,9 @@ mod tests {
     /// Both branches agree with the plain quotient, and slopes with central differences.
     #[test]
     fn match_their_definitions() {
-        type Function = fn(f64) -> Even<f64>;
+        type Function = fn(f64) -> ValueSlope<f64>;
         type Definition = fn(f64) -> f64;
-        let sinhc_slope: Function = |z| Even {
+        let sinhc_slope: Function = |z| ValueSlope {
             value: ((z.sqrt().sinh() / z.sqrt()).ln()),
             slope: log_sinhc_slope(z),
         };
@@ -233,12 +247,12 @@ mod tests {
         }
         assert_eq!(
             tanhc(0.0),
-            Even {
+            ValueSlope {
                 value: 1.0,
                 slope: -1.0 / 3.0
             }
         );
-        assert_eq!(decayed(0.0_f64), 1.0);
-        assert_eq!(decayed(1e-300_f64), 1.0);
+        assert_eq!(exprel_neg(0.0_f64), 1.0);
+        assert_eq!(exprel_neg(1e-300_f64), 1.0);
     }
 }

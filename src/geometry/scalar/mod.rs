@@ -1,7 +1,7 @@
 //! The formulas of the ball on slices of any float type: no tensor, no allocation.
 //!
-//! The tensor operations compute with the functions of this folder; the slice functions below are
-//! the whole of an operation on one point, useful by themselves. They compute in f64 and round once.
+//! The tensor operations compute with the functions of this folder. Each slice function below is a
+//! complete operation on one point; it computes in f64 and rounds once.
 //! Conventions as in [`geometry`](crate::geometry).
 //!
 //! # Errors
@@ -27,7 +27,7 @@ use num_traits::Float;
 
 use crate::error::{Error, Result};
 
-// Gradients are for the kernels of the CPU backends.
+// Only the kernels of the CPU backends use the gradients.
 #[cfg_attr(not(any(feature = "flex", feature = "ndarray")), allow(dead_code))]
 pub(crate) mod addition;
 pub(crate) mod boundary;
@@ -44,17 +44,17 @@ use radial::Radial;
 /// ⟨x, y⟩.
 pub fn inner<T: Float>(x: &[T], y: &[T]) -> Result<T> {
     expect_length(x.len(), y.len())?;
-    Ok(narrow(dot(x, y)))
+    Ok(from_f64(dot(x, y)))
 }
 
 /// 1 − c‖x‖², exact near the boundary, and the machine epsilon at the boundary and beyond.
 pub fn one_minus_cn2<T: Float>(x: &[T], c: T) -> Result<T> {
-    Ok(narrow(wide_one_minus_cn2(x, curvature(c)?)))
+    Ok(from_f64(one_minus_cn2_f64(x, curvature(c)?)))
 }
 
 /// The conformal factor λₓ = 2/(1 − c‖x‖²).
 pub fn lambda_x<T: Float>(x: &[T], c: T) -> Result<T> {
-    Ok(narrow(2.0 / wide_one_minus_cn2(x, curvature(c)?)))
+    Ok(from_f64(2.0 / one_minus_cn2_f64(x, curvature(c)?)))
 }
 
 /// Möbius addition: `out` = x ⊕ y.
@@ -65,10 +65,10 @@ pub fn mobius_add<T: Float>(x: &[T], y: &[T], c: T, out: &mut [T]) -> Result<()>
     Ok(())
 }
 
-/// Gyration: `out` = gyr[x, y] z, the rotation that Möbius addition is short of associativity.
+/// Gyration: `out` = gyr[x, y] z, the rotation with x ⊕ (y ⊕ z) = (x ⊕ y) ⊕ gyr[x, y] z.
 ///
 /// z + 2c((β⟨σ,z⟩ + c‖σ‖²⟨y,z⟩) x + (α⟨y,z⟩ − ⟨σ,z⟩) σ)/(αβ + c‖σ‖²), with σ = x + y,
-/// α = 1 − c‖x‖² and β = 1 − c‖y‖²: the closed form of Ungar in terms that do not cancel for
+/// α = 1 − c‖x‖² and β = 1 − c‖y‖²: the closed form of Ungar, in terms that do not cancel for
 /// y ≈ −x.
 pub fn gyration<T: Float>(x: &[T], y: &[T], z: &[T], c: T, out: &mut [T]) -> Result<()> {
     let c = expect(c, x.len(), &[y.len(), z.len(), out.len()])?;
@@ -93,14 +93,14 @@ pub fn logmap<T: Float>(x: &[T], y: &[T], c: T, out: &mut [T]) -> Result<()> {
 /// Parallel transport of v along the geodesic from x to y: `out` = λₓ/λᵧ gyr[y, −x] v.
 pub fn ptransp<T: Float>(x: &[T], y: &[T], v: &[T], c: T, out: &mut [T]) -> Result<()> {
     let c = expect(c, x.len(), &[y.len(), v.len(), out.len()])?;
-    let ratio = wide_one_minus_cn2(y, c) / wide_one_minus_cn2(x, c);
+    let ratio = one_minus_cn2_f64(y, c) / one_minus_cn2_f64(x, c);
     write_gyration([y, x, v], [1.0, -1.0], ratio, c, out);
     Ok(())
 }
 
 /// The point at time t of the geodesic from x (t = 0) to y (t = 1): `out` = expₓ(t logₓ(y)).
 ///
-/// `scratch` holds a tangent vector on the way, and is as long as the points.
+/// `scratch` receives the tangent vector t logₓ(y), and is as long as the points.
 pub fn geodesic<T: Float>(
     t: T,
     x: &[T],
@@ -118,8 +118,8 @@ pub fn geodesic<T: Float>(
     Ok(())
 }
 
-/// Back into the ball: `out` = x, or on the radius (1 − `margin`)/√c if x lies beyond it; the margin
-/// is held between 0 and 1.
+/// Projection into the ball: `out` = x, or the point of its ray with norm (1 − `margin`)/√c if x lies
+/// beyond that; the margin is clamped to between 0 and 1.
 pub fn project<T: Float>(x: &[T], margin: f64, c: T, out: &mut [T]) -> Result<()> {
     write_radial(Radial::Project(margin.clamp(0.0, 1.0)), x, c, out)
 }
@@ -142,19 +142,19 @@ pub fn logmap0<T: Float>(y: &[T], c: T, out: &mut [T]) -> Result<()> {
 /// Geodesic distance d(x, y).
 pub fn dist<T: Float>(x: &[T], y: &[T], c: T) -> Result<T> {
     let c = expect(c, x.len(), &[y.len()])?;
-    Ok(narrow(ball_pair(x, y, c).distance(c)))
+    Ok(from_f64(ball_pair(x, y, c).distance(c)))
 }
 
 /// Geodesic distance from the origin, d(0, x).
 pub fn dist0<T: Float>(x: &[T], c: T) -> Result<T> {
     let c = curvature(c)?;
-    let square = dot(x, x);
+    let norm_squared = dot(x, x);
     let pair = BallPair {
-        squares: [0.0, square],
-        one_minus_cn2s: [1.0, wide_one_minus_cn2(x, c)],
-        difference: square,
+        squares: [0.0, norm_squared],
+        one_minus_cn2s: [1.0, one_minus_cn2_f64(x, c)],
+        squared_distance: norm_squared,
     };
-    Ok(narrow(pair.distance(c)))
+    Ok(from_f64(pair.distance(c)))
 }
 
 /// d(exp₀(u), exp₀(v)) from the tangent vectors.
@@ -166,10 +166,10 @@ pub fn dist_expmap0<T: Float>(u: &[T], v: &[T], c: T) -> Result<T> {
         sum(u, v, |u, v| (u - v) * (u - v)),
         sum(u, v, |u, v| (u - v) * (u + v)),
     ];
-    Ok(narrow(tangent_pair(sums, || pairs(u, v)).distance(c)))
+    Ok(from_f64(tangent_pair(sums, || pairs(u, v)).distance(c)))
 }
 
-/// The curvature of an operation on slices of these lengths.
+/// The c of an operation, checked like the lengths of its slices.
 fn expect<T: Float>(c: T, expected: usize, lengths: &[usize]) -> Result<f64> {
     for found in lengths {
         expect_length(expected, *found)?;
@@ -189,20 +189,20 @@ fn expect_length(expected: usize, found: usize) -> Result<()> {
 }
 
 fn curvature<T: Float>(c: T) -> Result<f64> {
-    let c = wide(c);
+    let c = to_f64(c);
     crate::geometry::PoincareBall::new(c).map(|ball| ball.c())
 }
 
-fn wide<T: Float>(value: T) -> f64 {
+fn to_f64<T: Float>(value: T) -> f64 {
     value.to_f64().unwrap_or(f64::NAN)
 }
 
-fn narrow<T: Float>(value: f64) -> T {
+fn from_f64<T: Float>(value: f64) -> T {
     even::constant(value)
 }
 
 fn pairs<T: Float>(x: &[T], y: &[T]) -> impl Iterator<Item = (f64, f64)> {
-    x.iter().zip(y).map(|(x, y)| (wide(*x), wide(*y)))
+    x.iter().zip(y).map(|(x, y)| (to_f64(*x), to_f64(*y)))
 }
 
 fn sum<T: Float>(x: &[T], y: &[T], term: impl Fn(f64, f64) -> f64) -> f64 {
@@ -213,18 +213,18 @@ fn dot<T: Float>(x: &[T], y: &[T]) -> f64 {
     sum(x, y, |x, y| x * y)
 }
 
-fn wide_one_minus_cn2<T: Float>(x: &[T], c: f64) -> f64 {
-    let coordinates = x.iter().map(|x| wide(*x));
-    boundary::one_minus_cn2(dot(x, x), c, wide(T::epsilon()), coordinates)
+fn one_minus_cn2_f64<T: Float>(x: &[T], c: f64) -> f64 {
+    let coordinates = x.iter().map(|x| to_f64(*x));
+    boundary::one_minus_cn2(dot(x, x), c, to_f64(T::epsilon()), coordinates)
 }
 
 fn write<T: Float, I>(out: &mut [T], inputs: impl Iterator<Item = I>, value: impl Fn(I) -> f64) {
     for (out, input) in out.iter_mut().zip(inputs) {
-        *out = narrow(value(input));
+        *out = from_f64(value(input));
     }
 }
 
-/// `out` = `factor` gyr[s x, t y] z; points beyond the boundary are brought back to it.
+/// `out` = `factor` gyr[±x, ±y] z with these signs; points beyond the boundary are projected onto it.
 fn write_gyration<T: Float>(
     [x, y, z]: [&[T]; 3],
     signs: [f64; 2],
@@ -232,18 +232,21 @@ fn write_gyration<T: Float>(
     c: f64,
     out: &mut [T],
 ) {
-    let on_boundary = |x: &[T]| Radial::Project(0.0).at(dot(x, x), 1.0, c).value;
-    let [s, t] = [signs[0] * on_boundary(x), signs[1] * on_boundary(y)];
-    let [a, b] = [wide_one_minus_cn2(x, c), wide_one_minus_cn2(y, c)];
-    let of_y = t * dot(y, z);
-    let of_sum = s * dot(x, z) + of_y;
-    let bend = c * sum(x, y, |x, y| (s * x + t * y) * (s * x + t * y));
-    let scale = (c + c) / (a * b + bend);
-    let by_x = scale * (b * of_sum + bend * of_y);
-    let by_sum = scale * (a * of_y - of_sum);
+    let projection_factor = |x: &[T]| Radial::Project(0.0).at(dot(x, x), 1.0, c).value;
+    let [s, t] = [
+        signs[0] * projection_factor(x),
+        signs[1] * projection_factor(y),
+    ];
+    let [a, b] = [one_minus_cn2_f64(x, c), one_minus_cn2_f64(y, c)];
+    let y_z = t * dot(y, z);
+    let sum_z = s * dot(x, z) + y_z;
+    let c_sum2 = c * sum(x, y, |x, y| (s * x + t * y) * (s * x + t * y));
+    let scale = (c + c) / (a * b + c_sum2);
+    let of_x = scale * (b * sum_z + c_sum2 * y_z);
+    let of_sum = scale * (a * y_z - sum_z);
     write(out, pairs(x, y).zip(z), |((x, y), z)| {
         let (x, y) = (s * x, t * y);
-        factor * (wide(*z) + by_x * x + by_sum * (x + y))
+        factor * (to_f64(*z) + of_x * x + of_sum * (x + y))
     });
 }
 
@@ -251,17 +254,17 @@ fn write_expmap<T: Float>(x: &[T], v: &[T], c: f64, out: &mut [T]) {
     let pair = ExpPair {
         squares: [dot(x, x), dot(v, v)],
         product: dot(x, v),
-        one_minus_cn2: wide_one_minus_cn2(x, c),
-        least: wide(T::epsilon()),
+        one_minus_cn2: one_minus_cn2_f64(x, c),
+        min_denominator: to_f64(T::epsilon()),
     };
-    let sum = exp_sum(&pair, c, || pairs(x, v));
-    let [of_sum, of_x] = pair.factors(sum, c);
+    let sum_squared = exp_sum_squared(&pair, c, || pairs(x, v));
+    let [of_sum, of_x] = pair.factors(sum_squared, c);
     write(out, pairs(x, v), |(x, v)| of_sum * (x + v) + of_x * x);
 }
 
 fn write_logmap<T: Float>(x: &[T], y: &[T], c: f64, out: &mut [T]) {
     let pair = AddPair {
-        sum: sum(x, y, |x, y| (y - x) * (y - x)),
+        sum_squared: sum(x, y, |x, y| (y - x) * (y - x)),
         ..add_pair(x, y, c)
     };
     let [of_sum, of_x] = pair.log_factors(c);
@@ -270,95 +273,100 @@ fn write_logmap<T: Float>(x: &[T], y: &[T], c: f64, out: &mut [T]) {
 
 fn write_radial<T: Float>(map: Radial, x: &[T], c: T, out: &mut [T]) -> Result<()> {
     let c = expect(c, x.len(), &[out.len()])?;
-    let factor = map.at(dot(x, x), wide_one_minus_cn2(x, c), c).value;
-    write(out, x.iter(), |x| factor * wide(*x));
+    let factor = map.at(dot(x, x), one_minus_cn2_f64(x, c), c).value;
+    write(out, x.iter(), |x| factor * to_f64(*x));
     Ok(())
 }
 
 fn add_pair<T: Float>(x: &[T], y: &[T], c: f64) -> AddPair<f64> {
     AddPair {
         squares: [dot(x, x), dot(y, y)],
-        one_minus_cn2s: [wide_one_minus_cn2(x, c), wide_one_minus_cn2(y, c)],
-        sum: sum(x, y, |x, y| (x + y) * (x + y)),
+        one_minus_cn2s: [one_minus_cn2_f64(x, c), one_minus_cn2_f64(y, c)],
+        sum_squared: sum(x, y, |x, y| (x + y) * (x + y)),
     }
 }
 
 fn ball_pair<T: Float>(x: &[T], y: &[T], c: f64) -> BallPair<f64> {
     BallPair {
         squares: [dot(x, x), dot(y, y)],
-        one_minus_cn2s: [wide_one_minus_cn2(x, c), wide_one_minus_cn2(y, c)],
-        difference: sum(x, y, |x, y| (x - y) * (x - y)),
+        one_minus_cn2s: [one_minus_cn2_f64(x, c), one_minus_cn2_f64(y, c)],
+        squared_distance: sum(x, y, |x, y| (x - y) * (x - y)),
     }
 }
 
-/// A pair from ‖u‖², ‖v‖², ‖u − v‖² and ⟨u − v, u + v⟩; the coordinates are read again only where
-/// ‖u − v‖² − (‖u‖ − ‖v‖)² would be mostly rounding: for vectors on nearly one ray.
+/// A pair from ‖u‖², ‖v‖², ‖u − v‖² and ⟨u − v, u + v⟩. The coordinates are read again only for vectors on
+/// nearly one ray, where ‖u − v‖² − (‖u‖ − ‖v‖)² would be mostly rounding.
 #[inline]
 pub(crate) fn tangent_pair<T: Float, I: Iterator<Item = (T, T)>>(
-    [uu, vv, squared_distance, across]: [T; 4],
+    [uu, vv, squared_distance, difference_dot_sum]: [T; 4],
     coordinates: impl Fn() -> I,
 ) -> TangentPair<T> {
-    let (u, v) = (uu.sqrt(), vv.sqrt());
-    let reach = u + v;
-    let radial = if reach > T::zero() {
-        across / reach
+    let (norm_u, norm_v) = (uu.sqrt(), vv.sqrt());
+    let norm_sum = norm_u + norm_v;
+    let radial = if norm_sum > T::zero() {
+        difference_dot_sum / norm_sum
     } else {
         T::zero()
     };
-    let plain = squared_distance - radial * radial;
-    let tangential =
-        if plain < squared_distance * even::constant(0.0625) && u > T::zero() && v > T::zero() {
-            off_ray(uu, vv, coordinates) * (u / v)
-        } else {
-            plain
-        };
+    let tangential = squared_distance - radial * radial;
+    let tangential = if tangential < squared_distance * even::constant(0.0625)
+        && norm_u > T::zero()
+        && norm_v > T::zero()
+    {
+        off_ray(uu, vv, coordinates) * (norm_u / norm_v)
+    } else {
+        tangential
+    };
     TangentPair {
-        norms: [u, v],
+        norms: [norm_u, norm_v],
         radial,
         tangential,
     }
 }
 
-/// ‖v − ‖v‖û‖², which is ‖v‖/‖u‖ (‖u − v‖² − (‖u‖ − ‖v‖)²) without a difference of squares; 0 if all
-/// of it is rounding.
+/// ‖v − ‖v‖û‖² with û = u/‖u‖. It equals ‖v‖/‖u‖ (‖u − v‖² − (‖u‖ − ‖v‖)²) without a difference of
+/// squares; 0 if it is not larger than its rounding.
 fn off_ray<T: Float, I: Iterator<Item = (T, T)>>(uu: T, vv: T, coordinates: impl Fn() -> I) -> T {
-    // The fused product has no rounding of its own, but the ratio of the norms has.
+    // δ = v − ‖v‖û. The fused product has no rounding of its own, but the ratio of the norms has.
     let ratio = vv.sqrt() / uu.sqrt();
-    let off = move |(u, v): (T, T)| (u, (-ratio).mul_add(u, v));
-    let sums = |[along, square]: [T; 2], (u, off): (T, T)| [along + u * off, square + off * off];
-    let [along, square] = coordinates().map(off).fold([T::zero(); 2], sums);
-    if square > T::epsilon() * vv {
-        return square;
+    let delta = move |(u, v): (T, T)| (u, (-ratio).mul_add(u, v));
+    let sums = |[u_delta, delta_squared]: [T; 2], (u, delta): (T, T)| {
+        [u_delta + u * delta, delta_squared + delta * delta]
+    };
+    let [u_delta, delta_squared] = coordinates().map(delta).fold([T::zero(); 2], sums);
+    if delta_squared > T::epsilon() * vv {
+        return delta_squared;
     }
-    // An angle whose fourth power is nothing: what is orthogonal to u is all of it.
-    let along = along / uu;
-    let rest = coordinates()
-        .map(off)
-        .map(|(u, off)| (-along).mul_add(u, off));
-    let rest = rest.fold(T::zero(), |sum, rest| sum + rest * rest);
+    // The angle between u and v is below √ε. Up to a term in its fourth power, ‖δ‖² is the square of the
+    // part of δ that is orthogonal to u.
+    let projection = u_delta / uu;
+    let orthogonal = coordinates()
+        .map(delta)
+        .map(|(u, delta)| (-projection).mul_add(u, delta));
+    let orthogonal_squared = orthogonal.fold(T::zero(), |sum, value| sum + value * value);
     let rounding = even::constant::<T>(16.0) * T::epsilon();
-    if rest > rounding * rounding * square {
-        rest
+    if orthogonal_squared > rounding * rounding * delta_squared {
+        orthogonal_squared
     } else {
         T::zero()
     }
 }
 
-/// ‖x + w‖² of an exponential map; the coordinates are read again only where the expanded square
-/// would be mostly rounding, because the map ends near the origin.
+/// ‖x + w‖² of an exponential map. The coordinates are read again only where the expanded square would be
+/// mostly rounding, because the result of the map is near the origin.
 #[inline]
-pub(crate) fn exp_sum<T: Float, I: Iterator<Item = (T, T)>>(
+pub(crate) fn exp_sum_squared<T: Float, I: Iterator<Item = (T, T)>>(
     pair: &ExpPair<T>,
     c: T,
     coordinates: impl Fn() -> I,
 ) -> T {
     let factor = pair.factor(c);
-    let plain = pair.sum(factor);
-    if plain < pair.squares[0] * even::constant(0.0625) {
-        let sums = coordinates().map(|(x, v)| x + factor * v);
-        sums.fold(T::zero(), |total, sum| total + sum * sum)
+    let sum_squared = pair.sum_squared(factor);
+    if sum_squared < pair.squares[0] * even::constant(0.0625) {
+        let x_plus_w = coordinates().map(|(x, v)| x + factor * v);
+        x_plus_w.fold(T::zero(), |total, sum| total + sum * sum)
     } else {
-        plain
+        sum_squared
     }
 }
 
@@ -381,11 +389,11 @@ mod tests {
         differences.fold(0.0, f64::max) / size
     }
 
-    /// 2 (by_x x + by_difference (x − y)).
-    fn gradient(by_x: f64, by_difference: f64, x: &[f64], y: &[f64]) -> Vec<f64> {
+    /// 2 (by_xx x + by_squared_distance (x − y)).
+    fn gradient(by_xx: f64, by_squared_distance: f64, x: &[f64], y: &[f64]) -> Vec<f64> {
         let terms = x.iter().zip(y);
         terms
-            .map(|(x, y)| 2.0 * (by_x * x + by_difference * (x - y)))
+            .map(|(x, y)| 2.0 * (by_xx * x + by_squared_distance * (x - y)))
             .collect()
     }
 
@@ -427,11 +435,11 @@ mod tests {
                 "dist" => {
                     out = vec![dist(&x, &y, c).unwrap()];
                     let slopes = ball_pair(&x, &y, c).slopes(c);
-                    let by = slopes.by_difference;
+                    let by = slopes.by_squared_distance;
                     if case.get("grad_x").is_some() {
-                        let ours = gradient(slopes.by_x, by, &x, &y);
+                        let ours = gradient(slopes.by_xx, by, &x, &y);
                         note("dist by x", &ours, &get("grad_x"), 4e-15);
-                        let ours = gradient(slopes.by_y, by, &y, &x);
+                        let ours = gradient(slopes.by_yy, by, &y, &x);
                         note("dist by y", &ours, &get("grad_y"), 4e-15);
                     }
                 }
@@ -445,11 +453,11 @@ mod tests {
                     ];
                     let pair = tangent_pair(sums, || pairs(&u, &v));
                     let slopes = pair.slopes(c);
-                    let by = slopes.by_difference;
+                    let by = slopes.by_squared_distance;
                     if case.get("grad_u").is_some() {
-                        let ours = gradient(slopes.by_x, by, &u, &v);
+                        let ours = gradient(slopes.by_xx, by, &u, &v);
                         note("dist_expmap0 by u", &ours, &get("grad_u"), 1e-12);
-                        let ours = gradient(slopes.by_y, by, &v, &u);
+                        let ours = gradient(slopes.by_yy, by, &v, &u);
                         note("dist_expmap0 by v", &ours, &get("grad_v"), 1e-12);
                     }
                 }

@@ -66,7 +66,7 @@ pub enum Distance {
 
 /// Configuration of a [`HypAd`](super::HypAd) model.
 ///
-/// [`HypAdConfig::small`] is the default. The arms of an ablation are plain values:
+/// [`HypAdConfig::small`] is the default. The variants of an ablation are plain values:
 ///
 /// ```
 /// use hypad::HypAdConfig;

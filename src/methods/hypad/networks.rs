@@ -235,6 +235,7 @@ fn joined<B: Backend>(
 #[derive(Module, Debug)]
 pub struct Student<B: Backend> {
     pdn: Pdn<B>,
+    /// The last convolution whose output learns the autoencoder's. The field's name is a key of model files.
     imitator: Conv2d<B>,
     autoencoder: Autoencoder<B>,
 }
@@ -397,7 +398,7 @@ impl HypAdConfig {
         let (teacher, student) = (&networks.teacher, &networks.student);
         let wanted = self.teacher();
         let autoencoder = &student.autoencoder;
-        let imitator = student.imitator.weight.val().dims();
+        let autoencoder_head = student.imitator.weight.val().dims();
         let normalisation = [&teacher.mean, &teacher.std];
         let same = match &teacher.network {
             Network::Pdn(pdn) => pdn.matches(&wanted),
@@ -405,7 +406,7 @@ impl HypAdConfig {
         };
         let same = same
             && student.pdn.matches(&wanted)
-            && imitator == student.pdn.last().weight.val().dims()
+            && autoencoder_head == student.pdn.last().weight.val().dims()
             && normalisation.iter().all(|of| of.dims() == [self.channels])
             && self.autoencoder()?.matches(autoencoder);
         if same {

@@ -4,16 +4,17 @@ use burn::tensor::ops::FloatTensor;
 use burn::tensor::{DType, Element, Shape, TensorData, TensorMetadata, bf16, f16};
 
 use super::vectors::Real;
-use super::{kernels, lane, pairwise};
+use super::{kernels, pairwise, simd_float};
 use crate::geometry::ops::backend::{HyperbolicBackend, Kernels, PairOp, PointOp};
 use crate::geometry::ops::layout::{Vectors, expect_equal};
 
 /// A tensor in the memory of the CPU.
 trait HostTensor: TensorMetadata {
-    /// The same tensor, row by row without one_minus_cn2s.
+    /// The same tensor, contiguous in row-major order.
     fn contiguous(self) -> Self;
     /// The elements of a contiguous tensor of this type.
     fn elements<T: Element + bytemuck::Pod>(&self) -> &[T];
+    /// A tensor of these elements in row-major order.
     fn from_elements<T: Element>(elements: Vec<T>, shape: Shape) -> Self;
 }
 
@@ -88,9 +89,12 @@ macro_rules! with_element {
     };
 }
 
-/// A derivative by c, which is a sum over all: in f32 at least.
-fn one<H: HostTensor, T: Real>(by_c: f64) -> H {
-    H::from_elements(vec![<T::Wide as lane::Lane>::of(by_c)], [1].into())
+/// A derivative by c as a tensor of one element, in the type of sums over the elements of type `T`.
+fn scalar_tensor<H: HostTensor, T: Real>(by_c: f64) -> H {
+    H::from_elements(
+        vec![<T::Accumulator as simd_float::SimdFloat>::of(by_c)],
+        [1].into(),
+    )
 }
 
 fn point<H: HostTensor>(op: PointOp, x: H, axis: usize, c: f64) -> H {
@@ -119,7 +123,7 @@ fn point_by_c<H: HostTensor>(op: PointOp, x: H, grad: H, axis: usize, c: f64) ->
     let vectors = Vectors::new(&x.shape(), axis);
     with_element!(x, {
         let by_c = kernels::point_by_c::<T>(op, vectors, x.elements(), grad.elements(), c);
-        one::<H, T>(by_c)
+        scalar_tensor::<H, T>(by_c)
     })
 }
 
@@ -178,7 +182,7 @@ fn pair_by_c<H: HostTensor>(op: PairOp, [x, y]: [H; 2], grad: H, axis: usize, c:
             }
             _ => kernels::pair_by_c(op, vectors, inputs, grad.elements(), c),
         };
-        one::<H, T>(by_c)
+        scalar_tensor::<H, T>(by_c)
     })
 }
 

@@ -2,8 +2,8 @@
 
 mod host;
 mod kernels;
-mod lane;
 mod pairwise;
+mod simd_float;
 mod vectors;
 mod weighted_differences;
 

@@ -1,8 +1,8 @@
-//! Loops over the vectors of a tensor: sums over the coordinates of each, and what is written from
-//! them. All cores for large tensors, SIMD as the compiler finds it for the machine at hand.
+//! Loops over the vectors of a tensor: sums over the coordinates of each vector, and outputs computed
+//! from the sums. They use all cores for large tensors, and SIMD instructions of the processor at hand.
 //!
-//! A tensor is seen as `[outer, n, inner]` with the coordinates on the middle axis. Arithmetic is
-//! in f64 whatever the element type is: the sums of f32 coordinates then carry all their digits.
+//! A tensor is seen as `[outer, n, inner]` with the coordinates on the middle axis. Arithmetic is in f64
+//! whatever the element type is: the square of an f32 is exact in it.
 
 use std::mem::MaybeUninit;
 use std::ops::Range;
@@ -11,27 +11,27 @@ use burn::tensor::Element;
 use num_traits::AsPrimitive;
 use rayon::prelude::*;
 
-use super::lane::Lane;
+use super::simd_float::SimdFloat;
 use crate::geometry::ops::layout::Vectors;
 
 /// An element type of the kernels.
 pub trait Real: Element + bytemuck::Pod + AsPrimitive<f64> {
-    /// The least 1 − c‖x‖²: a point with less cannot be told from the boundary.
+    /// The value to which 1 − c‖x‖² is clamped from below.
     const MIN_DENOMINATOR: f64;
     /// Float type of sums over pairs of vectors.
-    type Wide: Lane;
-    /// Whether the type has at most half the digits of f64, so that functions in f64 need not be
-    /// exact to the last one.
-    const HALF: bool;
+    type Accumulator: SimdFloat;
+    /// Whether the type has at most the digits of an f32, so that functions in f64 need not be exact to
+    /// their last digit.
+    const AT_MOST_F32: bool;
     fn of(value: f64) -> Self;
 }
 
 macro_rules! real {
-    ($($type:ty, $wide:ty, $least:expr, $half:expr;)*) => {
+    ($($type:ty, $accumulator:ty, $min_denominator:expr, $at_most_f32:expr;)*) => {
         $(impl Real for $type {
-            const MIN_DENOMINATOR: f64 = $least;
-            type Wide = $wide;
-            const HALF: bool = $half;
+            const MIN_DENOMINATOR: f64 = $min_denominator;
+            type Accumulator = $accumulator;
+            const AT_MOST_F32: bool = $at_most_f32;
             #[inline(always)]
             fn of(value: f64) -> Self {
                 value.as_()
@@ -63,9 +63,9 @@ impl Vectors {
     }
 }
 
-/// Runs a function with all instructions of the processor at hand, where its code and all that is
-/// inlined into it is compiled for them. The closure must be `#[inline(always)]`: a call is compiled
-/// for the least processor.
+/// Runs a function compiled for the instructions of the processor at hand, with everything that is inlined
+/// into it. The closure must be `#[inline(always)]`: a function that is called instead is compiled for the
+/// baseline of the target.
 #[inline(always)]
 pub fn vectorised<R>(f: impl FnOnce() -> R) -> R {
     struct Inlined<F>(F);
@@ -82,24 +82,24 @@ pub fn vectorised<R>(f: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(Inlined(f))
 }
 
-/// Fewer elements than this are not worth another thread.
+/// Number of elements of a parallel task: fewer are not worth another thread.
 const PER_TASK: usize = 1 << 15;
-/// Vectors whose sums are made before the factors of any: the processor then works at several of
-/// those long chains of arithmetic at a time.
+/// Number of vectors in a block. The sums of all vectors of a block are computed before the factors, so that
+/// the processor works on the factors of several vectors at a time.
 const BLOCK: usize = 64;
-/// Elements of such a block where coordinates are neighbours, few enough to stay in the cache.
+/// Upper limit of the elements of a block whose coordinates are contiguous: a block stays in the cache.
 const BLOCK_ELEMENTS: usize = 1 << 13;
 
 /// One number for each vector, from sums over its coordinates.
 ///
-/// `terms` gives the summands of a coordinate, `finish` numbers from a vector's index and sums, and
-/// `last`, which without branches is computed for several vectors at once, what is made of them.
+/// `terms` gives the summands of a coordinate, `intermediates` numbers from a vector's index and sums, and
+/// `output` the result from these. An `output` without branches is computed for several vectors at once.
 pub fn reduce<T: Real, R: Real, const I: usize, const S: usize, const F: usize>(
     vectors: Vectors,
     inputs: [&[T]; I],
     terms: impl Fn([f64; I]) -> [f64; S] + Sync,
-    finish: impl Fn(usize, [f64; S]) -> [f64; F] + Sync,
-    last: impl Fn([f64; F]) -> f64 + Sync,
+    intermediates: impl Fn(usize, [f64; S]) -> [f64; F] + Sync,
+    output: impl Fn([f64; F]) -> f64 + Sync,
 ) -> Vec<R> {
     let mut out = vec![R::of(0.0); vectors.count()];
     let per_task = (PER_TASK / vectors.n.max(1)).clamp(1, out.len().max(1));
@@ -113,16 +113,16 @@ pub fn reduce<T: Real, R: Real, const I: usize, const S: usize, const F: usize>(
                     first..first + out.len(),
                     inputs,
                     &terms,
-                    &finish,
+                    &intermediates,
                     #[inline(always)]
                     |start, values| {
-                        let mut done = [0.0; BLOCK];
-                        for (done, values) in done.iter_mut().zip(values) {
-                            *done = last(*values);
+                        let mut results = [0.0; BLOCK];
+                        for (result, values) in results.iter_mut().zip(values) {
+                            *result = output(*values);
                         }
                         let out = &mut out[start - first..][..values.len()];
-                        for (out, done) in out.iter_mut().zip(done) {
-                            *out = R::of(done);
+                        for (out, result) in out.iter_mut().zip(results) {
+                            *out = R::of(result);
                         }
                     },
                 );
@@ -137,10 +137,10 @@ pub fn reduce<T: Real, R: Real, const I: usize, const S: usize, const F: usize>(
     out
 }
 
-/// A number for each coordinate of each vector, `O` times, from the coordinates and from factors of
-/// the vector.
+/// `O` output tensors, computed from the coordinates and from factors of each vector.
 ///
-/// `factors` gives them from a vector's index and sums, `write` the numbers from the coordinates.
+/// `terms` gives the summands of a coordinate, `factors` the factors from a vector's index and sums, and
+/// `write` the outputs at a coordinate.
 pub fn map<T: Real, const I: usize, const S: usize, const F: usize, const O: usize>(
     vectors: Vectors,
     inputs: [&[T]; I],
@@ -180,9 +180,9 @@ pub fn map<T: Real, const I: usize, const S: usize, const F: usize, const O: usi
                 },
             );
         };
-        return written(size, rows * vectors.n, work);
+        return fill_in_parallel(size, rows * vectors.n, work);
     }
-    // Strided: first all factors, then line by line of neighbouring vectors.
+    // Strided coordinates: first the factors of all vectors, then line by line of neighbouring vectors.
     let all: Vec<[f64; F]> = {
         let mut all = vec![[0.0; F]; vectors.count()];
         let per_task = (PER_TASK / vectors.n).max(BLOCK);
@@ -227,15 +227,14 @@ pub fn map<T: Real, const I: usize, const S: usize, const F: usize, const O: usi
             },
         );
     };
-    written(size, lines * inner, work)
+    fill_in_parallel(size, lines * inner, work)
 }
 
-/// Vectors of `size` elements, made in pieces of `piece` elements in parallel: `work` gets the number
-/// of a piece and that piece of each vector, and writes all of it.
+/// `O` vectors of `size` elements, filled in parallel in pieces of `piece` elements: `work` receives the
+/// index of a piece and that piece of each vector, and writes all its elements.
 ///
-/// The memory is not set to zero first: for operations that read and write once, that would be a
-/// third pass over it.
-fn written<T: Real, const O: usize>(
+/// The memory is not set to zero first: that would be a third pass over it, besides reading and writing.
+fn fill_in_parallel<T: Real, const O: usize>(
     size: usize,
     piece: usize,
     work: impl Fn(usize, [&mut [MaybeUninit<T>]; O]) + Sync,
@@ -271,8 +270,8 @@ fn written<T: Real, const O: usize>(
     outs
 }
 
-/// The factors of `range`, in order, a block of vectors at a time: `each` gets the first vector of
-/// a block and the factors of all in it.
+/// Computes the factors of the vectors in `range`, block by block in order. `each` receives the index of a
+/// block's first vector and the factors of its vectors.
 #[inline(always)]
 fn each_block<T: Real, const I: usize, const S: usize, const F: usize>(
     vectors: Vectors,
@@ -313,7 +312,7 @@ fn each_block<T: Real, const I: usize, const S: usize, const F: usize>(
     }
 }
 
-/// The sums of vectors that lie beside each other, from the lines of their coordinates.
+/// The sums of neighbouring vectors with strided coordinates; a line has one coordinate of each vector.
 #[inline(always)]
 fn column_sums<'a, T: Real, const I: usize, const S: usize>(
     lines: impl Iterator<Item = [&'a [T]; I]>,
@@ -334,13 +333,13 @@ fn column_sums<'a, T: Real, const I: usize, const S: usize>(
     }
 }
 
-/// The sums of one vector whose coordinates are neighbours.
+/// The sums of one vector with contiguous coordinates.
 #[inline(always)]
 pub fn row_sums<T: Real, const I: usize, const S: usize>(
     rows: [&[T]; I],
     terms: impl Fn([f64; I]) -> [f64; S],
 ) -> [f64; S] {
-    // As many as fit into the registers.
+    // As many partial sums as fit into the registers.
     if S <= 3 {
         sums_in_lanes::<T, I, S, 16>(rows, terms)
     } else {
@@ -355,9 +354,9 @@ fn sums_in_lanes<T: Real, const I: usize, const S: usize, const LANES: usize>(
     terms: impl Fn([f64; I]) -> [f64; S],
 ) -> [f64; S] {
     let n = rows[0].len();
-    let whole = n / LANES * LANES;
+    let full = n / LANES * LANES;
     let mut lanes = [[0.0; LANES]; S];
-    for start in (0..whole).step_by(LANES) {
+    for start in (0..full).step_by(LANES) {
         let lines = rows.map(|row| &row[start..start + LANES]);
         for lane in 0..LANES {
             let terms = terms(lines.map(|line| line[lane].as_()));
@@ -380,7 +379,7 @@ fn sums_in_lanes<T: Real, const I: usize, const S: usize, const LANES: usize>(
         }
         sums[s] = (four[0] + four[2]) + (four[1] + four[3]);
     }
-    for at in whole..n {
+    for at in full..n {
         let terms = terms(rows.map(|row| row[at].as_()));
         for s in 0..S {
             sums[s] += terms[s];
@@ -389,6 +388,7 @@ fn sums_in_lanes<T: Real, const I: usize, const S: usize, const LANES: usize>(
     sums
 }
 
+/// Writes the outputs of a line of elements; `factors` gives the factors at a position of the line.
 #[inline(always)]
 fn write_line<T: Real, const I: usize, const F: usize, const O: usize>(
     inputs: [&[T]; I],

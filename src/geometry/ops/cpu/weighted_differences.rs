@@ -1,18 +1,18 @@
 //! Sums of weighted differences, Σⱼ wᵢⱼ (xᵢ − yⱼ) for every x and Σᵢ wᵢⱼ (yⱼ − xᵢ) for every y.
 //!
 //! They are a part of the gradient of all distances between two sets of points (`pairwise.rs`), where wᵢⱼ is
-//! the slope of a distance over ‖xᵢ − yⱼ‖². Computed as (xᵢ − m) Σⱼ wᵢⱼ − Σⱼ wᵢⱼ (yⱼ − m), whose last
-//! term is a matrix product; m is the mean of the points inside the ball. Where xᵢ and yⱼ nearly
-//! coincide the two terms cancel: such pairs have weight 0 in the matrix and are summed directly. With m
-//! in the middle they are few.
+//! twice the derivative of the loss by ‖xᵢ − yⱼ‖². They are computed as (xᵢ − m) Σⱼ wᵢⱼ − Σⱼ wᵢⱼ (yⱼ − m),
+//! whose last term is a matrix product; m is the mean of the points inside the ball. For near pairs, whose
+//! xᵢ and yⱼ nearly coincide, the two terms cancel: these pairs have weight 0 in the matrix and are summed
+//! directly. Subtracting the mean keeps their number small.
 
 use rayon::prelude::*;
 
-use super::lane::Lane;
+use super::simd_float::SimdFloat;
 use super::vectors::vectorised;
 
-/// A pair is near if ‖x − y‖² is below this part of ‖x − m‖² + ‖y − m‖².
-const NEAR: f64 = 1.0 / 16.0;
+/// A pair is near if ‖x − y‖² < `NEAR_RATIO` (‖x − m‖² + ‖y − m‖²).
+const NEAR_RATIO: f64 = 1.0 / 16.0;
 
 /// Points, row by row.
 pub struct Rows<'a, A> {
@@ -30,49 +30,49 @@ impl<A> Rows<'_, A> {
     }
 }
 
-/// Points less the mean m of all points inside the ball.
+/// x − m for each point x, where m is the mean of all points inside the ball.
 pub struct Centred<A> {
     data: Vec<A>,
     stride: usize,
-    /// `NEAR` ‖x − m‖².
-    pub near: Vec<A>,
+    /// `NEAR_RATIO` ‖x − m‖² of each point: a pair is near if ‖x − y‖² is below the sum of both.
+    pub near_thresholds: Vec<A>,
 }
 
-impl<A: Lane> Centred<A> {
+impl<A: SimdFloat> Centred<A> {
     /// Two sets of points; the mean is of those that are `inside` the ball.
     pub fn pair([x, y]: [&Rows<A>; 2], inside: impl Fn(usize, usize) -> bool) -> [Self; 2] {
-        let mut middle = vec![0.0; x.stride];
+        let mut sums = vec![0.0; x.stride];
         let mut count = 0.0;
         for (side, points) in [x, y].into_iter().enumerate() {
             for at in (0..points.count()).filter(|at| inside(side, *at)) {
                 count += 1.0;
-                for (sum, value) in middle.iter_mut().zip(points.row(at)) {
+                for (sum, value) in sums.iter_mut().zip(points.row(at)) {
                     let value: f64 = value.as_();
                     *sum += value;
                 }
             }
         }
         let count = f64::max(count, 1.0);
-        let middle: Vec<A> = middle.iter().map(|sum| A::of(sum / count)).collect();
-        [x, y].map(|points| Self::new(points, &middle))
+        let mean: Vec<A> = sums.iter().map(|sum| A::of(sum / count)).collect();
+        [x, y].map(|points| Self::new(points, &mean))
     }
 
-    fn new(points: &Rows<A>, middle: &[A]) -> Self {
+    fn new(points: &Rows<A>, mean: &[A]) -> Self {
         let mut data = points.data.to_vec();
-        let near = data.chunks_exact_mut(points.stride).map(|row| {
-            let mut square = 0.0;
-            for (value, middle) in row.iter_mut().zip(middle) {
-                *value = *value - *middle;
+        let near_thresholds = data.chunks_exact_mut(points.stride).map(|row| {
+            let mut norm_squared = 0.0;
+            for (value, mean) in row.iter_mut().zip(mean) {
+                *value = *value - *mean;
                 let value: f64 = value.as_();
-                square += value * value;
+                norm_squared += value * value;
             }
-            A::of(NEAR * square)
+            A::of(NEAR_RATIO * norm_squared)
         });
-        let near = near.collect();
+        let near_thresholds = near_thresholds.collect();
         Self {
             data,
             stride: points.stride,
-            near,
+            near_thresholds,
         }
     }
 }
@@ -80,21 +80,21 @@ impl<A: Lane> Centred<A> {
 /// A pair that is not in the matrix of weights.
 #[derive(Clone, Copy)]
 pub struct NearPair<A> {
-    /// The numbers of x and y.
+    /// The indices of x and y.
     pub points: [u32; 2],
     pub weight: A,
 }
 
 /// The weights of all pairs.
 pub struct Weights<A> {
-    /// `[x, y]`, 0 for near pairs.
-    pub far: Vec<A>,
-    /// Their sums over y and over x.
+    /// Row-major `[x, y]`, 0 for near pairs.
+    pub matrix: Vec<A>,
+    /// The sums of the matrix over y and over x.
     pub sums: [Vec<f64>; 2],
-    pub near: Vec<NearPair<A>>,
+    pub near_pairs: Vec<NearPair<A>>,
 }
 
-impl<A: Lane> Weights<A> {
+impl<A: SimdFloat> Weights<A> {
     /// The sums for the points of one side, 0 for x and 1 for y, row by row.
     pub fn weighted_differences(
         &mut self,
@@ -103,16 +103,16 @@ impl<A: Lane> Weights<A> {
         centred: &[Centred<A>; 2],
     ) -> Vec<A> {
         let (targets, sources) = (&centred[side], &centred[1 - side]);
-        let counts = [0, 1].map(|side| centred[side].near.len());
+        let counts = [0, 1].map(|side| centred[side].near_thresholds.len());
         let mut out = vec![A::zero(); targets.data.len()];
-        let by_source = [[1, counts[1]], [counts[1], 1]][side];
+        let matrix_strides = [[1, counts[1]], [counts[1], 1]][side];
         assert_eq!(
-            self.far.len(),
+            self.matrix.len(),
             counts[0] * counts[1],
             "a weight for each pair"
         );
-        // SAFETY: `far` has an element for every target and every source, whose distances in memory
-        // `by_source` names; `out` and the sources have `stride` numbers for each of theirs.
+        // SAFETY: `matrix` has an element for every target and every source, with the strides in
+        // `matrix_strides`; `out` and the sources have `stride` numbers for each target and each source.
         unsafe {
             gemm::gemm(
                 counts[side],
@@ -122,9 +122,9 @@ impl<A: Lane> Weights<A> {
                 1,
                 targets.stride as isize,
                 false,
-                self.far.as_ptr(),
-                by_source[0] as isize,
-                by_source[1] as isize,
+                self.matrix.as_ptr(),
+                matrix_strides[0] as isize,
+                matrix_strides[1] as isize,
                 sources.data.as_ptr(),
                 1,
                 sources.stride as isize,
@@ -145,8 +145,8 @@ impl<A: Lane> Weights<A> {
                     *out = A::of(target * sum - differences);
                 }
             });
-        self.near.par_sort_by_key(|pair| pair.points[side]);
-        for (target, sum) in self.pull_near(side, points) {
+        self.near_pairs.par_sort_by_key(|pair| pair.points[side]);
+        for (target, sum) in self.near_differences(side, points) {
             let row = &mut out[target * targets.stride..][..targets.stride];
             for (out, sum) in row.iter_mut().zip(sum) {
                 *out = *out + sum;
@@ -155,27 +155,27 @@ impl<A: Lane> Weights<A> {
         out
     }
 
-    /// The part of near pairs, which are in the order of their targets.
-    fn pull_near(&self, side: usize, points: [&Rows<A>; 2]) -> Vec<(usize, Vec<A>)> {
+    /// The sums over the near pairs of each target; `near_pairs` is sorted by target.
+    fn near_differences(&self, side: usize, points: [&Rows<A>; 2]) -> Vec<(usize, Vec<A>)> {
         let of_one = |pairs: &[NearPair<A>]| {
-            let number = |pair: &NearPair<A>, side: usize| pair.points[side] as usize;
-            let at = number(&pairs[0], side);
-            let target = points[side].row(at);
+            let index = |pair: &NearPair<A>, side: usize| pair.points[side] as usize;
+            let target_index = index(&pairs[0], side);
+            let target = points[side].row(target_index);
             let mut sums = vec![A::zero(); target.len()];
             vectorised(
                 #[inline(always)]
                 || {
                     for pair in pairs {
-                        let source = points[1 - side].row(number(pair, 1 - side));
+                        let source = points[1 - side].row(index(pair, 1 - side));
                         for ((sum, target), source) in sums.iter_mut().zip(target).zip(source) {
                             *sum = *sum + pair.weight * (*target - *source);
                         }
                     }
                 },
             );
-            (at, sums)
+            (target_index, sums)
         };
         let same = |a: &NearPair<A>, b: &NearPair<A>| a.points[side] == b.points[side];
-        self.near.par_chunk_by(same).map(of_one).collect()
+        self.near_pairs.par_chunk_by(same).map(of_one).collect()
     }
 }

@@ -1,4 +1,4 @@
-//! Distances of all pairs of two sets of points: which kernels, on which tensors.
+//! Distances of all pairs of two sets of points: launches of the kernels in `pairwise.rs`.
 
 use burn::tensor::DType;
 use burn::tensor::backend::Backend;
@@ -9,26 +9,30 @@ use burn_cubecl::kernel::{cast, into_contiguous};
 use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
 
-use super::host::{least_gap, like, parts_like, sum, widest, zeros_like};
+use super::host::{like, min_denominator, parts_like, sum, widest, zeros_like};
 use super::pairwise;
 use super::vectors::UNITS;
 
-/// Two sets of points in a type that kernels add up in, and what they share.
+/// Two sets of points in the type in which the kernels add, and their common properties.
 pub struct Points<R: CubeRuntime> {
     x: CubeTensor<R>,
     y: CubeTensor<R>,
+    /// ‖x‖² and ‖y‖² of every row.
     squares: [CubeTensor<R>; 2],
+    /// Numbers of points.
     counts: [usize; 2],
+    /// Number of coordinates.
     n: usize,
-    /// The type of the caller, and the least 1 − c‖x‖² in it.
+    /// The type of the caller's tensors.
     dtype: DType,
-    least: f64,
+    /// The value to which 1 − c‖x‖² is clamped from below.
+    min_denominator: f64,
 }
 
 impl<R: CubeRuntime> Points<R> {
     pub fn new(x: CubeTensor<R>, y: CubeTensor<R>) -> Self {
         let dtype = x.dtype;
-        let [x, y] = [x, y].map(|points| into_contiguous(wide(points)));
+        let [x, y] = [x, y].map(|points| into_contiguous(at_least_f32(points)));
         let squares = [&x, &y].map(|points| row_squares(points));
         let counts = [x.meta.shape()[0], y.meta.shape()[0]];
         let n = x.meta.shape()[1];
@@ -39,7 +43,7 @@ impl<R: CubeRuntime> Points<R> {
             counts,
             n,
             dtype,
-            least: least_gap(dtype),
+            min_denominator: min_denominator(dtype),
         }
     }
 
@@ -70,7 +74,7 @@ impl<R: CubeRuntime> Points<R> {
                 self.counts[1],
                 self.n,
                 c,
-                self.least,
+                self.min_denominator,
                 self.x.dtype.into(),
             );
         }
@@ -88,7 +92,7 @@ impl<R: CubeRuntime> Points<R> {
         }
         let [weights, h] = self.weights(grad, c);
         [0, 1].map(|side| {
-            // Of the rows of h for the first set, of its columns for the second.
+            // Sums of the rows of h for the first set, of its columns for the second.
             let sums = into_contiguous(B::float_sum_dim(h.clone(), 1 - side));
             self.weighted_differences(side, &weights, sums, c)
         })
@@ -99,7 +103,7 @@ impl<R: CubeRuntime> Points<R> {
         if self.is_empty() {
             return cast(zeros_like(&self.x, [1].into()), self.dtype);
         }
-        let grad = into_contiguous(wide(grad));
+        let grad = into_contiguous(at_least_f32(grad));
         let [count_x, count_y] = self.counts;
         let out = parts_like(&self.x, count_x * count_y);
         let [squares_x, squares_y] = self.squares.clone();
@@ -120,7 +124,7 @@ impl<R: CubeRuntime> Points<R> {
                 count_y,
                 self.n,
                 c,
-                self.least,
+                self.min_denominator,
                 self.x.dtype.into(),
             );
         }
@@ -134,7 +138,7 @@ impl<R: CubeRuntime> Points<R> {
 
     /// Weights of the differences, and h.
     fn weights(&self, grad: CubeTensor<R>, c: f64) -> [CubeTensor<R>; 2] {
-        let grad = into_contiguous(wide(grad));
+        let grad = into_contiguous(at_least_f32(grad));
         let outs = [0, 1].map(|_| like(&self.x, self.counts.into()));
         let [weights, h] = outs.clone();
         let [squares_x, squares_y] = self.squares.clone();
@@ -156,7 +160,7 @@ impl<R: CubeRuntime> Points<R> {
                 self.counts[1],
                 self.n,
                 c,
-                self.least,
+                self.min_denominator,
                 self.x.dtype.into(),
             );
         }
@@ -196,7 +200,7 @@ impl<R: CubeRuntime> Points<R> {
                 steps[0],
                 steps[1],
                 c,
-                self.least,
+                self.min_denominator,
                 self.x.dtype.into(),
             );
         }
@@ -204,15 +208,15 @@ impl<R: CubeRuntime> Points<R> {
     }
 }
 
-/// In f32 at least.
-fn wide<R: CubeRuntime>(x: CubeTensor<R>) -> CubeTensor<R> {
+/// The same tensor, in f32 if it is of half precision.
+fn at_least_f32<R: CubeRuntime>(x: CubeTensor<R>) -> CubeTensor<R> {
     match x.dtype {
         DType::F32 | DType::F64 => x,
         _ => cast(x, DType::F32),
     }
 }
 
-/// Cubes for all tiles, row by row of them; there may be a few more cubes than tiles.
+/// One cube for each tile, in row-major order; there may be a few more cubes than tiles.
 fn tiles<R: CubeRuntime>(client: &ComputeClient<R>, rows: usize, columns: usize) -> CubeCount {
     let tiles = rows.div_ceil(pairwise::TILE) * columns.div_ceil(pairwise::TILE);
     calculate_cube_count_elemwise(client, tiles * UNITS, CubeDim::new_1d(UNITS as u32))

@@ -1,4 +1,4 @@
-//! The operations of a backend on a GPU: which kernel, on which tensors.
+//! The operations of a backend on a GPU: launches of the kernels.
 
 use burn::tensor::backend::Backend;
 use burn::tensor::ops::FloatTensor;
@@ -18,8 +18,8 @@ use super::{pairs, points, sum};
 use crate::geometry::ops::backend::{HyperbolicBackend, Kernels, PairOp, PointOp};
 use crate::geometry::ops::layout::{Vectors, expect_equal};
 
-/// Whether kernels may compute in f64, whose bits they read as u64. CUDA always can; Burn leaves f64
-/// out of what it claims there, for the sake of its matrix products.
+/// Whether the device computes in f64 and in u64, as which the kernels read its bits. CUDA always does, but
+/// Burn does not list f64 as supported there, because of its matrix products.
 fn has_doubles<R: CubeRuntime>(x: &CubeTensor<R>) -> bool {
     let types = [
         ElemType::Float(FloatKind::F64),
@@ -29,7 +29,7 @@ fn has_doubles<R: CubeRuntime>(x: &CubeTensor<R>) -> bool {
     R::name(&x.client) == "cuda" || types.into_iter().all(|t| properties.supports_type(t))
 }
 
-/// Layout of the vectors of a tensor, an argument of every kernel.
+/// Layout of the vectors of a tensor, and how a kernel is launched on them.
 struct Task<R: CubeRuntime> {
     vectors: Vectors,
     sharing: Sharing,
@@ -37,7 +37,7 @@ struct Task<R: CubeRuntime> {
     units: CubeDim,
     client: ComputeClient<R>,
     dtype: StorageType,
-    least: f64,
+    min_denominator: f64,
 }
 
 impl<R: CubeRuntime> Task<R> {
@@ -52,7 +52,7 @@ impl<R: CubeRuntime> Task<R> {
             units,
             client: x.client.clone(),
             dtype: x.dtype.into(),
-            least: least_gap(x.dtype),
+            min_denominator: min_denominator(x.dtype),
         }
     }
 
@@ -61,44 +61,47 @@ impl<R: CubeRuntime> Task<R> {
     }
 }
 
-/// The least 1 − c‖x‖²: a point with less cannot be told from the boundary.
-pub(super) fn least_gap(dtype: DType) -> f64 {
+/// The value to which 1 − c‖x‖² is clamped from below, for tensors of this type.
+pub(super) fn min_denominator(dtype: DType) -> f64 {
     match dtype {
         DType::F64 => f64::EPSILON,
         _ => f32::EPSILON.into(),
     }
 }
 
+/// An uninitialised tensor of this shape, with the type and on the device of `x`.
 pub(super) fn like<R: CubeRuntime>(x: &CubeTensor<R>, shape: Shape) -> CubeTensor<R> {
     empty_device_contiguous_dtype(x.client.clone(), x.device.clone(), shape, x.dtype)
 }
 
+/// A tensor of zeros of this shape, with the type and on the device of `x`.
 pub(super) fn zeros_like<R: CubeRuntime>(x: &CubeTensor<R>, shape: Shape) -> CubeTensor<R> {
     zeros_client(x.client.clone(), x.device.clone(), shape, x.dtype)
 }
 
-/// The shape with one number for each vector.
+/// The shape of a tensor with one number for each vector of a tensor of shape `x`.
 fn of_vectors(x: &Shape, axis: usize) -> Shape {
     let mut shape = x.clone();
     shape[axis] = 1;
     shape
 }
 
-/// The kernel's map and its parameter; none for 1 − c‖x‖², which has kernels of its own.
+/// The kernel's map and its parameter; `None` for 1 − c‖x‖², which has kernels of its own.
 fn radial(op: PointOp) -> Option<(Radial, f64)> {
     match op {
         PointOp::Expmap0 => Some((Radial::Exp, 0.0)),
         PointOp::Logmap0 => Some((Radial::Log, 0.0)),
         PointOp::ScalarMul(r) => Some((Radial::Scale, r)),
         PointOp::Project(margin) => Some((Radial::Project, margin)),
-        // No radius for none that makes sense; a larger one than any vector is not infinite.
+        // An infinite radius becomes the largest number, since the kernel's parameter must be finite; a
+        // negative radius gives NaN.
         PointOp::Clip(radius) if radius >= 0.0 => Some((Radial::Clip, radius.min(f64::MAX))),
         PointOp::Clip(_) => Some((Radial::Clip, f64::NAN)),
         PointOp::OneMinusCn2 => None,
     }
 }
 
-/// Elements for the parts of a derivative by c, in f64 whatever the type of the caller.
+/// An uninitialised tensor for the contributions to a derivative by c, in f64 whatever the type of `x`.
 pub(super) fn parts_like<R: CubeRuntime>(x: &CubeTensor<R>, count: usize) -> CubeTensor<R> {
     let (client, device) = (x.client.clone(), x.device.clone());
     empty_device_contiguous_dtype(client, device, [count].into(), DType::F64)
@@ -142,20 +145,26 @@ fn point<R: CubeRuntime>(op: PointOp, x: CubeTensor<R>, axis: usize, c: f64) -> 
     let Some((map, parameter)) = radial(op) else {
         let out = like(&x, of_vectors(x.meta.shape(), axis));
         if task.vectors.count() > 0 {
-            launch!(points::one_minus_cn2_of_each, task, [x, out], c, task.least);
+            launch!(
+                points::one_minus_cn2_of_each,
+                task,
+                [x, out],
+                c,
+                task.min_denominator
+            );
         }
         return out;
     };
     let out = like(&x, x.meta.shape().clone());
     if !task.is_empty() {
-        let (kernel_map, least) = (map, task.least);
+        let (kernel_map, min_denominator) = (map, task.min_denominator);
         launch!(
             points::radial_map,
             task,
             [x, out],
             c,
             parameter,
-            least,
+            min_denominator,
             kernel_map
         );
     }
@@ -175,7 +184,7 @@ fn point_backward<R: CubeRuntime>(
     if task.is_empty() {
         return out;
     }
-    let least = task.least;
+    let min_denominator = task.min_denominator;
     match radial(op) {
         Some((map, parameter)) => {
             launch!(
@@ -184,7 +193,7 @@ fn point_backward<R: CubeRuntime>(
                 [x, grad, out],
                 c,
                 parameter,
-                least,
+                min_denominator,
                 map
             );
         }
@@ -193,7 +202,7 @@ fn point_backward<R: CubeRuntime>(
             task,
             [x, grad, out],
             c,
-            least
+            min_denominator
         ),
     }
     out
@@ -213,7 +222,7 @@ fn point_by_c<R: CubeRuntime>(
         return zeros_like(&x, [1].into());
     }
     let out = parts_like(&x, task.vectors.count());
-    let least = task.least;
+    let min_denominator = task.min_denominator;
     match radial(op) {
         Some((map, parameter)) => {
             launch!(
@@ -222,7 +231,7 @@ fn point_by_c<R: CubeRuntime>(
                 [x, grad, out],
                 c,
                 parameter,
-                least,
+                min_denominator,
                 map
             );
         }
@@ -231,7 +240,7 @@ fn point_by_c<R: CubeRuntime>(
             task,
             [x, grad, out],
             c,
-            least
+            min_denominator
         ),
     }
     sum(out, x.dtype)
@@ -250,13 +259,27 @@ fn pair<R: CubeRuntime>(
     if op.is_distance() {
         let out = like(&x, of_vectors(shape, axis));
         if task.vectors.count() > 0 {
-            launch!(pairs::distance, task, [x, y, out], c, task.least, op);
+            launch!(
+                pairs::distance,
+                task,
+                [x, y, out],
+                c,
+                task.min_denominator,
+                op
+            );
         }
         out
     } else {
         let out = like(&x, shape.clone());
         if !task.is_empty() {
-            launch!(pairs::sum_map, task, [x, y, out], c, task.least, op);
+            launch!(
+                pairs::sum_map,
+                task,
+                [x, y, out],
+                c,
+                task.min_denominator,
+                op
+            );
         }
         out
     }
@@ -278,14 +301,14 @@ fn pair_backward<R: CubeRuntime>(
     let task = Task::new(&x, axis);
     let [by_x, by_y] = [&x, &y].map(|input| like(input, input.meta.shape().clone()));
     if !task.is_empty() {
-        let least = task.least;
+        let min_denominator = task.min_denominator;
         if op.is_distance() {
             launch!(
                 pairs::distance_backward,
                 task,
                 [x, y, grad, by_x, by_y],
                 c,
-                least,
+                min_denominator,
                 op
             );
         } else {
@@ -294,7 +317,7 @@ fn pair_backward<R: CubeRuntime>(
                 task,
                 [x, y, grad, by_x, by_y],
                 c,
-                least,
+                min_denominator,
                 op
             );
         }
@@ -321,12 +344,19 @@ fn pair_by_c<R: CubeRuntime>(
         return zeros_like(&x, [1].into());
     }
     let out = parts_like(&x, task.vectors.count());
-    launch!(pairs::pair_by_c, task, [x, y, grad, out], c, task.least, op);
+    launch!(
+        pairs::pair_by_c,
+        task,
+        [x, y, grad, out],
+        c,
+        task.min_denominator,
+        op
+    );
     sum(out, x.dtype)
 }
 
-/// The sum of the parts that vectors or pairs of this type have in a derivative by c, in f32 at
-/// least.
+/// The sum of the contributions to a derivative by c: in f64 if the tensors `of` the operation are, else in
+/// f32.
 pub(super) fn sum<R: CubeRuntime>(parts: CubeTensor<R>, of: DType) -> CubeTensor<R> {
     let mut parts = parts;
     loop {

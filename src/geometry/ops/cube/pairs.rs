@@ -3,10 +3,10 @@
 use burn_cubecl::cubecl::{self, prelude::*};
 
 use super::formulas::{
-    Slopes, Tangents, dist, dist_expmap0, dist_expmap0_slopes, dist_slopes, sum_factors,
+    Slopes, TangentPair, dist, dist_expmap0, dist_expmap0_slopes, dist_slopes, sum_factors,
     sum_gradient,
 };
-use super::vectors::{Part, Sharing, Sums, part, whole};
+use super::vectors::{Part, Sharing, Sums, part, sum_over_units};
 use crate::geometry::ops::backend::PairOp;
 
 const EPSILON: f64 = f64::EPSILON;
@@ -20,13 +20,18 @@ fn count_of(op: PairOp, with_grad: bool) -> usize {
     }
 }
 
-/// −1 for the logarithm, which is made of −x and y.
+/// The sign of x in the formulas: −1 for the logarithm, logₓ(y) being a function of −x and y.
 fn sign_of(op: PairOp) -> f64 {
     if op == PairOp::Logmap { -1.0 } else { 1.0 }
 }
 
-/// The sums of a unit's vectors: ‖x‖², ‖y‖², then ‖x − y‖² and ⟨x − y, x + y⟩ of distances, else
-/// ‖±x + y‖² (⟨x, y⟩ for exp), ⟨g, ±x + y⟩ (⟨g, y⟩) and ⟨g, ±x⟩.
+/// The sums of a unit's vectors: ‖x‖², ‖y‖², `pair_sum`, `dot_sum` and `g_x`.
+///
+/// | | `pair_sum` | `dot_sum` | `g_x` |
+/// |---|---|---|---|
+/// | distances | ‖x − y‖² | ⟨x − y, x + y⟩ | |
+/// | ⊕, log | ‖±x + y‖² | ⟨g, ±x + y⟩ | ⟨g, ±x⟩ |
+/// | exp | ⟨x, y⟩ | ⟨g, y⟩ | ⟨g, x⟩ |
 #[cube]
 #[allow(clippy::too_many_arguments)]
 fn pair_sums<T: Float>(
@@ -43,9 +48,9 @@ fn pair_sums<T: Float>(
     let part = part(n, inner, sharing);
     let mut xx = 0.0f64.runtime();
     let mut yy = 0.0f64.runtime();
-    let mut third = 0.0f64.runtime();
-    let mut fourth = 0.0f64.runtime();
-    let mut fifth = 0.0f64.runtime();
+    let mut pair_sum = 0.0f64.runtime();
+    let mut dot_sum = 0.0f64.runtime();
+    let mut g_x = 0.0f64.runtime();
     if part.vector < count {
         let mut k = part.lane;
         while k < n {
@@ -55,22 +60,22 @@ fn pair_sums<T: Float>(
             xx += x * x;
             yy += y * y;
             if comptime!(op.is_distance()) {
-                third += (x - y) * (x - y);
+                pair_sum += (x - y) * (x - y);
                 if comptime!(op == PairOp::DistExpmap0) {
-                    fourth += (x - y) * (x + y);
+                    dot_sum += (x - y) * (x + y);
                 }
             } else {
-                let mut along = y;
+                let mut sum_or_y = y;
                 if comptime!(op == PairOp::Expmap) {
-                    third += x * y;
+                    pair_sum += x * y;
                 } else {
-                    along = x + y;
-                    third += along * along;
+                    sum_or_y = x + y;
+                    pair_sum += sum_or_y * sum_or_y;
                 }
                 if comptime!(with_grad) {
                     let g = f64::cast_from(grad[at]);
-                    fourth += g * along;
-                    fifth += g * x;
+                    dot_sum += g * sum_or_y;
+                    g_x += g * x;
                 }
             }
             k += sharing.lanes;
@@ -79,65 +84,77 @@ fn pair_sums<T: Float>(
     let sums = Sums {
         a: xx,
         b: yy,
-        c: third,
-        d: fourth,
-        e: fifth,
+        c: pair_sum,
+        d: dot_sum,
+        e: g_x,
     };
-    whole(sums, comptime!(count_of(op, with_grad)), sharing)
+    sum_over_units(sums, comptime!(count_of(op, with_grad)), sharing)
 }
 
-/// The tangent pair of a distance. For vectors on nearly one ray ‖u − v‖² − (‖u‖ − ‖v‖)² would be
-/// mostly rounding: the coordinates are read again.
+/// The tangent pair from its sums. The coordinates are read again only for vectors on nearly one ray, where
+/// ‖u − v‖² − (‖u‖ − ‖v‖)² would be mostly rounding.
 #[cube]
-fn tangents<T: Float>(u: &Array<T>, v: &Array<T>, sums: Sums, n: usize, part: Part) -> Tangents {
+fn tangent_pair<T: Float>(
+    u: &Array<T>,
+    v: &Array<T>,
+    sums: Sums,
+    n: usize,
+    part: Part,
+) -> TangentPair {
     let norm_u = sums.a.sqrt();
     let norm_v = sums.b.sqrt();
-    let reach = norm_u + norm_v;
+    let norm_sum = norm_u + norm_v;
     let radial = select(
-        reach > 0.0f64,
-        sums.d / select(reach > 0.0f64, reach, 1.0f64),
+        norm_sum > 0.0f64,
+        sums.d / select(norm_sum > 0.0f64, norm_sum, 1.0f64),
         0.0f64,
     );
     let mut tangential = sums.c - radial * radial;
     if tangential < sums.c * 0.0625f64 && norm_u > 0.0f64 && norm_v > 0.0f64 {
         tangential = off_ray::<T>(u, v, sums, n, part) * (norm_u / norm_v);
     }
-    Tangents {
-        u: norm_u,
-        v: norm_v,
+    TangentPair {
+        norm_u,
+        norm_v,
         radial,
         tangential,
     }
 }
 
-/// ‖v − ‖v‖û‖², or 0 if all of it is rounding; see `off_ray` of the scalar formulas.
+/// ‖v − ‖v‖û‖² with û = u/‖u‖, or 0 if it is not larger than its rounding; see `off_ray` of the scalar
+/// formulas.
 #[cube]
 fn off_ray<T: Float>(u: &Array<T>, v: &Array<T>, sums: Sums, n: usize, part: Part) -> f64 {
     let ratio = sums.b.sqrt() / sums.a.sqrt();
-    let mut along = 0.0f64.runtime();
-    let mut square = 0.0f64.runtime();
+    let mut u_delta = 0.0f64.runtime();
+    let mut delta_squared = 0.0f64.runtime();
     for k in 0..n {
         let at = part.start + k * part.step;
         let u = f64::cast_from(u[at]);
-        let off = fma(-ratio, u, f64::cast_from(v[at]));
-        along += u * off;
-        square += off * off;
+        let delta = fma(-ratio, u, f64::cast_from(v[at]));
+        u_delta += u * delta;
+        delta_squared += delta * delta;
     }
-    if square <= sums.b * EPSILON {
-        along /= sums.a;
-        let mut rest = 0.0f64.runtime();
+    if delta_squared <= sums.b * EPSILON {
+        let projection = u_delta / sums.a;
+        let mut orthogonal_squared = 0.0f64.runtime();
         for k in 0..n {
             let at = part.start + k * part.step;
             let u = f64::cast_from(u[at]);
-            let off = fma(-ratio, u, f64::cast_from(v[at]));
-            let off = fma(-along, u, off);
-            rest += off * off;
+            let delta = fma(-ratio, u, f64::cast_from(v[at]));
+            let orthogonal = fma(-projection, u, delta);
+            orthogonal_squared += orthogonal * orthogonal;
         }
-        square = select(rest > 256.0f64 * EPSILON * EPSILON * square, rest, 0.0f64);
+        delta_squared = select(
+            orthogonal_squared > 256.0f64 * EPSILON * EPSILON * delta_squared,
+            orthogonal_squared,
+            0.0f64,
+        );
     }
-    square
+    delta_squared
 }
 
+/// The derivatives of the distance of a unit's pair.
 #[cube]
 #[allow(clippy::too_many_arguments)]
 fn slopes<T: Float>(
@@ -147,17 +164,17 @@ fn slopes<T: Float>(
     n: usize,
     part: Part,
     c: f64,
-    least: f64,
+    min_denominator: f64,
     #[comptime] op: PairOp,
 ) -> Slopes {
     if comptime!(op == PairOp::Dist) {
-        dist_slopes(sums.a, sums.b, sums.c, c, least)
+        dist_slopes(sums.a, sums.b, sums.c, c, min_denominator)
     } else {
-        dist_expmap0_slopes(tangents::<T>(x, y, sums, n, part), c)
+        dist_expmap0_slopes(tangent_pair::<T>(x, y, sums, n, part), c)
     }
 }
 
-/// Distances.
+/// d(x, y) or d(exp₀(x), exp₀(y)) of each pair.
 #[cube(launch_unchecked, address_type = "dynamic")]
 pub fn distance<T: Float>(
     x: &Array<T>,
@@ -167,7 +184,7 @@ pub fn distance<T: Float>(
     inner: usize,
     count: usize,
     c: f64,
-    least: f64,
+    min_denominator: f64,
     #[comptime] op: PairOp,
     #[comptime] sharing: Sharing,
     #[define(T)] _dtype: StorageType,
@@ -176,15 +193,15 @@ pub fn distance<T: Float>(
     let part = part(n, inner, sharing);
     if part.vector < count && part.lane == 0 {
         if comptime!(op == PairOp::Dist) {
-            out[part.vector] = T::cast_from(dist(sums.a, sums.b, sums.c, c, least));
+            out[part.vector] = T::cast_from(dist(sums.a, sums.b, sums.c, c, min_denominator));
         } else {
-            let at = tangents::<T>(x, y, sums, n, part);
-            out[part.vector] = T::cast_from(dist_expmap0(at, c));
+            let pair = tangent_pair::<T>(x, y, sums, n, part);
+            out[part.vector] = T::cast_from(dist_expmap0(pair, c));
         }
     }
 }
 
-/// 2 g (∂d/∂‖x‖² x + ∂d/∂‖x − y‖² (x − y)), and the same for y.
+/// The gradients of the distances: 2 g (∂d/∂‖x‖² x + ∂d/∂‖x − y‖² (x − y)) by x, and the same by y.
 #[cube(launch_unchecked, address_type = "dynamic")]
 pub fn distance_backward<T: Float>(
     x: &Array<T>,
@@ -196,7 +213,7 @@ pub fn distance_backward<T: Float>(
     inner: usize,
     count: usize,
     c: f64,
-    least: f64,
+    min_denominator: f64,
     #[comptime] op: PairOp,
     #[comptime] sharing: Sharing,
     #[define(T)] _dtype: StorageType,
@@ -204,25 +221,25 @@ pub fn distance_backward<T: Float>(
     let sums = pair_sums::<T>(x, y, x, n, inner, count, op, false, sharing);
     let part = part(n, inner, sharing);
     if part.vector < count {
-        let slopes = slopes::<T>(x, y, sums, n, part, c, least, op);
-        let twice = 2.0f64 * f64::cast_from(grad[part.vector]);
-        let of_x = twice * slopes.by_x;
-        let of_y = twice * slopes.by_y;
-        let of_gap = twice * slopes.by_difference;
+        let slopes = slopes::<T>(x, y, sums, n, part, c, min_denominator, op);
+        let two_g = 2.0f64 * f64::cast_from(grad[part.vector]);
+        let of_x = two_g * slopes.by_xx;
+        let of_y = two_g * slopes.by_yy;
+        let of_difference = two_g * slopes.by_squared_distance;
         let mut k = part.lane;
         while k < n {
             let at = part.start + k * part.step;
             let x = f64::cast_from(x[at]);
             let y = f64::cast_from(y[at]);
-            let across = of_gap * (x - y);
-            by_x[at] = T::cast_from(of_x * x + across);
-            by_y[at] = T::cast_from(of_y * y - across);
+            let difference_term = of_difference * (x - y);
+            by_x[at] = T::cast_from(of_x * x + difference_term);
+            by_y[at] = T::cast_from(of_y * y - difference_term);
             k += sharing.lanes;
         }
     }
 }
 
-/// x ⊕ y, log and exp.
+/// x ⊕ y, logₓ(y) or expₓ(y) of each pair.
 #[cube(launch_unchecked, address_type = "dynamic")]
 pub fn sum_map<T: Float>(
     x: &Array<T>,
@@ -232,7 +249,7 @@ pub fn sum_map<T: Float>(
     inner: usize,
     count: usize,
     c: f64,
-    least: f64,
+    min_denominator: f64,
     #[comptime] op: PairOp,
     #[comptime] sharing: Sharing,
     #[define(T)] _dtype: StorageType,
@@ -240,7 +257,7 @@ pub fn sum_map<T: Float>(
     let sums = pair_sums::<T>(x, y, x, n, inner, count, op, false, sharing);
     let part = part(n, inner, sharing);
     if part.vector < count {
-        let factors = sum_factors(sums.a, sums.b, sums.c, c, least, op);
+        let factors = sum_factors(sums.a, sums.b, sums.c, c, min_denominator, op);
         let mut k = part.lane;
         while k < n {
             let at = part.start + k * part.step;
@@ -252,7 +269,7 @@ pub fn sum_map<T: Float>(
     }
 }
 
-/// Their gradients.
+/// The gradients of ⊕, log and exp.
 #[cube(launch_unchecked, address_type = "dynamic")]
 pub fn sum_map_backward<T: Float>(
     x: &Array<T>,
@@ -264,7 +281,7 @@ pub fn sum_map_backward<T: Float>(
     inner: usize,
     count: usize,
     c: f64,
-    least: f64,
+    min_denominator: f64,
     #[comptime] op: PairOp,
     #[comptime] sharing: Sharing,
     #[define(T)] _dtype: StorageType,
@@ -272,7 +289,16 @@ pub fn sum_map_backward<T: Float>(
     let sums = pair_sums::<T>(x, y, grad, n, inner, count, op, true, sharing);
     let part = part(n, inner, sharing);
     if part.vector < count {
-        let by = sum_gradient(sums.a, sums.b, sums.c, sums.d, sums.e, c, least, op);
+        let by = sum_gradient(
+            sums.a,
+            sums.b,
+            sums.c,
+            sums.d,
+            sums.e,
+            c,
+            min_denominator,
+            op,
+        );
         let mut k = part.lane;
         while k < n {
             let at = part.start + k * part.step;
@@ -280,15 +306,15 @@ pub fn sum_map_backward<T: Float>(
             let x = f64::cast_from(x[at]) * sign;
             let y = f64::cast_from(y[at]);
             let g = f64::cast_from(grad[at]);
-            let along = by.of_sum * (x + y);
-            by_x[at] = T::cast_from((by.of_g_x * g + by.of_x * x + along) * sign);
-            by_y[at] = T::cast_from(by.of_g_y * g + by.of_y * y + along);
+            let sum_term = by.of_sum * (x + y);
+            by_x[at] = T::cast_from((by.of_g_in_x * g + by.of_x * x + sum_term) * sign);
+            by_y[at] = T::cast_from(by.of_g_in_y * g + by.of_y * y + sum_term);
             k += sharing.lanes;
         }
     }
 }
 
-/// The part of each vector, or pair of them, in the derivative by c.
+/// The contribution of each pair to the derivative by c.
 #[cube(launch_unchecked, address_type = "dynamic")]
 pub fn pair_by_c<T: Float>(
     x: &Array<T>,
@@ -299,7 +325,7 @@ pub fn pair_by_c<T: Float>(
     inner: usize,
     count: usize,
     c: f64,
-    least: f64,
+    min_denominator: f64,
     #[comptime] op: PairOp,
     #[comptime] sharing: Sharing,
     #[define(T)] _dtype: StorageType,
@@ -318,10 +344,19 @@ pub fn pair_by_c<T: Float>(
     let part = part(n, inner, sharing);
     if part.vector < count && part.lane == 0 {
         if comptime!(op.is_distance()) {
-            let by_c = slopes::<T>(x, y, sums, n, part, c, least, op).by_c;
+            let by_c = slopes::<T>(x, y, sums, n, part, c, min_denominator, op).by_c;
             out[part.vector] = by_c * f64::cast_from(grad[part.vector]);
         } else {
-            let by = sum_gradient(sums.a, sums.b, sums.c, sums.d, sums.e, c, least, op);
+            let by = sum_gradient(
+                sums.a,
+                sums.b,
+                sums.c,
+                sums.d,
+                sums.e,
+                c,
+                min_denominator,
+                op,
+            );
             out[part.vector] = by.by_c;
         }
     }

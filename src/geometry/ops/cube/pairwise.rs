@@ -1,22 +1,25 @@
-//! Distances of all pairs of two sets of points, and their gradients: the loops of a matrix product
-//! with (x − y)² in the place of x·y, which is exact for points that nearly coincide.
+//! Distances of all pairs of two sets of points, and their gradients: the loops of a matrix product with
+//! (x − y)² in the place of x·y, which is accurate for points that nearly coincide.
 
 use burn_cubecl::cubecl::{self, prelude::*};
 
 use super::formulas::{dist, dist_slopes, one_minus_cn2};
 use super::vectors::UNITS;
 
-/// Rows and columns of the tile of a cube; a unit has every `SIDE`th of both.
+/// Number of rows and of columns of the tile of a cube.
 pub const TILE: usize = 64;
+/// Step between the rows, and between the columns, of one unit.
 const SIDE: usize = 16;
+/// Number of rows and of columns of one unit.
 const EACH: usize = TILE / SIDE;
-/// Coordinates, or sources, that are summed at a time.
+/// Number of coordinates, or of sources, in a partial sum.
 const DEPTH: usize = 16;
-/// A line of a tile in shared memory; one more, so that neighbours are in different banks.
+/// Length of a line of a tile in shared memory: one more than the tile, so that the elements of a column are
+/// in different banks.
 const LINE: usize = TILE + 1;
 
-/// A tile of a matrix with `columns` columns into shared memory, `DEPTH` columns of `TILE` rows,
-/// zeros beyond its end. `row_step` and `column_step` are what lies between its elements.
+/// Loads `DEPTH` columns of `TILE` rows of a matrix into shared memory, with zeros beyond its end.
+/// `row_step` and `column_step` are the distances in memory between its rows and between its columns.
 #[cube]
 #[allow(clippy::too_many_arguments)]
 fn load<T: Float>(
@@ -42,9 +45,9 @@ fn load<T: Float>(
     }
 }
 
-/// ‖x − y‖² of the pairs of a unit.
+/// ‖x − y‖² of the `EACH`² pairs of a unit.
 #[cube]
-fn squares<T: Float>(
+fn squared_distances<T: Float>(
     x: &Array<T>,
     y: &Array<T>,
     sums: &mut Array<T>,
@@ -102,7 +105,7 @@ fn squares<T: Float>(
                 }
             }
         }
-        // Sums of sums: rounding does not grow with the number of coordinates.
+        // Sums of partial sums: rounding does not grow with the number of coordinates.
         #[unroll]
         for pair in 0..comptime!(EACH * EACH) {
             let sum = part[pair];
@@ -112,10 +115,14 @@ fn squares<T: Float>(
     }
 }
 
-/// ‖x − y‖², or the largest f32 where the sum overflowed: of points far beyond the boundary.
+/// ‖x − y‖², or the largest f32 where it is infinite, as for points far beyond the boundary.
 #[cube]
-fn held(square: f64) -> f64 {
-    select(square > f64::MAX, 3.402_823_466_385_288_6e38f64, square)
+fn at_most_f32_max(squared_distance: f64) -> f64 {
+    select(
+        squared_distance > f64::MAX,
+        3.402_823_466_385_288_6e38f64,
+        squared_distance,
+    )
 }
 
 /// ‖x‖² of every row, in f64.
@@ -150,13 +157,13 @@ pub fn distances<T: Float>(
     count_y: usize,
     n: usize,
     c: f64,
-    least: f64,
+    min_denominator: f64,
     #[define(T)] _dtype: StorageType,
 ) {
     let first_x = CUBE_POS / count_y.div_ceil(TILE) * TILE;
     let first_y = CUBE_POS % count_y.div_ceil(TILE) * TILE;
     let mut sums = Array::<T>::new(comptime!(EACH * EACH));
-    squares::<T>(x, y, &mut sums, first_x, first_y, count_x, count_y, n);
+    squared_distances::<T>(x, y, &mut sums, first_x, first_y, count_x, count_y, n);
     #[unroll]
     for r in 0..EACH {
         let i = first_x + UNIT_POS as usize / SIDE + r * SIDE;
@@ -164,15 +171,21 @@ pub fn distances<T: Float>(
         for s in 0..EACH {
             let j = first_y + UNIT_POS as usize % SIDE + s * SIDE;
             if i < count_x && j < count_y {
-                let difference = held(f64::cast_from(sums[r * EACH + s]));
-                let d = dist(squares_x[i], squares_y[j], difference, c, least);
+                let squared_distance = at_most_f32_max(f64::cast_from(sums[r * EACH + s]));
+                let d = dist(
+                    squares_x[i],
+                    squares_y[j],
+                    squared_distance,
+                    c,
+                    min_denominator,
+                );
                 out[i * count_y + j] = T::cast_from(d);
             }
         }
     }
 }
 
-/// With h = g ‖x − y‖² ∂d/∂‖x − y‖²: `weights` 2h/‖x − y‖², and h itself.
+/// `h` = g ‖x − y‖² ∂d/∂‖x − y‖² and `weights` = 2h/‖x − y‖² of every pair.
 #[cube(launch_unchecked, address_type = "dynamic")]
 pub fn weights<T: Float>(
     x: &Array<T>,
@@ -186,13 +199,13 @@ pub fn weights<T: Float>(
     count_y: usize,
     n: usize,
     c: f64,
-    least: f64,
+    min_denominator: f64,
     #[define(T)] _dtype: StorageType,
 ) {
     let first_x = CUBE_POS / count_y.div_ceil(TILE) * TILE;
     let first_y = CUBE_POS % count_y.div_ceil(TILE) * TILE;
     let mut sums = Array::<T>::new(comptime!(EACH * EACH));
-    squares::<T>(x, y, &mut sums, first_x, first_y, count_x, count_y, n);
+    squared_distances::<T>(x, y, &mut sums, first_x, first_y, count_x, count_y, n);
     #[unroll]
     for r in 0..EACH {
         let i = first_x + UNIT_POS as usize / SIDE + r * SIDE;
@@ -201,18 +214,24 @@ pub fn weights<T: Float>(
             let j = first_y + UNIT_POS as usize % SIDE + s * SIDE;
             if i < count_x && j < count_y {
                 let at = i * count_y + j;
-                let difference = held(f64::cast_from(sums[r * EACH + s]));
-                let slopes = dist_slopes(squares_x[i], squares_y[j], difference, c, least);
+                let squared_distance = at_most_f32_max(f64::cast_from(sums[r * EACH + s]));
+                let slopes = dist_slopes(
+                    squares_x[i],
+                    squares_y[j],
+                    squared_distance,
+                    c,
+                    min_denominator,
+                );
                 let g = f64::cast_from(grad[at]);
-                let weight = 2.0f64 * g * slopes.by_difference;
+                let weight = 2.0f64 * g * slopes.by_squared_distance;
                 weights[at] = T::cast_from(weight);
-                h[at] = T::cast_from(g * slopes.by_difference * difference);
+                h[at] = T::cast_from(g * slopes.by_squared_distance * squared_distance);
             }
         }
     }
 }
 
-/// g ∂d/∂c.
+/// g ∂d/∂c of every pair.
 #[cube(launch_unchecked, address_type = "dynamic")]
 pub fn by_c<T: Float>(
     x: &Array<T>,
@@ -225,13 +244,13 @@ pub fn by_c<T: Float>(
     count_y: usize,
     n: usize,
     c: f64,
-    least: f64,
+    min_denominator: f64,
     #[define(T)] _dtype: StorageType,
 ) {
     let first_x = CUBE_POS / count_y.div_ceil(TILE) * TILE;
     let first_y = CUBE_POS % count_y.div_ceil(TILE) * TILE;
     let mut sums = Array::<T>::new(comptime!(EACH * EACH));
-    squares::<T>(x, y, &mut sums, first_x, first_y, count_x, count_y, n);
+    squared_distances::<T>(x, y, &mut sums, first_x, first_y, count_x, count_y, n);
     #[unroll]
     for r in 0..EACH {
         let i = first_x + UNIT_POS as usize / SIDE + r * SIDE;
@@ -240,8 +259,14 @@ pub fn by_c<T: Float>(
             let j = first_y + UNIT_POS as usize % SIDE + s * SIDE;
             if i < count_x && j < count_y {
                 let at = i * count_y + j;
-                let difference = held(f64::cast_from(sums[r * EACH + s]));
-                let slopes = dist_slopes(squares_x[i], squares_y[j], difference, c, least);
+                let squared_distance = at_most_f32_max(f64::cast_from(sums[r * EACH + s]));
+                let slopes = dist_slopes(
+                    squares_x[i],
+                    squares_y[j],
+                    squared_distance,
+                    c,
+                    min_denominator,
+                );
                 let g = f64::cast_from(grad[at]);
                 out[at] = g * slopes.by_c;
             }
@@ -249,8 +274,9 @@ pub fn by_c<T: Float>(
     }
 }
 
-/// Σⱼ wᵢⱼ (tᵢ − sⱼ) + 2c hᵢ tᵢ/gapᵢ for every target t, over all sources s. The weight of a target
-/// and a source is at `target_step` and `source_step`.
+/// Σⱼ wᵢⱼ (tᵢ − sⱼ) + 2c hᵢ tᵢ/αᵢ for every target t, over all sources s, with αᵢ = 1 − c‖tᵢ‖².
+/// `target_step` and `source_step` are the distances in memory between the weights of two targets and of
+/// two sources.
 #[cube(launch_unchecked, address_type = "dynamic")]
 pub fn weighted_differences<T: Float>(
     targets: &Array<T>,
@@ -265,7 +291,7 @@ pub fn weighted_differences<T: Float>(
     target_step: usize,
     source_step: usize,
     c: f64,
-    least: f64,
+    min_denominator: f64,
     #[define(T)] _dtype: StorageType,
 ) {
     let first_target = CUBE_POS / n.div_ceil(TILE) * TILE;
@@ -303,7 +329,7 @@ pub fn weighted_differences<T: Float>(
             target_step,
             source_step,
         );
-        // Lines of sources: coordinates are the rows of this tile.
+        // The rows of this tile are coordinates, its columns sources.
         load::<T>(
             sources,
             &mut of_sources,
@@ -346,12 +372,13 @@ pub fn weighted_differences<T: Float>(
             let target = first_target + row + r * SIDE;
             let coordinate = first_coordinate + column + s * SIDE;
             if target < count_targets && coordinate < n {
-                let one_minus_cn2 = one_minus_cn2(squares[target], c, least);
-                let bend = 2.0f64 * c * f64::cast_from(h[target]) / one_minus_cn2;
-                let bend = select(one_minus_cn2 <= least, 0.0f64, bend);
+                let one_minus_cn2 = one_minus_cn2(squares[target], c, min_denominator);
+                let two_c_h_over_a = 2.0f64 * c * f64::cast_from(h[target]) / one_minus_cn2;
+                let two_c_h_over_a =
+                    select(one_minus_cn2 <= min_denominator, 0.0f64, two_c_h_over_a);
                 let value = f64::cast_from(values[r * EACH + s]);
                 let sum = f64::cast_from(sums[r * EACH + s]);
-                out[target * n + coordinate] = T::cast_from(sum + bend * value);
+                out[target * n + coordinate] = T::cast_from(sum + two_c_h_over_a * value);
             }
         }
     }

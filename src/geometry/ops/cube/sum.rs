@@ -4,10 +4,10 @@ use burn_cubecl::cubecl::{self, prelude::*};
 
 use super::vectors::UNITS;
 
-/// How many numbers a cube adds up.
+/// Number of summands of a cube.
 pub const PER_CUBE: usize = 16 * UNITS;
 
-/// The sum of every `PER_CUBE` numbers.
+/// Sums of `PER_CUBE` consecutive numbers each, one for each cube.
 #[cube(launch_unchecked, address_type = "dynamic")]
 pub fn sums<T: Float>(
     parts: &Array<f64>,

@@ -1,5 +1,5 @@
-//! How the units of a cube share the vectors of a tensor `[outer, n, inner]`, coordinates on the
-//! middle axis, and the sums over coordinates that they make together.
+//! Assignment of the units of a cube to the vectors of a tensor `[outer, n, inner]` with the coordinates on
+//! the middle axis, and sums over the coordinates across units.
 
 use burn_cubecl::CubeRuntime;
 use burn_cubecl::cubecl::{self, calculate_cube_count_elemwise, prelude::*};
@@ -9,26 +9,29 @@ use crate::geometry::ops::layout::Vectors;
 /// Units of a cube.
 pub const UNITS: usize = 256;
 
-/// Which units work at one vector.
+/// Assignment of units to vectors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Sharing {
     /// Units that share a vector: a power of two.
     pub lanes: usize,
-    /// Whether neighbouring units have neighbouring coordinates of a vector, else neighbouring
-    /// vectors: whatever lies side by side in memory.
+    /// Whether neighbouring units have neighbouring coordinates of one vector, for coordinates that are
+    /// contiguous in memory. Otherwise neighbouring units have neighbouring vectors.
     pub rows: bool,
 }
 
 impl Sharing {
     pub fn new(vectors: Vectors) -> Self {
         let rows = vectors.inner == 1;
-        // Eight coordinates for each unit are enough to hide the sums behind; apart in memory, more.
-        let (least, most) = if rows { (8, 32) } else { (32, 8) };
-        let lanes = (vectors.n / least).next_power_of_two().clamp(1, most);
+        // With eight coordinates for each unit the sums across units take no extra time; strided
+        // coordinates need more.
+        let (min_coordinates, max_lanes) = if rows { (8, 32) } else { (32, 8) };
+        let lanes = (vectors.n / min_coordinates)
+            .next_power_of_two()
+            .clamp(1, max_lanes);
         Self { lanes, rows }
     }
 
-    /// Cubes and units for all vectors.
+    /// Number of cubes, and of units of a cube, for all vectors.
     pub fn launch<R: CubeRuntime>(
         self,
         client: &ComputeClient<R>,
@@ -43,13 +46,14 @@ impl Sharing {
     }
 }
 
-/// The part of a unit: coordinates `lane`, `lane` + lanes, … of one vector.
+/// The coordinates of one unit: `lane`, `lane` + lanes, … of one vector.
 #[derive(CubeType, Clone, Copy)]
 pub struct Part {
     pub vector: usize,
     pub lane: usize,
-    /// Where the first coordinate of the vector is, and how far apart they are.
+    /// Index of the vector's first coordinate.
     pub start: usize,
+    /// Distance in memory between its coordinates.
     pub step: usize,
 }
 
@@ -77,7 +81,7 @@ pub fn part(n: usize, inner: usize, #[comptime] sharing: Sharing) -> Part {
     }
 }
 
-/// Sums over the coordinates of a vector.
+/// Sums over the coordinates of a vector; their meaning depends on the kernel.
 #[derive(CubeType, Clone, Copy)]
 pub struct Sums {
     pub a: f64,
@@ -87,10 +91,10 @@ pub struct Sums {
     pub e: f64,
 }
 
-/// The first `count` sums of a whole vector from those of its parts, for each of its units. All units
-/// of a cube must call it.
+/// Adds the first `count` sums of all units that share a vector; each of them gets the result. All units of
+/// a cube must call it.
 #[cube]
-pub fn whole(part: Sums, #[comptime] count: usize, #[comptime] sharing: Sharing) -> Sums {
+pub fn sum_over_units(part: Sums, #[comptime] count: usize, #[comptime] sharing: Sharing) -> Sums {
     if comptime!(sharing.lanes == 1) {
         part
     } else {

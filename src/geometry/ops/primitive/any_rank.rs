@@ -48,10 +48,10 @@ fn by_vectors<B: Backend, const N: usize>(
     B::float_reshape(output.into_primitive().tensor(), shape)
 }
 
-/// The primitives of a pairwise distance make a tensor of n·m·d elements; this many at a time.
+/// Upper limit of the n·m·d elements of the tensor that the primitives of a pairwise distance create.
 const PAIRWISE_ELEMENTS: usize = 1 << 26;
 
-/// A tensor in parts of a few rows, for pairwise distances to the rows of `y`; whole otherwise.
+/// The tensor x, split into groups of rows if `op` is the pairwise distance to the rows of `y`.
 fn row_parts<B: Backend>(op: PairOp, x: FloatTensor<B>, y: &FloatTensor<B>) -> Vec<FloatTensor<B>> {
     let (shape, of_y) = (x.shape(), y.shape());
     if op != PairOp::PairwiseDist || shape[0] == 0 {
@@ -175,12 +175,11 @@ mod tests {
     fn with_broken(broken: f64) -> [T; 2] {
         let x = random([3, 4, 1]);
         let value = T::full([1, 1, 1], broken, (&x.device(), DType::F64));
-        let place = [1..2, 2..3, 0..1];
-        [x.clone(), x.slice_assign(place, value)]
+        let index = [1..2, 2..3, 0..1];
+        [x.clone(), x.slice_assign(index, value)]
     }
 
-    /// A backend without kernels gives NaN wherever one with kernels does, in the vector
-    /// that it is in; an infinite number gives no finite one.
+    /// The results of a backend without kernels are finite at the elements where those of the kernels are.
     fn check_broken(ours: Vec<FloatTensor<Flex>>, kernel: Vec<FloatTensor<Flex>>, what: &str) {
         for (part, (ours, kernel)) in ours.into_iter().zip(kernel).enumerate() {
             let [ours, kernel] = [ours, kernel].map(|tensor| {
@@ -248,7 +247,7 @@ mod tests {
                     let ours =
                         outcome(&x, c, |[x], c| point_op::<B>(op, x, axis, &learned::<B>(c)));
                     let kernel = outcome(&x, c, |[x], c| B::point_op_learned(op, x, axis, c));
-                    // A clip does not know of c, which the kernels call a derivative of 0.
+                    // A clip does not depend on c: no gradient from Burn, a gradient of 0 from the kernels.
                     assert!(ours.len() == 3 || matches!(op, PointOp::Clip(_)));
                     for (part, (ours, kernel)) in ours.into_iter().zip(kernel).enumerate() {
                         let what = format!("{op:?}, c = {c}, axis {axis}, {part}");

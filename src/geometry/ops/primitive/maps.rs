@@ -6,7 +6,7 @@ use super::super::backend::HyperbolicBackend;
 use super::super::curvature::Curvature;
 use super::scalars::{artanhc, at_least, nan_unless_finite, norm_squared, one_minus_cn2, tanhc};
 
-/// x ⊕ y, written with σ = x + y, α = 1 − c‖x‖² and β = 1 − c‖y‖²:
+/// x ⊕ y. With σ = x + y, α = 1 − c‖x‖² and β = 1 − c‖y‖²,
 ///
 /// x ⊕ y = (α σ + c‖σ‖² x) / (α β + c‖σ‖²).
 ///
@@ -17,11 +17,11 @@ pub fn mobius_add<B: HyperbolicBackend>(
     y: Tensor<B, 3>,
     c: &impl Curvature<B>,
 ) -> Tensor<B, 3> {
-    let alpha = one_minus_cn2(norm_squared(x.clone()), c);
-    let beta = one_minus_cn2(norm_squared(y.clone()), c);
+    let a = one_minus_cn2(norm_squared(x.clone()), c);
+    let b = one_minus_cn2(norm_squared(y.clone()), c);
     let sum = x.clone() + y;
-    let bend = c.times(norm_squared(sum.clone()));
-    (sum * alpha.clone() + x * bend.clone()) / (alpha * beta + bend)
+    let c_sum2 = c.times(norm_squared(sum.clone()));
+    (sum * a.clone() + x * c_sum2.clone()) / (a * b + c_sum2)
 }
 
 /// tanh(√c‖v‖)/(√c‖v‖) · v.
@@ -60,14 +60,17 @@ pub fn logmap<B: HyperbolicBackend>(
 pub fn clip<B: HyperbolicBackend>(x: Tensor<B, 3>, radius: f64) -> Tensor<B, 3> {
     let radius = if radius >= 0.0 { radius } else { f64::NAN };
     let square = norm_squared(x.clone());
-    let long = square.clone().lower_equal_elem(radius * radius).bool_not();
-    let factor = square.clone().mask_fill(long.clone().bool_not(), 1.0);
+    let beyond_radius = square.clone().lower_equal_elem(radius * radius).bool_not();
+    let factor = square
+        .clone()
+        .mask_fill(beyond_radius.clone().bool_not(), 1.0);
     let factor = factor.sqrt().recip().mul_scalar(radius);
-    let factor = factor.mask_fill(long.bool_not(), 1.0);
+    let factor = factor.mask_fill(beyond_radius.bool_not(), 1.0);
     x * nan_unless_finite(factor, square)
 }
 
-/// min(1, (1 − m)/(√c‖x‖)) x; a point that is out by less than a quarter of the margin stays.
+/// min(1, (1 − m)/(√c‖x‖)) x; a point that exceeds (1 − m)/√c by less than a quarter of the margin is left
+/// as it is.
 pub fn project<B: HyperbolicBackend>(
     x: Tensor<B, 3>,
     margin: f64,
@@ -75,11 +78,13 @@ pub fn project<B: HyperbolicBackend>(
 ) -> Tensor<B, 3> {
     let limit = 1.0 - 0.75 * margin;
     let z = c.times(norm_squared(x.clone()));
-    let out = z.clone().greater_elem(limit * limit);
-    let shrunk = at_least(z.clone(), limit * limit)
+    let beyond_limit = z.clone().greater_elem(limit * limit);
+    let factor_beyond = at_least(z.clone(), limit * limit)
         .sqrt()
         .recip()
         .mul_scalar(1.0 - margin);
-    let factor = shrunk.ones_like().mask_where(out, shrunk);
+    let factor = factor_beyond
+        .ones_like()
+        .mask_where(beyond_limit, factor_beyond);
     x * nan_unless_finite(factor, z)
 }

@@ -1,10 +1,10 @@
 //! The operations made of Burn's primitives, for backends without kernels of their own.
 //!
-//! They run and differentiate on every backend, in the precision of its floats. What keeps their
-//! gradients finite is always the same: the input of a function with a singular derivative (a
-//! square root, a quotient) is moved away from the singularity *before* the function is applied,
-//! and the wanted value is selected afterwards. Masking the output alone is not enough, because the
-//! backward pass multiplies an infinite derivative by zero.
+//! They run and differentiate on every backend, in the precision of its floats. One method keeps all
+//! their gradients finite: the input of a function with a singular derivative (a square root, a
+//! quotient) is moved away from the singularity *before* the function is applied, and the correct value
+//! is selected afterwards. Masking the output alone is not enough, because the backward pass multiplies
+//! an infinite derivative by zero.
 
 mod any_rank;
 mod distance;

@@ -23,16 +23,16 @@ pub fn norm_squared<B: Backend>(x: Tensor<B, 3>) -> Tensor<B, 3> {
 pub fn safe_sqrt<B: Backend, const D: usize>(z: Tensor<B, D>) -> Tensor<B, D> {
     let zero = z.clone().lower_equal_elem(0.0);
     // A factor of NaN where z is NaN, else 1: on some GPUs Burn's gradient of a root is 0 there.
-    let number = z.clone().is_nan().bool_not();
-    let factor = z.clone().detach().mask_fill(number, 1.0);
+    let not_nan = z.clone().is_nan().bool_not();
+    let factor = z.clone().detach().mask_fill(not_nan, 1.0);
     let root = z.mask_fill(zero.clone(), 1.0).sqrt() * factor;
     root.mask_fill(zero, 0.0)
 }
 
 /// x/y, and x where y is 0.
 pub fn safe_div<B: Backend, const D: usize>(x: Tensor<B, D>, y: Tensor<B, D>) -> Tensor<B, D> {
-    let none = y.clone().equal_elem(0.0);
-    x / y.mask_fill(none, 1.0)
+    let zero = y.clone().equal_elem(0.0);
+    x / y.mask_fill(zero, 1.0)
 }
 
 /// z, or `least` where it is less. NaN stays NaN, which Burn's `clamp_min` replaces on some backends.
@@ -55,8 +55,8 @@ pub fn nan_unless_finite<B: Backend, const D: usize>(
     value + z.mul_scalar(0.0)
 }
 
-/// 1 − c‖x‖² from ‖x‖². At or beyond the boundary it is the machine epsilon, that of the last point
-/// inside, so that nothing downstream divides by zero; NaN for an infinite or NaN ‖x‖².
+/// 1 − c‖x‖² from ‖x‖². At the boundary and beyond it is the machine epsilon, the value of the last point
+/// inside, so that quotients by it are finite; NaN for an infinite or NaN ‖x‖².
 pub fn one_minus_cn2<B: HyperbolicBackend, const D: usize>(
     norm_squared: Tensor<B, D>,
     c: &impl Curvature<B>,
@@ -75,16 +75,19 @@ pub fn epsilon(dtype: DType) -> f64 {
 /// tanh(√z)/√z for z ≥ 0; NaN for an infinite z, which has no direction.
 pub fn tanhc<B: Backend, const D: usize>(z: Tensor<B, D>) -> Tensor<B, D> {
     let series = [1.0, -1.0 / 3.0, 2.0 / 15.0, -17.0 / 315.0, 62.0 / 2835.0];
-    nan_unless_finite(even(z.clone(), series, Tensor::tanh), z)
+    nan_unless_finite(series_or_quotient(z.clone(), series, Tensor::tanh), z)
 }
 
-/// artanh(√z)/√z for 0 ≤ z < 1. From 1 − ε on artanh is held.
+/// artanh(√z)/√z for 0 ≤ z < 1. For z > 1 − ε it is artanh(√(1 − ε))/√z.
 pub fn artanhc<B: Backend, const D: usize>(z: Tensor<B, D>) -> Tensor<B, D> {
     let series = [1.0, 1.0 / 3.0, 1.0 / 5.0, 1.0 / 7.0, 1.0 / 9.0];
-    let last = 1.0 - epsilon(z.dtype());
-    let beyond = at_least(z.clone(), last).recip().mul_scalar(last).sqrt();
+    let largest = 1.0 - epsilon(z.dtype());
+    let ratio = at_least(z.clone(), largest)
+        .recip()
+        .mul_scalar(largest)
+        .sqrt();
     nan_unless_finite(
-        even(at_most(z.clone(), last), series, Tensor::atanh) * beyond,
+        series_or_quotient(at_most(z.clone(), largest), series, Tensor::atanh) * ratio,
         z,
     )
 }
@@ -92,44 +95,47 @@ pub fn artanhc<B: Backend, const D: usize>(z: Tensor<B, D>) -> Tensor<B, D> {
 /// arsinh(√z)/√z for z ≥ 0.
 pub fn arsinhc<B: Backend, const D: usize>(z: Tensor<B, D>) -> Tensor<B, D> {
     let series = [1.0, -1.0 / 6.0, 3.0 / 40.0, -5.0 / 112.0, 35.0 / 1152.0];
-    even(z, series, Tensor::asinh)
+    series_or_quotient(z, series, Tensor::asinh)
 }
 
-/// z, held where sinh(√z) is about to overflow.
+/// z, clamped to (0.9 ln MAX)², below which sinh(√z) does not overflow.
 pub fn below_overflow<B: Backend, const D: usize>(z: Tensor<B, D>) -> Tensor<B, D> {
     let largest = z.dtype().finfo().map_or(f64::MAX, |info| info.max);
     at_most(z, (0.9 * largest.ln()).powi(2))
 }
 
-/// sinh(√z)/√z for z ≥ 0, held where sinh would overflow.
+/// sinh(√z)/√z for z ≥ 0; z is clamped by [`below_overflow`].
 pub fn sinhc<B: Backend, const D: usize>(z: Tensor<B, D>) -> Tensor<B, D> {
     let series = [1.0, 1.0 / 6.0, 1.0 / 120.0, 1.0 / 5040.0, 1.0 / 362_880.0];
-    nan_unless_finite(even(below_overflow(z.clone()), series, Tensor::sinh), z)
+    nan_unless_finite(
+        series_or_quotient(below_overflow(z.clone()), series, Tensor::sinh),
+        z,
+    )
 }
 
 /// ln(sinh(√z)/√z) for z ≥ 0, however large.
 pub fn log_sinhc<B: Backend, const D: usize>(z: Tensor<B, D>) -> Tensor<B, D> {
-    /// Below this the power series, whose first term left out is z⁴/37800.
+    /// Upper limit of the z of the power series, whose first omitted term is z⁴/37800.
     const SERIES_BELOW: f64 = 1e-3;
 
     let small = z.clone().lower_elem(SERIES_BELOW);
     let t = at_least(z.clone(), SERIES_BELOW).sqrt();
-    let twice = t.clone().mul_scalar(2.0);
-    let decayed = twice.clone().neg().exp().neg().add_scalar(1.0) / twice;
+    let two_t = t.clone().mul_scalar(2.0);
+    let exprel = two_t.clone().neg().exp().neg().add_scalar(1.0) / two_t;
     let z = at_most(z, SERIES_BELOW);
-    let bend = z.clone().mul_scalar(1.0 / 2835.0).sub_scalar(1.0 / 180.0);
-    let series = (z.clone() * bend).add_scalar(1.0 / 6.0) * z;
-    (t + decayed.log()).mask_where(small, series)
+    let higher_terms = z.clone().mul_scalar(1.0 / 2835.0).sub_scalar(1.0 / 180.0);
+    let series = (z.clone() * higher_terms).add_scalar(1.0 / 6.0) * z;
+    (t + exprel.log()).mask_where(small, series)
 }
 
 /// f(√z)/√z for an odd f, by the first five terms of its power series in z below [`SERIES_BELOW`].
-fn even<B: Backend, const D: usize>(
+fn series_or_quotient<B: Backend, const D: usize>(
     z: Tensor<B, D>,
     series: [f64; 5],
     odd: impl Fn(Tensor<B, D>) -> Tensor<B, D>,
 ) -> Tensor<B, D> {
-    /// The first term left out is below z⁵ = 1e-20, beyond f64; and above this the derivative of
-    /// the quotient, which cancels like ε/z, still has its digits where it matters.
+    /// Upper limit of the z of the power series, whose first omitted term is below z⁵ = 1e-20 and so below
+    /// the rounding of an f64. Above it the derivative of the quotient has an error of about ε/z.
     const SERIES_BELOW: f64 = 1e-4;
 
     let small = z.clone().lower_elem(SERIES_BELOW);
