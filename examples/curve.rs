@@ -37,8 +37,8 @@ struct Args {
     /// Categories (folders of DATA), with commas
     #[arg(long, value_delimiter = ',', required = true)]
     category: Vec<String>,
-    /// Methods, with commas; each is a line
-    #[arg(long, value_delimiter = ',', default_value = "h")]
+    /// Variants of the method, with commas; each is a line
+    #[arg(long, alias = "arms", value_delimiter = ',', default_value = "h")]
     variants: Vec<Variant>,
     /// c of the curvature -c of "h"
     #[arg(long, default_value_t = HypAdConfig::small().curvature)]

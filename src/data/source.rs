@@ -151,7 +151,8 @@ pub trait ImageSource: Send + Sync {
         self.load(index).map(drop)
     }
 
-    /// Fingerprint of the set, so that a checkpoint is not taken for one of other images. By default a hash of all pixels, for which every image is loaded once.
+    /// Fingerprint of the set, so that a checkpoint is not taken for one of other images. By default a
+    /// hash of all pixels, for which every image is loaded once.
     ///
     /// # Errors
     ///

@@ -32,6 +32,7 @@ use crate::training::moments::Moments;
 use crate::training::random::{Purpose, rng};
 use crate::training::steps::{Task, adam, resume, run_steps};
 use crate::training::{Run, TrainingImages};
+use crate::warning::warn;
 
 /// The name of the figure that [`TrainingLog`](crate::training::TrainingLog) has of HypAD: the part of
 /// the teacher's vectors on the images held out that the clip made shorter. Where it is near 1 only
@@ -214,6 +215,12 @@ impl<B: ModelBackend> Method<B> for HypAdMethod<B> {
         if let Some(pdn) = pdn(&*teacher) {
             let pdn = Pdn::<Autodiff<B>>::from_inner(pdn.clone());
             student = student.with_copied_layers(&pdn, recipe.copied_layers);
+        } else if recipe.copied_layers > 0 {
+            warn(format_args!(
+                "the teacher {} is not a PDN: no layers are copied, and the student begins with random \
+                 weights; more steps may be needed",
+                teacher.name()
+            ));
         }
         // Burn draws weights when they are first used: now, before the first step's seed.
         let _ = student.valid();

@@ -38,7 +38,7 @@ pub struct TrainConfig {
     #[serde(default = "least_deviation")]
     pub least_deviation: f64,
     /// The student's first convolutions that start as the teacher's, where they have one shape (all
-    /// but the last): 0.
+    /// but the last): 0. Of a teacher that is not a PDN none can be copied, which is a warning.
     #[serde(alias = "warm_layers")]
     pub copied_layers: usize,
     /// The autoencoder's terms of a step are taken in one of `tiles` × `tiles` parts of the image,
