@@ -5,17 +5,17 @@ use tiny_skia::{Color, FillRule, Paint, Path, PathBuilder, Pixmap, Stroke, Trans
 
 use crate::tree::Tree;
 
-/// Pixels of a side.
+/// Side of the picture in pixels.
 const SIZE: u32 = 1200;
-/// Part of the half side that the disk, or the farthest point of a plane, reaches.
-const REACH: f32 = 0.96;
+/// Radius of the disk, or of the farthest point of a plane, as a fraction of half a side.
+const RADIUS: f32 = 0.96;
 
-/// Where a point of the ball is drawn.
+/// The position at which a point of the ball is drawn.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Chart {
-    /// Where it lies: in the disk of curvature −c, or in the plane for c = 0.
+    /// Its own coordinates, in the disk of curvature −c or, for c = 0, in the plane.
     Ball,
-    /// In the tangent plane at the origin: as far from it as in the space.
+    /// Its logarithm in the tangent plane at the origin, which has the same distance from the origin.
     Tangent,
 }
 
@@ -35,21 +35,27 @@ pub fn draw(tree: &Tree, points: &[[f64; 2]], c: f64, chart: Chart) -> Option<Ve
         lengths.fold(1e-9, f64::max)
     };
     let half = SIZE as f32 / 2.0;
-    let place = |point: [f64; 2]| {
+    let to_pixels = |point: [f64; 2]| {
         let [x, y] = chart.at(&point, c)?;
-        let scale = half * REACH / radius as f32;
+        let scale = half * RADIUS / radius as f32;
         Some((half + x as f32 * scale, half - y as f32 * scale))
     };
     if disk {
-        let rim = PathBuilder::from_circle(half, half, half * REACH)?;
+        let boundary = PathBuilder::from_circle(half, half, half * RADIUS)?;
         canvas.fill_path(
-            &rim,
+            &boundary,
             &paint([245, 246, 250]),
             FillRule::Winding,
-            still(),
+            identity(),
             None,
         );
-        canvas.stroke_path(&rim, &paint([120, 125, 140]), &line(2.0), still(), None);
+        canvas.stroke_path(
+            &boundary,
+            &paint([120, 125, 140]),
+            &line(2.0),
+            identity(),
+            None,
+        );
     }
     let deepest = tree.depths.iter().copied().max().unwrap_or(0).max(1) as f32;
     let colour = |node: usize| {
@@ -58,15 +64,21 @@ pub fn draw(tree: &Tree, points: &[[f64; 2]], c: f64, chart: Chart) -> Option<Ve
         [mix(235.0, 40.0), mix(120.0, 70.0), mix(30.0, 170.0)]
     };
     for (child, parent) in tree.edges() {
-        if let Some(path) = geodesic(points[parent], points[child], c, place) {
-            canvas.stroke_path(&path, &paint(colour(child)), &line(1.2), still(), None);
+        if let Some(path) = geodesic(points[parent], points[child], c, to_pixels) {
+            canvas.stroke_path(&path, &paint(colour(child)), &line(1.2), identity(), None);
         }
     }
     for node in (0..tree.len()).rev() {
-        let (x, y) = place(points[node])?;
+        let (x, y) = to_pixels(points[node])?;
         let size = if node == 0 { 8.0 } else { 3.0 };
         if let Some(dot) = PathBuilder::from_circle(x, y, size) {
-            canvas.fill_path(&dot, &paint(colour(node)), FillRule::Winding, still(), None);
+            canvas.fill_path(
+                &dot,
+                &paint(colour(node)),
+                FillRule::Winding,
+                identity(),
+                None,
+            );
         }
     }
     canvas.encode_png().ok()
@@ -74,11 +86,11 @@ pub fn draw(tree: &Tree, points: &[[f64; 2]], c: f64, chart: Chart) -> Option<Ve
 
 impl Chart {
     fn at(self, point: &[f64; 2], c: f64) -> Option<[f64; 2]> {
-        let mut place = *point;
+        let mut position = *point;
         if self == Self::Tangent {
-            scalar::logmap0(point, c, &mut place).ok()?;
+            scalar::logmap0(point, c, &mut position).ok()?;
         }
-        Some(place)
+        Some(position)
     }
 }
 
@@ -86,17 +98,17 @@ fn geodesic(
     from: [f64; 2],
     to: [f64; 2],
     c: f64,
-    place: impl Fn([f64; 2]) -> Option<(f32, f32)>,
+    to_pixels: impl Fn([f64; 2]) -> Option<(f32, f32)>,
 ) -> Option<Path> {
     const PIECES: usize = 24;
     let mut path = PathBuilder::new();
-    let (x, y) = place(from)?;
+    let (x, y) = to_pixels(from)?;
     path.move_to(x, y);
     for piece in 1..=PIECES {
         let (mut scratch, mut point) = ([0.0; 2], [0.0; 2]);
         let t = piece as f64 / PIECES as f64;
         scalar::geodesic(t, &from, &to, c, &mut scratch, &mut point).ok()?;
-        let (x, y) = place(point)?;
+        let (x, y) = to_pixels(point)?;
         path.line_to(x, y);
     }
     path.finish()
@@ -116,6 +128,6 @@ fn line(width: f32) -> Stroke {
     }
 }
 
-fn still() -> Transform {
+fn identity() -> Transform {
     Transform::identity()
 }

@@ -1,4 +1,4 @@
-//! Where the nodes start: grown from the root, every child one edge away from its parent.
+//! The initial points of the nodes: each child at the length of an edge from its parent.
 
 use hypad::Result;
 use hypad::geometry::scalar;
@@ -9,21 +9,24 @@ use crate::tree::Tree;
 /// Random directions tried for each child.
 const CANDIDATES: usize = 256;
 
-/// The nodes' first coordinates, row by row, in the ball of curvature −c or, for c = 0, in the
+/// The initial coordinates of the nodes, row by row, in the ball of curvature −c or, for c = 0, in the
 /// plane.
 ///
-/// Each child lies on a geodesic of length `edge` from its parent, in the direction that is widest
-/// from those to the grandparent and to the siblings: with many candidates, in two dimensions, the
+/// Each child lies on a geodesic of length `edge` from its parent, in the direction with the widest
+/// angles to those of the grandparent and the siblings. With many candidates, in two dimensions, this is the
 /// construction of Sarkar (*Low Distortion Delaunay Embedding of Trees in Hyperbolic Plane*, 2011).
-pub fn grown(tree: &Tree, dim: usize, c: f64, edge: f64, seed: u64) -> Result<Vec<f64>> {
+pub fn initial_points(tree: &Tree, dim: usize, c: f64, edge: f64, seed: u64) -> Result<Vec<f64>> {
     let mut random = StdRng::seed_from_u64(seed);
     let mut points = vec![0.0; tree.len() * dim];
-    // Directions that are taken at each node.
+    // The directions of the neighbours of each node.
     let mut taken: Vec<Vec<Vec<f64>>> = vec![Vec::new(); tree.len()];
     for (child, parent) in tree.edges() {
         let candidates = (0..CANDIDATES).map(|_| unit(&gaussian(dim, &mut random)));
         let direction = candidates
-            .min_by(|a, b| widest(a, &taken[parent]).total_cmp(&widest(b, &taken[parent])))
+            .min_by(|a, b| {
+                let [a, b] = [a, b].map(|direction| largest_cosine(direction, &taken[parent]));
+                a.total_cmp(&b)
+            })
             .unwrap_or_default();
         let from = points[parent * dim..(parent + 1) * dim].to_vec();
         let length = edge / scalar::lambda_x(&from, c)?;
@@ -39,7 +42,7 @@ pub fn grown(tree: &Tree, dim: usize, c: f64, edge: f64, seed: u64) -> Result<Ve
 }
 
 /// The largest cosine with one of `taken`.
-fn widest(direction: &[f64], taken: &[Vec<f64>]) -> f64 {
+fn largest_cosine(direction: &[f64], taken: &[Vec<f64>]) -> f64 {
     let cosines = taken.iter().map(|other| dot(direction, other));
     cosines.fold(-1.0, f64::max)
 }

@@ -1,9 +1,9 @@
 //! Embeds a random tree in hyperbolic and in Euclidean space, and shows which one it fits.
 //!
 //! A tree grows exponentially with its depth, and so does hyperbolic space with its radius: two
-//! dimensions of it hold what ten Euclidean ones do not. Both embeddings are made by the same
-//! program from the same start, one with c > 0 and one with c = 0. How well they do is told by the
-//! two usual figures (Sala, De Sa, Gu, Ré, *Representation Tradeoffs for Hyperbolic Embeddings*,
+//! hyperbolic dimensions embed a tree for which ten Euclidean ones are not enough. Both embeddings are made by
+//! the same program from the same initial points, one with c > 0 and one with c = 0. They are compared by two
+//! usual measures (Sala, De Sa, Gu, Ré, *Representation Tradeoffs for Hyperbolic Embeddings*,
 //! ICML 2018): mean average precision of the neighbours, and distortion of the distances.
 //!
 //! ```text
@@ -94,11 +94,11 @@ fn run(args: &Args) -> Result<()> {
     let tree = Tree::random(args.nodes, args.seed);
     let depth = tree.depths.iter().max().copied().unwrap_or(0);
     let unit = 1.0 / args.curvature.sqrt();
-    // f64 numbers end there: points farther out would be on the boundary.
-    let longest = 34.0 * unit / depth as f64;
-    let edge = args.edge.unwrap_or(longest.min(3.0 * unit));
+    // At larger distances from the origin the f64 points would be on the boundary.
+    let max_edge = 34.0 * unit / depth as f64;
+    let edge = args.edge.unwrap_or(max_edge.min(3.0 * unit));
     require(
-        0.0 < edge && edge <= longest,
+        0.0 < edge && edge <= max_edge,
         "edge",
         edge,
         "above 0 and at most 34/(depth √c), where the f64 numbers of the ball end",
@@ -113,7 +113,7 @@ fn run(args: &Args) -> Result<()> {
     for &dim in &args.dims {
         for (space, c) in [("hyperbolic", args.curvature), ("euclidean", 0.0)] {
             let started = Instant::now();
-            let start = layout::grown(&tree, dim, c, edge, args.seed)?;
+            let start = layout::initial_points(&tree, dim, c, edge, args.seed)?;
             let points = embed(args, start, &distances, c)?;
             let seconds = started.elapsed().as_secs_f64();
             let embedded = points.ball().pairwise_dist(points.val(), points.val());

@@ -1,4 +1,4 @@
-//! A random tree, and how well points in a space tell it.
+//! A random tree, and measures of how well an embedding represents it.
 
 use std::collections::VecDeque;
 
@@ -10,7 +10,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 pub struct Tree {
     /// The parent of each node; the root is its own.
     pub parents: Vec<usize>,
-    /// How far each node is from the root.
+    /// Number of edges from the root to each node.
     pub depths: Vec<usize>,
 }
 
@@ -22,8 +22,8 @@ impl Tree {
         let (mut parents, mut depths, mut leaves) = (vec![0], vec![0], vec![0]);
         while parents.len() < nodes {
             let leaf = leaves.swap_remove(random.random_range(0..leaves.len()));
-            let room = nodes - parents.len();
-            for _ in 0..random.random_range(2..=7).min(room) {
+            let missing = nodes - parents.len();
+            for _ in 0..random.random_range(2..=7).min(missing) {
                 leaves.push(parents.len());
                 parents.push(leaf);
                 depths.push(depths[leaf] + 1);
@@ -41,7 +41,7 @@ impl Tree {
         self.parents.iter().copied().enumerate().skip(1)
     }
 
-    /// How many edges are between every two nodes, row by row.
+    /// The number of edges between every two nodes, row by row.
     pub fn distances(&self) -> Vec<f64> {
         let n = self.len();
         let mut neighbours = vec![Vec::new(); n];
@@ -67,7 +67,7 @@ impl Tree {
     }
 }
 
-/// How true an embedding is to the tree.
+/// Measures of how well an embedding represents the tree.
 pub struct Fidelity {
     /// Mean over the nodes of the average precision with which the nearest points are neighbours.
     pub mean_average_precision: f64,

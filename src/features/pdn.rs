@@ -375,7 +375,7 @@ mod tests {
         }
     }
 
-    /// The weights of the first layers, not of more, are those of the other.
+    /// The first `layers` layers, and no others, have the weights of the other network.
     #[test]
     fn begins_as_another() {
         let device = Default::default();
@@ -391,8 +391,8 @@ mod tests {
         };
         let (own, other) = (drawn(), drawn());
         for (layers, equal) in [(0, 0), (2, 2), (3, 3), (4, 3)] {
-            let warm = own.clone().with_first(&other, layers);
-            for (index, conv) in warm.convs.iter().enumerate() {
+            let copied = own.clone().with_first(&other, layers);
+            for (index, conv) in copied.convs.iter().enumerate() {
                 let of = if index < equal { &other } else { &own };
                 assert_eq!(parts(conv), parts(&of.convs[index]));
             }

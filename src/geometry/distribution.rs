@@ -10,10 +10,10 @@ use super::ops::curvature::Curvature;
 use super::ops::primitive::scalars::log_sinhc;
 use crate::error::{Error, Result, check};
 
-/// A normal distribution in the tangent space at μ, taken to the ball by exp_μ.
+/// A normal distribution in the tangent space at μ, mapped to the ball by exp_μ.
 ///
-/// Its density is with respect to the volume of the space, and the standard deviation is in units
-/// of distance: at c = 0 it is N(μ, σ²/4) in coordinates, as d = 2‖x − μ‖. Nagano et al., *A Wrapped
+/// Its density is with respect to the Riemannian volume, and the standard deviation is in units of
+/// distance: at c = 0 it is N(μ, σ²/4) in coordinates, as d = 2‖x − μ‖. Nagano et al., *A Wrapped
 /// Normal Distribution on Hyperbolic Space*, ICML 2019; Mathieu et al., NeurIPS 2019.
 ///
 /// Samples and densities are differentiable in μ, σ and the curvature.
@@ -44,15 +44,15 @@ impl<B: HyperbolicBackend, const D: usize, C: Curvature<B>> WrappedNormal<B, D, 
     ///
     /// # Shapes
     ///
-    /// - mean: `[..., n]`, a point; the coordinates are on the last axis whatever
-    ///   [`along`](PoincareBall::along) says
+    /// - mean: `[..., n]`, a point; the coordinates are on the last axis, regardless of
+    ///   [`along`](PoincareBall::along)
     /// - std: `[..., 1]` or `[..., n]`, positive
     ///
     /// # Errors
     ///
-    /// [`Error::Setting`](crate::Error::Setting) for a standard deviation that is not a positive
-    /// number, for which all are read back from the device; [`Error::Size`](crate::Error::Size) for
-    /// one of another number of coordinates.
+    /// [`Error::Setting`](crate::Error::Setting) for a standard deviation that is not a positive number (the
+    /// check reads all of them back from the device); [`Error::Size`](crate::Error::Size) for a `std` with
+    /// another number of coordinates.
     pub fn new(ball: PoincareBall<C>, mean: Tensor<B, D>, std: Tensor<B, D>) -> Result<Self> {
         let [n, found] = [&mean, &std].map(|tensor| tensor.dims()[D - 1]);
         if found != 1 && found != n {
@@ -63,11 +63,11 @@ impl<B: HyperbolicBackend, const D: usize, C: Curvature<B>> WrappedNormal<B, D, 
             });
         }
         let data = std.clone().into_data();
-        let wrong = data.iter::<f64>().find(|s| !(s.is_finite() && *s > 0.0));
+        let invalid = data.iter::<f64>().find(|s| !(s.is_finite() && *s > 0.0));
         check(
-            wrong.is_none(),
+            invalid.is_none(),
             "std",
-            wrong.unwrap_or(f64::NAN),
+            invalid.unwrap_or(f64::NAN),
             "finite and above 0",
         )?;
         let (c, _) = ball.into_parts();
@@ -80,11 +80,11 @@ impl<B: HyperbolicBackend, const D: usize, C: Curvature<B>> WrappedNormal<B, D, 
     ///
     /// # Shapes
     ///
-    /// - shape: of the output; the mean and the standard deviation broadcast to it
+    /// - shape: the shape of the output, to which the mean and the standard deviation broadcast
     pub fn sample(&self, shape: [usize; D]) -> Tensor<B, D> {
         let options = (&self.mean.device(), self.mean.dtype());
         let normal = Tensor::random(shape, Distribution::Normal(0.0, 1.0), options);
-        // Of length ‖v‖ in the metric at μ.
+        // u has the length ‖v‖ in the metric at μ.
         let v = normal * self.std.clone();
         let u = v / self.ball.lambda_x(self.mean.clone());
         self.ball.expmap(self.mean.clone(), u)
@@ -103,10 +103,11 @@ impl<B: HyperbolicBackend, const D: usize, C: Curvature<B>> WrappedNormal<B, D, 
         let z = self.ball.not_beyond(z);
         let v = self.ball.logmap(self.mean.clone(), z) * lambda;
         let std = self.std.clone().expand(v.dims());
-        let square = (v.clone() / std.clone()).square().sum_dim(D - 1);
-        let scale = std.log().sum_dim(D - 1);
-        let normal = square.mul_scalar(-0.5) - scale.add_scalar(0.5 * n as f64 * TAU.ln());
-        let reach = self.ball.curvature().times(v.square().sum_dim(D - 1));
-        normal - log_sinhc(reach).mul_scalar(n as f64 - 1.0)
+        let mahalanobis_squared = (v.clone() / std.clone()).square().sum_dim(D - 1);
+        let log_std = std.log().sum_dim(D - 1);
+        let log_density =
+            mahalanobis_squared.mul_scalar(-0.5) - log_std.add_scalar(0.5 * n as f64 * TAU.ln());
+        let c_v2 = self.ball.curvature().times(v.square().sum_dim(D - 1));
+        log_density - log_sinhc(c_v2).mul_scalar(n as f64 - 1.0)
     }
 }

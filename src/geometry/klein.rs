@@ -1,7 +1,7 @@
 //! The Klein model, in which geodesics are straight lines.
 //!
-//! The metric at the origin is the Euclidean one, so a tangent vector there is twice that of the
-//! Poincaré ball.
+//! The metric at the origin is the Euclidean one, so a tangent vector there has twice the coordinates that
+//! it has in the Poincaré ball.
 
 use burn::tensor::Tensor;
 
@@ -14,8 +14,8 @@ use crate::error::Result;
 
 /// The Klein model of curvature −c: points with c‖x‖² < 1.
 ///
-/// Every formula is in differences of points and sums of terms that are not negative, so points
-/// that nearly coincide keep their digits; c = 0 is the Euclidean limit with d = ‖x − y‖.
+/// The formulas are written with differences of points and sums of terms that are not negative, so results
+/// for points that nearly coincide keep their digits. c = 0 is the Euclidean limit with d = ‖x − y‖.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Klein<C = f64> {
     c: C,
@@ -57,6 +57,7 @@ impl<C> Klein<C> {
         }
     }
 
+    /// The Euclidean ⟨x, y⟩, with size 1 on the coordinate axis.
     fn dot<B: HyperbolicBackend, const D: usize>(
         &self,
         x: Tensor<B, D>,
@@ -73,7 +74,7 @@ impl<C> Klein<C> {
         PoincareBall::from(self.clone()).one_minus_cn2(x)
     }
 
-    /// A point beyond the boundary brought back to it along its ray; others as they are.
+    /// Projects points beyond the boundary onto it, along their rays, and leaves other points unchanged.
     fn not_beyond<B: HyperbolicBackend, const D: usize>(&self, x: Tensor<B, D>) -> Tensor<B, D>
     where
         C: Curvature<B>,
@@ -92,8 +93,8 @@ impl<C> Klein<C> {
         C: Curvature<B>,
     {
         in_f32([x], |[x]| {
-            let scale = self.one_minus_cn2(x.clone()).neg().add_scalar(2.0);
-            self.not_beyond(x).mul_scalar(2.0) / scale
+            let one_plus_cx2 = self.one_minus_cn2(x.clone()).neg().add_scalar(2.0);
+            self.not_beyond(x).mul_scalar(2.0) / one_plus_cx2
         })
     }
 
@@ -127,8 +128,8 @@ impl<C> Klein<C> {
         C: Curvature<B>,
     {
         in_f32([x], |[x]| {
-            let square = self.c.times(self.dot(x.clone(), x.clone()));
-            x / nan_unless_finite(square.clone().add_scalar(1.0).sqrt(), square)
+            let c_x2 = self.c.times(self.dot(x.clone(), x.clone()));
+            x / nan_unless_finite(c_x2.clone().add_scalar(1.0).sqrt(), c_x2)
         })
     }
 
@@ -148,8 +149,8 @@ impl<C> Klein<C> {
         })
     }
 
-    /// Length² of the tangent vector v at x: ‖v‖²/α + c⟨x,v⟩²/α², α = 1 − c‖x‖².
-    fn square<B: HyperbolicBackend, const D: usize>(
+    /// Squared length of the tangent vector v at x: ‖v‖²/α + c⟨x,v⟩²/α², α = 1 − c‖x‖².
+    fn norm_squared<B: HyperbolicBackend, const D: usize>(
         &self,
         x: Tensor<B, D>,
         one_minus_cn2: Tensor<B, D>,
@@ -158,10 +159,10 @@ impl<C> Klein<C> {
     where
         C: Curvature<B>,
     {
-        let along = self.dot(x, v.clone()) / one_minus_cn2.clone();
+        let x_v_over_a = self.dot(x, v.clone()) / one_minus_cn2.clone();
         // Not c⟨x,v⟩², which overflows in f32 at a small c.
-        let bend = self.c.times(along.clone()) * along;
-        self.dot(v.clone(), v) / one_minus_cn2 + bend
+        let second_term = self.c.times(x_v_over_a.clone()) * x_v_over_a;
+        self.dot(v.clone(), v) / one_minus_cn2 + second_term
     }
 
     /// Einstein addition: (x + y/γ + cγ/(1 + γ) ⟨x,y⟩ x)/(1 + c⟨x,y⟩), γ = 1/√(1 − c‖x‖²).
@@ -184,11 +185,13 @@ impl<C> Klein<C> {
         let [a, b] = [&x, &y].map(|point| self.one_minus_cn2(point.clone()));
         in_f64([x, y, a, b], |[x, y, a, b]| {
             let [x, y] = [x, y].map(|point| self.not_beyond(point));
-            let (root, sum) = (a.clone().sqrt(), x.clone() + y.clone());
-            let bend = self.c.times(self.dot(sum.clone(), sum.clone()));
-            let whole = (a + b + bend).mul_scalar(0.5);
-            let across = (sum + y * root.clone()) * root.clone();
-            (across + x * whole.clone()) / (whole * root.add_scalar(1.0))
+            // With 1/γ = √α and σ = x + y: (√α(σ + √α y) + (1 + c⟨x,y⟩)x)/((1 + c⟨x,y⟩)(1 + √α)).
+            let (sqrt_a, sum) = (a.clone().sqrt(), x.clone() + y.clone());
+            let c_sum2 = self.c.times(self.dot(sum.clone(), sum.clone()));
+            let one_plus_c_x_y = (a + b + c_sum2).mul_scalar(0.5);
+            let first_term = (sum + y * sqrt_a.clone()) * sqrt_a.clone();
+            let numerator = first_term + x * one_plus_c_x_y.clone();
+            numerator / (one_plus_c_x_y * sqrt_a.add_scalar(1.0))
         })
     }
 
@@ -211,9 +214,9 @@ impl<C> Klein<C> {
         let [a, b] = [&x, &y].map(|point| self.one_minus_cn2(point.clone()));
         in_f64([x, y, a, b], |[x, y, a, b]| {
             let [x, y] = [x, y].map(|point| self.not_beyond(point));
-            let square = self.square(x.clone(), a.clone(), y - x) * (a / b);
-            let stretch = arsinhc(self.c.times(square.clone()));
-            safe_sqrt(square) * stretch
+            let s_squared = self.norm_squared(x.clone(), a.clone(), y - x) * (a / b);
+            let z = self.c.times(s_squared.clone());
+            safe_sqrt(s_squared) * arsinhc(z)
         })
     }
 
@@ -230,7 +233,7 @@ impl<C> Klein<C> {
         self.dist(x.zeros_like(), x)
     }
 
-    /// All distances between two sets of points, in the ball: see
+    /// All distances between two sets of points, computed in the ball by
     /// [`PoincareBall::pairwise_dist`].
     ///
     /// # Shapes
@@ -245,9 +248,9 @@ impl<C> Klein<C> {
     where
         C: Curvature<B>,
     {
-        let last = self.clone().along(1);
-        let [x, y] = [x, y].map(|points| last.to_ball(points));
-        PoincareBall::from(last).pairwise_dist(x, y)
+        let klein = self.clone().along(1);
+        let [x, y] = [x, y].map(|points| klein.to_ball(points));
+        PoincareBall::from(klein).pairwise_dist(x, y)
     }
 
     /// Product of tangent vectors at x: ⟨u,v⟩/α + c⟨x,u⟩⟨x,v⟩/α², α = 1 − c‖x‖².
@@ -269,9 +272,10 @@ impl<C> Klein<C> {
         let one_minus_cn2 = self.one_minus_cn2(x.clone());
         in_f64([x, u, v, one_minus_cn2], |[x, u, v, one_minus_cn2]| {
             let x = self.not_beyond(x);
-            let along = |v: &Tensor<B, D>| self.dot(x.clone(), v.clone()) / one_minus_cn2.clone();
-            let bend = self.c.times(along(&u)) * along(&v);
-            self.dot(u, v) / one_minus_cn2.clone() + bend
+            let x_dot_over_a =
+                |v: &Tensor<B, D>| self.dot(x.clone(), v.clone()) / one_minus_cn2.clone();
+            let second_term = self.c.times(x_dot_over_a(&u)) * x_dot_over_a(&v);
+            self.dot(u, v) / one_minus_cn2.clone() + second_term
         })
     }
 
@@ -292,7 +296,7 @@ impl<C> Klein<C> {
         let [x, v] = alike(self.axis.unwrap_or(D - 1), [x, v]);
         let one_minus_cn2 = self.one_minus_cn2(x.clone());
         in_f64([x, v, one_minus_cn2], |[x, v, one_minus_cn2]| {
-            safe_sqrt(self.square(self.not_beyond(x), one_minus_cn2, v))
+            safe_sqrt(self.norm_squared(self.not_beyond(x), one_minus_cn2, v))
         })
     }
 
@@ -313,11 +317,11 @@ impl<C> Klein<C> {
         let [x, grad] = alike(self.axis.unwrap_or(D - 1), [x, grad]);
         let one_minus_cn2 = self.one_minus_cn2(x.clone());
         in_f64([x, grad, one_minus_cn2], |[x, grad, one_minus_cn2]| {
-            self.across(self.not_beyond(x), grad) * one_minus_cn2
+            self.inverse_metric_over_a(self.not_beyond(x), grad) * one_minus_cn2
         })
     }
 
-    /// Parallel transport along the geodesic from x to y, by way of the hyperboloid.
+    /// Parallel transport along the geodesic from x to y, computed on the hyperboloid.
     ///
     /// # Shapes
     ///
@@ -337,18 +341,19 @@ impl<C> Klein<C> {
         in_f64([x, y, v, a, b], |[x, y, v, a, b]| {
             let lorentz = Lorentz::from(PoincareBall::from(self.clone()));
             let [x, y] = [x, y].map(|point| self.not_beyond(point));
-            let (root_x, root_y) = (a.clone().sqrt(), b.sqrt());
-            let [from, to] =
-                [(&x, &root_x), (&y, &root_y)].map(|(p, root)| p.clone() / root.clone());
-            // The derivative of x/√α, and of its inverse.
-            let along = self.c.times(self.dot(x.clone(), v.clone())) / a;
-            let there = lorentz.ptransp(from, to, (v + x * along) / root_x);
-            self.across(y, there) * root_y
+            let (sqrt_a, sqrt_b) = (a.clone().sqrt(), b.sqrt());
+            let [lorentz_x, lorentz_y] =
+                [(&x, &sqrt_a), (&y, &sqrt_b)].map(|(point, root)| point.clone() / root.clone());
+            // The derivative of x/√α at x, and of the inverse map at the image of y.
+            let c_x_v_over_a = self.c.times(self.dot(x.clone(), v.clone())) / a;
+            let lorentz_v = (v + x * c_x_v_over_a) / sqrt_a;
+            let transported = lorentz.ptransp(lorentz_x, lorentz_y, lorentz_v);
+            self.inverse_metric_over_a(y, transported) * sqrt_b
         })
     }
 
-    /// v − c⟨x,v⟩x.
-    fn across<B: HyperbolicBackend, const D: usize>(
+    /// v − c⟨x,v⟩x: the inverse of the metric at x, divided by α = 1 − c‖x‖² and applied to v.
+    fn inverse_metric_over_a<B: HyperbolicBackend, const D: usize>(
         &self,
         x: Tensor<B, D>,
         v: Tensor<B, D>,
@@ -356,8 +361,8 @@ impl<C> Klein<C> {
     where
         C: Curvature<B>,
     {
-        let along = self.c.times(self.dot(x.clone(), v.clone()));
-        v - x * along
+        let c_x_v = self.c.times(self.dot(x.clone(), v.clone()));
+        v - x * c_x_v
     }
 
     /// The point at time t of the geodesic from x (t = 0) to y (t = 1), which is a straight line:
@@ -427,16 +432,14 @@ impl<C> Klein<C> {
         let one_minus_cn2 = self.one_minus_cn2(x.clone());
         in_f64([x, v, one_minus_cn2], |[x, v, one_minus_cn2]| {
             let x = self.not_beyond(x);
-            let t = tanhc(
-                self.c
-                    .times(self.square(x.clone(), one_minus_cn2.clone(), v.clone())),
-            );
-            let along = self.dot(x.clone(), v.clone()) / one_minus_cn2.clone();
-            let whole = (self.c.times(along) * t.clone()).add_scalar(1.0);
-            // At least 1 − √c‖x‖, which is at least α/2; rounding may take it to 0.
-            let least = one_minus_cn2.mul_scalar(0.5);
-            let less = whole.clone().lower(least.clone());
-            x + v * (t / whole.mask_where(less, least))
+            let norm_squared = self.norm_squared(x.clone(), one_minus_cn2.clone(), v.clone());
+            let t = tanhc(self.c.times(norm_squared));
+            let x_v_over_a = self.dot(x.clone(), v.clone()) / one_minus_cn2.clone();
+            let denominator = (self.c.times(x_v_over_a) * t.clone()).add_scalar(1.0);
+            // It is at least 1 − √c‖x‖, which is at least α/2, but rounding may make it 0.
+            let lower_bound = one_minus_cn2.mul_scalar(0.5);
+            let below = denominator.clone().lower(lower_bound.clone());
+            x + v * (t / denominator.mask_where(below, lower_bound))
         })
     }
 
@@ -460,8 +463,8 @@ impl<C> Klein<C> {
             let [x, y] = [x, y].map(|point| self.not_beyond(point));
             let ratio = a.clone() / b;
             let difference = y - x.clone();
-            let square = self.square(x, a, difference.clone()) * ratio.clone();
-            difference * (ratio.sqrt() * arsinhc(self.c.times(square)))
+            let s_squared = self.norm_squared(x, a, difference.clone()) * ratio.clone();
+            difference * (ratio.sqrt() * arsinhc(self.c.times(s_squared)))
         })
     }
 

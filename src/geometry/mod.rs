@@ -27,12 +27,16 @@
 //! | ε | `epsilon`, `min_denominator` | machine epsilon: 1 − c‖x‖² is clamped to it from below |
 //! | ‖x‖², ‖y‖², ⟨x, y⟩ | `norm_squared`, `xx`, `yy`, `product` | sums over the coordinates |
 //! | x − y, ‖x − y‖² | `difference`, `squared_distance` | of a pair of points or of tangent vectors |
+//! | ⟨x, v⟩, c⟨x, v⟩ | `x_v`, `c_x_v` | named by their vectors where several products occur, such as `y_z`, `g_x` |
+//! | c‖x‖², 1 − c‖p‖² | `c_x2`, `one_minus_cp2` | named by their vector where there are several |
 //! | σ, ‖σ‖², c‖σ‖² | `sum`, `sum_squared`, `c_sum2` | σ = x + y of two points |
 //! | αβ + c‖σ‖² | `denominator` | of Möbius addition and the logarithm |
 //! | q | `q` | ‖x − y‖²/(αβ); d(x, y) = 2/√c arsinh(√(cq)) |
 //! | r, S² | `radial`, `s_squared` | ‖u‖ − ‖v‖ of tangent vectors at 0; d(exp₀u, exp₀v) = 2/√c arsinh(√c S) |
 //! | z | `z` | c‖v‖², the argument of the even functions |
 //! | tanhc, artanhc, sinhc (shc), arsinhc | the same | f(√z)/√z, continued by their limit to z = 0 |
+//! | √c x₀ | `scaled_time` | of a point of the hyperboloid: √(1 + c‖x‖²) = cosh(√c d(0, x)) |
+//! | L | `bound` | of a Fréchet mean: the eigenvalues of the Hessian are between 1 and L |
 //! | κ | `kappa` | in derivatives of distances: d ln(sinhc(z))/dz |
 //! | g | `grad`, `g` | gradient of a loss by the output of an operation |
 //! | ∂/∂c, … | `by_c`, … | derivative by a quantity, of an output or of a loss |

@@ -1,4 +1,4 @@
-//! Points put together from points of fewer coordinates, and taken apart again.
+//! β-concatenation and β-splitting of points along the coordinate axis.
 
 use burn::tensor::Tensor;
 
@@ -7,15 +7,15 @@ use crate::geometry::ops::backend::HyperbolicBackend;
 use crate::geometry::ops::curvature::Curvature;
 
 impl<C> PoincareBall<C> {
-    /// β-concatenation: exp₀ of the tangent vectors log₀(xᵢ) one after the other, each scaled by
-    /// β(n)/β(nᵢ), with β(n) = B(n/2, 1/2) and n = Σ nᵢ.
+    /// β-concatenation: exp₀ of the concatenated tangent vectors log₀(xᵢ), each scaled by β(n)/β(nᵢ),
+    /// with β(n) = B(n/2, 1/2) and n = Σ nᵢ.
     ///
-    /// The scale keeps the expected length of a random point whatever the number of coordinates.
+    /// The scale makes the expected length of a random point independent of the number of coordinates.
     /// Shimizu, Mukuta, Harada, *Hyperbolic Neural Networks++*, ICLR 2021, Sec. 3.3.
     ///
     /// # Shapes
     ///
-    /// - points: each `[..., nᵢ]`, of one shape but for nᵢ
+    /// - points: each `[..., nᵢ]`, with equal shapes except for nᵢ
     /// - output: `[..., n]`, a point
     pub fn concat<B: HyperbolicBackend, const D: usize>(
         &self,
@@ -33,7 +33,8 @@ impl<C> PoincareBall<C> {
         self.expmap0(Tensor::cat(tangents.collect(), axis))
     }
 
-    /// β-splitting, the inverse of [`concat`](Self::concat): points of `sizes` coordinates.
+    /// β-splitting, the inverse of [`concat`](Self::concat): splits a point into points with these numbers
+    /// of coordinates.
     ///
     /// # Shapes
     ///
@@ -58,7 +59,7 @@ impl<C> PoincareBall<C> {
     }
 }
 
-/// B(n/2, 1/2): π, 2, and B(n + 2) = B(n) n/(n + 1).
+/// β(n) = B(n/2, 1/2), from β(1) = π, β(2) = 2 and β(n + 2) = β(n) n/(n + 1).
 pub(in crate::geometry) fn beta(n: usize) -> f64 {
     let (first, start) = if n % 2 == 1 {
         (1, std::f64::consts::PI)

@@ -43,18 +43,17 @@ impl<C> PoincareBall<C> {
         self.dist(x.zeros_like(), x)
     }
 
-    /// d(exp₀(u), exp₀(v)) straight from the tangent vectors, without visiting the ball.
+    /// d(exp₀(u), exp₀(v)), computed from the tangent vectors without mapping them to the ball.
     ///
-    /// Points far out are crowded at the boundary of the ball, where floats cannot tell them apart.
-    /// Tangent vectors keep their digits, so this form neither saturates nor loses near pairs:
-    /// with s = √c, r = ‖u‖ − ‖v‖ and shc(t) = sinh(t)/t,
+    /// Far from the origin, points of the ball are so close to the boundary that floats cannot distinguish
+    /// them. Tangent vectors keep their digits, so this form neither saturates nor loses accuracy for points
+    /// that nearly coincide: with s = √c, r = ‖u‖ − ‖v‖ and shc(t) = sinh(t)/t,
     ///
     /// S² = shc(sr)² r² + shc(2s‖u‖) shc(2s‖v‖) (‖u − v‖² − r²),   d = 2/s · arsinh(s S).
     ///
-    /// At u = v the value and the gradient are 0; at c = 0 the value is 2‖u − v‖. For vectors that
-    /// lie on nearly one ray ‖u − v‖² − r² would be rounding, which sinh blows up far out: the
-    /// kernels then take it from the differences of coordinates; backends without kernels lose
-    /// digits from √c‖u‖ ≳ 3 on.
+    /// At u = v the value and the gradient are 0; at c = 0 the value is 2‖u − v‖. For vectors on nearly one
+    /// ray, ‖u − v‖² − r² is mostly rounding, which the factors shc amplify for long vectors. The kernels
+    /// then compute it from the coordinates; backends without kernels lose digits from √c‖u‖ ≳ 3 on.
     ///
     /// # Shapes
     ///
@@ -73,15 +72,15 @@ impl<C> PoincareBall<C> {
 
     /// All distances between two sets of points: output\[i, j\] = d(xᵢ, yⱼ).
     ///
-    /// The sums are ‖xᵢ − yⱼ‖², of differences, in blocks as in a matrix product. The usual way,
-    /// ‖x‖² + ‖y‖² − 2⟨x,y⟩, loses all digits of points that nearly coincide; this one is as exact
-    /// as [`dist`](Self::dist), in the precision of the tensor (f32 for f16 and bf16), and as
-    /// differentiable. On backends without kernels it is computed a few rows at a time.
+    /// ‖xᵢ − yⱼ‖² is summed from the differences of coordinates, in blocks as in a matrix product. The usual
+    /// expansion ‖x‖² + ‖y‖² − 2⟨x,y⟩ loses all digits for points that nearly coincide. This form has the
+    /// accuracy of [`dist`](Self::dist) in the precision of the tensor (f32 for f16 and bf16), and is
+    /// differentiable in the same way. Backends without kernels compute a few rows at a time.
     ///
     /// # Shapes
     ///
-    /// - x: `[n, d]`, y: `[m, d]`, points; the coordinates are on the last axis whatever
-    ///   [`along`](Self::along) says
+    /// - x: `[n, d]`, y: `[m, d]`, points; the coordinates are on the last axis, regardless
+    ///   of [`along`](Self::along)
     /// - output: `[n, m]`
     pub fn pairwise_dist<B: HyperbolicBackend>(
         &self,
@@ -94,12 +93,12 @@ impl<C> PoincareBall<C> {
         self.c.pair(PairOp::PairwiseDist, x, y, 1)
     }
 
-    /// Signed distance to a hyperplane: the one through p that is orthogonal to a, with a positive
-    /// sign on the side that a points to.
+    /// Signed distance to the hyperplane through p that is orthogonal to a; positive on the side that a
+    /// points to.
     ///
     /// arsinh(2√c⟨w,a⟩ / ((1 − c‖w‖²)‖a‖))/√c with w = −p ⊕ x; 2⟨x − p,a⟩/‖a‖ at c = 0, and 0 for
-    /// a = 0. Its absolute value is the distance of Ganea et al., Theorem 5. Evaluated from x − p
-    /// and the one_minus_cn2s of x and p, so that nothing cancels where x is close to p.
+    /// a = 0. Its absolute value is the distance of Ganea et al., Theorem 5. Evaluated from x − p,
+    /// 1 − c‖x‖² and 1 − c‖p‖², so that nothing cancels where x is close to p.
     ///
     /// # Shapes
     ///
@@ -115,24 +114,27 @@ impl<C> PoincareBall<C> {
         C: Curvature<B>,
     {
         let [x, p, a] = alike(self.axis::<D>(), [x, p, a]);
-        let (gap_x, gap_p) = (self.one_minus_cn2(x.clone()), self.one_minus_cn2(p.clone()));
-        in_f64([x, p, a, gap_x, gap_p], |[x, p, a, gap_x, gap_p]| {
+        let one_minus_cx2 = self.one_minus_cn2(x.clone());
+        let one_minus_cp2 = self.one_minus_cn2(p.clone());
+        let inputs = [x, p, a, one_minus_cx2, one_minus_cp2];
+        in_f64(inputs, |[x, p, a, one_minus_cx2, one_minus_cp2]| {
             let [x, p] = [x, p].map(|point| self.not_beyond(point));
-            let norm = safe_sqrt(self.dot(a.clone(), a.clone()));
+            let norm_a = safe_sqrt(self.dot(a.clone(), a.clone()));
             let difference = x.clone() - p.clone();
-            let square = self.dot(difference.clone(), difference.clone());
+            let squared_distance = self.dot(difference.clone(), difference.clone());
             // 2⟨w,a⟩/(1 − c‖w‖²) = 2(⟨x − p,a⟩ − c‖x − p‖²⟨p,a⟩/(1 − c‖p‖²))/(1 − c‖x‖²).
-            let bend = self.c.times(square) * self.dot(p.clone(), a.clone()) / gap_p;
-            let along = self.dot(difference, a) - bend;
-            let t = safe_div(along.mul_scalar(2.0) / gap_x, norm);
+            let p_a = self.dot(p.clone(), a.clone());
+            let curvature_term = self.c.times(squared_distance) * p_a / one_minus_cp2;
+            let numerator = self.dot(difference, a) - curvature_term;
+            let t = safe_div(numerator.mul_scalar(2.0) / one_minus_cx2, norm_a);
             let z = self.c.times(t.clone()) * t.clone();
             t * arsinhc(z)
         })
     }
 
-    /// Busemann function of a point at infinity: how much nearer to ω than the origin x is, with
-    /// the sign turned. b(x) = 1/√c · ln(‖ω − √c x‖²/(1 − c‖x‖²)), which is 0 at the origin, falls
-    /// towards ω and rises away from it, with slope 1.
+    /// Busemann function of the point ω at infinity: b(x) = 1/√c · ln(‖ω − √c x‖²/(1 − c‖x‖²)), the limit
+    /// of d(x, p) − d(0, p) for p → ω/√c. It is 0 at the origin, and −t at the distance t from the origin on
+    /// the geodesic to ω.
     ///
     /// The limit at c = 0 is −2⟨ω, x⟩; b is a function of √c, so its derivative by a learned c has
     /// no limit there. Chami et al., *HoroPCA*, ICML 2021 (at c = 1).
@@ -153,23 +155,26 @@ impl<C> PoincareBall<C> {
         let one_minus_cn2 = self.one_minus_cn2(x.clone());
         in_f64([x, omega, one_minus_cn2], |[x, omega, one_minus_cn2]| {
             let x = self.not_beyond(x);
-            let along = self.dot(x.clone(), omega.clone());
+            let x_omega = self.dot(x.clone(), omega.clone());
             if self.c.value() == 0.0 {
-                return along.mul_scalar(-2.0);
+                return x_omega.mul_scalar(-2.0);
             }
-            let scaled = self.c.power_times(0.5, x);
-            let square = self.dot(scaled.clone(), scaled.clone());
-            // The quotient less 1 where it is near 1, itself where it is near 0: at ω.
-            let above =
-                (square - self.c.power_times(0.5, along)).mul_scalar(2.0) / one_minus_cn2.clone();
-            let near_omega = above.clone().lower_elem(-0.5);
-            let beyond = omega - scaled;
-            let quotient = self.dot(beyond.clone(), beyond) / one_minus_cn2;
-            let far = above.mask_fill(near_omega.clone(), 0.0).log1p();
-            let tiny = f32::MIN_POSITIVE;
-            let near = quotient.mask_fill(near_omega.clone().bool_not(), 1.0);
-            let near = at_least(near, tiny.into()).log();
-            self.c.power_times(-0.5, far.mask_where(near_omega, near))
+            let sqrt_c_x = self.c.power_times(0.5, x);
+            let c_x2 = self.dot(sqrt_c_x.clone(), sqrt_c_x.clone());
+            let quotient_minus_one =
+                (c_x2 - self.c.power_times(0.5, x_omega)).mul_scalar(2.0) / one_minus_cn2.clone();
+            // ln(1 + (quotient − 1)) is accurate for quotients near 1, ln(quotient) for quotients near 0,
+            // which occur near ω.
+            let near_omega = quotient_minus_one.clone().lower_elem(-0.5);
+            let difference = omega - sqrt_c_x;
+            let quotient = self.dot(difference.clone(), difference) / one_minus_cn2;
+            let log = quotient_minus_one
+                .mask_fill(near_omega.clone(), 0.0)
+                .log1p();
+            let quotient = quotient.mask_fill(near_omega.clone().bool_not(), 1.0);
+            let log_near_omega = at_least(quotient, f32::MIN_POSITIVE.into()).log();
+            self.c
+                .power_times(-0.5, log.mask_where(near_omega, log_near_omega))
         })
     }
 }

@@ -8,21 +8,21 @@ use crate::geometry::ops::curvature::Curvature;
 use crate::geometry::ops::precision::in_f32;
 use crate::geometry::ops::primitive::scalars::{safe_div, safe_sqrt, tanhc};
 
-/// Steps after which the search for a Fréchet mean ends. Every step multiplies the error by
-/// (κ − 1)/(κ + 1), κ ≈ √c d: about 100 steps for points spread over √c d = 6.
+/// The largest number of gradient steps after the first. Every step multiplies the error by
+/// (L − 1)/(L + 1), L ≈ √c d: about 100 steps for points spread over √c d = 6.
 const MAX_STEPS: usize = 500;
 
-/// A Fréchet mean, and how well it was found.
+/// A Fréchet mean, with its residual and the number of steps.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct FrechetMean<B: Backend, const D: usize> {
     /// The mean: the shape of the points with size 1 on the axis of the mean.
     pub mean: Tensor<B, D>,
-    /// ‖Σ wᵢ log_m(xᵢ)‖ at the mean, in the metric at m, for weights that add up to 1; size 1 on the
-    /// axes of the mean and of the coordinates. The mean is no farther than this from the true one,
-    /// and rounding alone makes it about ε max d(m, xᵢ). No gradient flows through it.
+    /// ‖Σ wᵢ log_m(xᵢ)‖ at the mean m, in the metric at m, for weights that add up to 1; size 1 on the
+    /// axes of the mean and of the coordinates. It is an upper bound of the distance to the exact mean.
+    /// Rounding alone makes it about ε max d(m, xᵢ). No gradient flows through it.
     pub residual: Tensor<B, D>,
-    /// Steps of gradient descent, before two of Newton's method.
+    /// Number of steps of gradient descent; two steps of Newton's method follow them.
     pub steps: usize,
 }
 
@@ -30,14 +30,15 @@ impl<C> PoincareBall<C> {
     /// Weighted Fréchet mean of the points along `dim`: the point m with the least Σ wᵢ d(m, xᵢ)²,
     /// which exists and is unique.
     ///
-    /// Starts at [`midpoint`](Self::midpoint) and follows m ← exp_m(τ Σ wᵢ log_m(xᵢ)/Σ wᵢ), with τ
-    /// from the spread of the points, so that every step contracts by a known factor, until the error is
-    /// the root of the type's rounding. Two steps of Newton's method end the search. Only the last leaves a
-    /// graph: its derivative by x, weights and curvature is that of the mean (implicit differentiation; Lou
-    /// et al., *Differentiating through the Fréchet Mean*, ICML 2020). It takes the inverse of one matrix
-    /// a mean, of as many rows as there are points or coordinates, whichever is fewer.
+    /// Gradient descent m ← exp_m(τ Σ wᵢ log_m(xᵢ)/Σ wᵢ) starts at [`midpoint`](Self::midpoint). The
+    /// distances of the points determine τ, so that every step multiplies the error by a known factor, and
+    /// the descent ends at an error of √ε, ε the machine epsilon. Two steps of Newton's method follow. Burn
+    /// differentiates the last one only: its derivative by x, weights and curvature is that of the mean
+    /// (implicit differentiation; Lou et al., *Differentiating through the Fréchet Mean*, ICML 2020). It
+    /// needs the inverse of one matrix per mean, with as many rows as there are points or coordinates,
+    /// whichever is fewer.
     ///
-    /// [`frechet_mean_search`](Self::frechet_mean_search) says how many steps it took and what was left.
+    /// [`frechet_mean_search`](Self::frechet_mean_search) also returns the number of steps and the residual.
     ///
     /// # Shapes
     ///
@@ -84,12 +85,12 @@ impl<C> PoincareBall<C> {
         C: Curvature<B>,
     {
         let (mean, steps) = self.search(x.clone(), weights.clone(), dim);
-        let still = [mean.clone().detach(), x.detach(), weights.detach()];
-        let fixed = self.fixed::<B>();
-        let residual = in_f32(still, |[mean, x, weights]| {
+        let detached = [mean.clone().detach(), x.detach(), weights.detach()];
+        let ball = self.detached::<B>();
+        let residual = in_f32(detached, |[mean, x, weights]| {
             let weights = normalised_weights(weights, dim, x.dims()[dim]);
-            let pull = (fixed.logmap(mean.clone(), x) * weights).sum_dim(dim);
-            fixed.norm(mean, pull)
+            let negative_gradient = (ball.logmap(mean.clone(), x) * weights).sum_dim(dim);
+            ball.norm(mean, negative_gradient)
         });
         FrechetMean {
             mean,
@@ -98,8 +99,8 @@ impl<C> PoincareBall<C> {
         }
     }
 
-    /// Weighted variance of the points along `dim` about a point: Σ wᵢ d(m, xᵢ)²/Σ wᵢ, the least of
-    /// all points at the [`frechet_mean`](Self::frechet_mean). Where all weights are 0 it is 0.
+    /// Weighted variance of the points along `dim` about a point m: Σ wᵢ d(m, xᵢ)²/Σ wᵢ, which is smallest
+    /// for the [`frechet_mean`](Self::frechet_mean). Where all weights are 0 it is 0.
     ///
     /// # Shapes
     ///
@@ -122,7 +123,7 @@ impl<C> PoincareBall<C> {
         })
     }
 
-    /// The mean, and the gradient steps that it took.
+    /// The mean, and the number of gradient steps.
     fn search<B: HyperbolicBackend, const D: usize>(
         &self,
         x: Tensor<B, D>,
@@ -136,41 +137,45 @@ impl<C> PoincareBall<C> {
         if x.shape().num_elements() == 0 {
             return (self.midpoint(x, weights, dim), 0);
         }
-        // Newton's method squares the error, twice.
-        let wanted = epsilon(x.dtype()).sqrt();
-        let mut taken = 0;
+        // Each of the two steps of Newton's method squares the error.
+        let tolerance = epsilon(x.dtype()).sqrt();
+        let mut steps_taken = 0;
         let mean = in_f32([x, weights], |[x, weights]| {
             let weights = normalised_weights(weights, dim, x.dims()[dim]);
-            let fixed = self.fixed::<B>();
-            let (still, masses) = (x.clone().detach(), weights.clone().detach());
-            let pull = |mean: Tensor<B, D>| {
-                (fixed.logmap(mean, still.clone()) * masses.clone()).sum_dim(dim)
+            let ball = self.detached::<B>();
+            let (detached_x, detached_weights) = (x.clone().detach(), weights.clone().detach());
+            // Of ½ Σ wᵢ d(m, xᵢ)².
+            let negative_gradient = |mean: Tensor<B, D>| {
+                (ball.logmap(mean, detached_x.clone()) * detached_weights.clone()).sum_dim(dim)
             };
             let hessian = |mean: Tensor<B, D>| {
-                Hessian::new(&fixed, mean, still.clone(), masses.clone(), axes)
+                let (x, weights) = (detached_x.clone(), detached_weights.clone());
+                Hessian::new(&ball, mean, x, weights, axes)
             };
 
-            let mut mean = fixed.midpoint(still.clone(), masses.clone(), dim);
-            let mut steps = 1;
-            while taken < steps {
-                let bound = fixed.hessian_bound(mean.clone(), still.clone(), masses.clone(), dim);
-                steps = 1 + steps_to(wanted, largest(bound.clone())).min(MAX_STEPS);
-                // The Hessian is between 1 and κ, so 2/(1 + κ) is the best length.
+            let mut mean = ball.midpoint(detached_x.clone(), detached_weights.clone(), dim);
+            let mut steps_needed = 1;
+            while steps_taken < steps_needed {
+                let (x, weights) = (detached_x.clone(), detached_weights.clone());
+                let bound = ball.hessian_bound(mean.clone(), x, weights, dim);
+                let further_steps = steps_to(tolerance, largest_bound(bound.clone()));
+                steps_needed = 1 + further_steps.min(MAX_STEPS);
+                // The best step size for a Hessian with eigenvalues between 1 and L is 2/(1 + L).
                 let tau = bound.add_scalar(1.0).recip().mul_scalar(2.0);
-                mean = fixed.expmap(mean.clone(), pull(mean) * tau);
-                taken += 1;
+                mean = ball.expmap(mean.clone(), negative_gradient(mean) * tau);
+                steps_taken += 1;
             }
-            let step = hessian(mean.clone()).solve(pull(mean.clone()));
-            let mean = fixed.expmap(mean, step);
-            let pull = (self.logmap(mean.clone(), x) * weights).sum_dim(dim);
-            let step = hessian(mean.clone()).solve(pull);
+            let step = hessian(mean.clone()).solve(negative_gradient(mean.clone()));
+            let mean = ball.expmap(mean, step);
+            let negative_gradient = (self.logmap(mean.clone(), x) * weights).sum_dim(dim);
+            let step = hessian(mean.clone()).solve(negative_gradient);
             self.expmap(mean, step)
         });
-        (mean, taken)
+        (mean, steps_taken)
     }
 
-    /// The ball of the same curvature as a number, to which no gradient flows.
-    fn fixed<B: HyperbolicBackend>(&self) -> PoincareBall
+    /// The same ball with its curvature as a number, to which no gradient flows.
+    fn detached<B: HyperbolicBackend>(&self) -> PoincareBall
     where
         C: Curvature<B>,
     {
@@ -180,8 +185,8 @@ impl<C> PoincareBall<C> {
         }
     }
 
-    /// κ, the mean over the points of t coth t with t = √c d(m, xᵢ): the Hessian of ½ Σ wᵢ d(m, xᵢ)² has
-    /// eigenvalues between 1 and this.
+    /// L = Σ wᵢ tᵢ coth tᵢ with tᵢ = √c d(m, xᵢ). The eigenvalues of the Hessian of ½ Σ wᵢ d(m, xᵢ)² are
+    /// between 1 and L.
     fn hessian_bound<B: HyperbolicBackend, const D: usize>(
         &self,
         m: Tensor<B, D>,
@@ -193,18 +198,20 @@ impl<C> PoincareBall<C> {
         C: Curvature<B>,
     {
         let z = self.c.times(self.dist(m, x).square());
-        (tanhc(z).recip() * weights).sum_dim(dim)
+        let t_coth_t = tanhc(z).recip();
+        (t_coth_t * weights).sum_dim(dim)
     }
 }
 
-/// The Hessian of ½ Σ wᵢ d(m, xᵢ)² at m: Σ wᵢ (tᵢ I + (1 − tᵢ) uᵢuᵢᵀ), with uᵢ the direction of log_m(xᵢ)
-/// and tᵢ = √c dᵢ coth(√c dᵢ). That is κI − VᵀV, with a row √(wᵢ(tᵢ − 1)) uᵢ of V for each point.
+/// The Hessian of ½ Σ wᵢ d(m, xᵢ)² at m: H = Σ wᵢ (kᵢ I + (1 − kᵢ) uᵢuᵢᵀ), with uᵢ the direction of
+/// log_m(xᵢ), kᵢ = tᵢ coth tᵢ and tᵢ = √c d(m, xᵢ). This is H = LI − VᵀV with L = Σ wᵢkᵢ and, for each
+/// point, a row √(wᵢ(kᵢ − 1)) uᵢ of V.
 struct Hessian<B: Backend, const D: usize> {
-    /// κ, or 1 where all weights are 0: `[..., 1, 1]`.
-    kappa: Tensor<B, D>,
+    /// L, or 1 where all weights are 0: `[..., 1, 1]`.
+    bound: Tensor<B, D>,
     /// V: `[..., points, coordinates]`.
     rows: Tensor<B, D>,
-    /// The inverse of κI − VVᵀ or of κI − VᵀV, whichever is smaller.
+    /// The inverse of LI − VVᵀ or of LI − VᵀV, whichever is smaller.
     inverse: Tensor<B, D>,
     /// The axes of a tensor whose last two are those of the points and of the coordinates.
     order: [usize; D],
@@ -220,26 +227,27 @@ impl<B: HyperbolicBackend, const D: usize> Hessian<B, D> {
         axes: [usize; 2],
     ) -> Self {
         let mut order = std::array::from_fn(|axis| axis);
-        order.sort_by_key(|axis| axes.iter().position(|of_mean| of_mean == axis));
-        let rounding = epsilon(x.dtype());
+        order.sort_by_key(|axis| axes.iter().position(|last| last == axis));
+        let tolerance = epsilon(x.dtype());
         let distance = ball.dist(m.clone(), x.clone());
-        let t = tanhc(distance.square() * ball.c).recip();
-        let absent = weights.clone().sum_dim(axes[0]).neg().add_scalar(1.0);
-        let kappa = (t.clone() * weights.clone()).sum_dim(axes[0]) + absent;
+        let t_coth_t = tanhc(distance.square() * ball.c).recip();
+        // 1 where all weights are 0, else 0.
+        let missing_weight = weights.clone().sum_dim(axes[0]).neg().add_scalar(1.0);
+        let bound = (t_coth_t.clone() * weights.clone()).sum_dim(axes[0]) + missing_weight;
 
-        let toward = ball.logmap(m, x);
-        let length = safe_sqrt(toward.clone().square().sum_dim(axes[1]));
-        let rows = safe_div(toward, length) * safe_sqrt(t.sub_scalar(1.0) * weights);
-        let (kappa, rows) = (kappa.permute(order), rows.permute(order));
+        let log_x = ball.logmap(m, x);
+        let norm = safe_sqrt(log_x.clone().square().sum_dim(axes[1]));
+        let rows = safe_div(log_x, norm) * safe_sqrt(t_coth_t.sub_scalar(1.0) * weights);
+        let (bound, rows) = (bound.permute(order), rows.permute(order));
         let [points, coordinates] = [rows.dims()[D - 2], rows.dims()[D - 1]];
-        let product = if points < coordinates {
+        let gram = if points < coordinates {
             rows.clone().matmul(rows.clone().transpose())
         } else {
             rows.clone().transpose().matmul(rows.clone())
         };
-        let inverse = inverse(product, kappa.clone(), rounding);
+        let inverse = inverse(gram, bound.clone(), tolerance);
         Self {
-            kappa,
+            bound,
             rows,
             inverse,
             order,
@@ -250,62 +258,63 @@ impl<B: HyperbolicBackend, const D: usize> Hessian<B, D> {
     fn solve(&self, v: Tensor<B, D>) -> Tensor<B, D> {
         let v = v.permute(self.order);
         let [points, coordinates] = [self.rows.dims()[D - 2], self.rows.dims()[D - 1]];
-        let solved = if points < coordinates {
-            // H⁻¹ = (I + Vᵀ(κI − VVᵀ)⁻¹V)/κ.
-            let of_points = v.clone().matmul(self.rows.clone().transpose());
-            let along = of_points.matmul(self.inverse.clone());
-            (v + along.matmul(self.rows.clone())) / self.kappa.clone()
+        let solution = if points < coordinates {
+            // H⁻¹ = (I + Vᵀ(LI − VVᵀ)⁻¹V)/L.
+            let rows_v = v.clone().matmul(self.rows.clone().transpose());
+            let coefficients = rows_v.matmul(self.inverse.clone());
+            (v + coefficients.matmul(self.rows.clone())) / self.bound.clone()
         } else {
             v.matmul(self.inverse.clone())
         };
-        let mut back = self.order;
-        for (place, axis) in self.order.into_iter().enumerate() {
-            back[axis] = place;
+        let mut inverse_order = self.order;
+        for (position, axis) in self.order.into_iter().enumerate() {
+            inverse_order[axis] = position;
         }
-        solved.permute(back)
+        solution.permute(inverse_order)
     }
 }
 
-/// The inverse of M = κI − P, whose eigenvalues lie between 1 and κ, by the iteration X ← X(2I − MX) of
+/// The inverse of M = LI − G, whose eigenvalues lie between 1 and L, by the iteration X ← X(2I − MX) of
 /// Newton and Schulz, which squares I − MX.
 fn inverse<B: Backend, const D: usize>(
-    product: Tensor<B, D>,
-    kappa: Tensor<B, D>,
-    rounding: f64,
+    gram: Tensor<B, D>,
+    bound: Tensor<B, D>,
+    tolerance: f64,
 ) -> Tensor<B, D> {
-    let size = product.dims()[D - 1];
-    let identity = Tensor::<B, 2>::eye(size, &product.device())
-        .cast(product.dtype())
+    let size = gram.dims()[D - 1];
+    let identity = Tensor::<B, 2>::eye(size, &gram.device())
+        .cast(gram.dtype())
         .unsqueeze::<D>();
-    let matrix = identity.clone() * kappa.clone() - product;
-    let doublings = (steps_to(rounding, largest(kappa.clone())) as f64).log2();
-    let mut inverse = identity.clone() * kappa.add_scalar(1.0).recip().mul_scalar(2.0);
+    let matrix = identity.clone() * bound.clone() - gram;
+    let doublings = (steps_to(tolerance, largest_bound(bound.clone())) as f64).log2();
+    let mut inverse = identity.clone() * bound.add_scalar(1.0).recip().mul_scalar(2.0);
     for _ in 0..=doublings.max(0.0).ceil() as usize {
-        let short = identity.clone().mul_scalar(2.0) - matrix.clone().matmul(inverse.clone());
-        inverse = inverse.matmul(short);
+        let two_minus_mx =
+            identity.clone().mul_scalar(2.0) - matrix.clone().matmul(inverse.clone());
+        inverse = inverse.matmul(two_minus_mx);
     }
     inverse
 }
 
-/// Steps of a factor (κ − 1)/(κ + 1) until an error of 1 is `wanted`.
-fn steps_to(wanted: f64, kappa: f64) -> usize {
-    let factor = ((kappa - 1.0) / (kappa + 1.0)).max(f64::MIN_POSITIVE);
-    let steps = wanted.ln() / factor.ln();
-    // A float becomes the nearest integer there is.
+/// Number of steps that reduce an error of 1 to `tolerance` if each multiplies it by (L − 1)/(L + 1).
+fn steps_to(tolerance: f64, bound: f64) -> usize {
+    let factor = ((bound - 1.0) / (bound + 1.0)).max(f64::MIN_POSITIVE);
+    let steps = tolerance.ln() / factor.ln();
+    // The cast saturates.
     steps.ceil() as usize
 }
 
-/// The largest element, at least 1. A mean that a NaN among its points makes NaN needs no steps.
-fn largest<B: Backend, const D: usize>(kappa: Tensor<B, D>) -> f64 {
-    let nan = kappa.clone().is_nan();
-    let largest = kappa.mask_fill(nan, 1.0).max().into_data();
+/// The largest L of all means, at least 1. The NaN of a mean with a NaN among its points is ignored.
+fn largest_bound<B: Backend, const D: usize>(bound: Tensor<B, D>) -> f64 {
+    let nan = bound.clone().is_nan();
+    let largest = bound.mask_fill(nan, 1.0).max().into_data();
     largest
         .iter::<f64>()
         .next()
-        .map_or(1.0, |kappa| kappa.max(1.0))
+        .map_or(1.0, |bound| bound.max(1.0))
 }
 
-/// Weights of `count` points that add up to 1, or all 0.
+/// The weights of `count` points, divided by their sum; 0 where all of them are 0.
 fn normalised_weights<B: HyperbolicBackend, const D: usize>(
     weights: Tensor<B, D>,
     dim: usize,

@@ -27,7 +27,7 @@ impl<C> PoincareBall<C> {
     /// Logarithmic map at the origin: log₀(y) = artanh(√c‖y‖) y / (√c‖y‖).
     ///
     /// The inverse of [`expmap0`](Self::expmap0). A point on or beyond the boundary is treated as the
-    /// last one inside that the float type can hold. Ganea et al., Lemma 2.
+    /// last one inside on its ray. Ganea et al., Lemma 2.
     ///
     /// # Shapes
     ///
@@ -80,7 +80,7 @@ impl<C> PoincareBall<C> {
     }
 
     /// The point at time t of the geodesic from x (t = 0) to y (t = 1): expₓ(t logₓ(y)), which is
-    /// x ⊕ t ⊗ (−x ⊕ y). Any t is allowed: the geodesic goes on. Ganea et al., Sec. 2.3.
+    /// x ⊕ t ⊗ (−x ⊕ y). For t outside [0, 1] the geodesic is extended. Ganea et al., Sec. 2.3.
     ///
     /// # Shapes
     ///
@@ -117,16 +117,16 @@ impl<C> PoincareBall<C> {
     where
         C: Curvature<B>,
     {
-        // A square of a short or a long u is none in f32.
+        // In f32, ‖u‖² of a short or a long u would underflow or overflow.
         let v = in_f64([u], |[u]| {
-            let norm = safe_sqrt(self.dot(u.clone(), u.clone()));
-            self.expmap0(safe_div(u.mul_scalar(0.5 * t), norm))
+            let norm_u = safe_sqrt(self.dot(u.clone(), u.clone()));
+            self.expmap0(safe_div(u.mul_scalar(0.5 * t), norm_u))
         });
         self.mobius_add(x, v)
     }
 
-    /// The first-order stand-in for [`expmap`](Self::expmap): x + v, back into the ball if it is
-    /// outside. Bonnabel, *Stochastic Gradient Descent on Riemannian Manifolds*, 2013.
+    /// First-order approximation of [`expmap`](Self::expmap): x + v, projected into the ball.
+    /// Bonnabel, *Stochastic Gradient Descent on Riemannian Manifolds*, 2013.
     ///
     /// # Shapes
     ///

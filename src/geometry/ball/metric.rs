@@ -64,7 +64,7 @@ impl<C> PoincareBall<C> {
         })
     }
 
-    /// A vector that is longer than `radius` cut to it, by its Euclidean length: min(1, r/‖v‖) v.
+    /// Clips a vector to the Euclidean length r = `radius`: min(1, r/‖v‖) v.
     ///
     /// Guo et al., *Clipped Hyperbolic Classifiers*, CVPR 2022, for tangent vectors at the origin.
     ///
@@ -105,7 +105,7 @@ impl<C> PoincareBall<C> {
 
     /// Parallel transport of v along the geodesic from x to y: λₓ/λᵧ gyr[y, −x] v.
     ///
-    /// It keeps lengths and angles. Ganea et al., Sec. 2.4.
+    /// It preserves lengths and angles. Ganea et al., Sec. 2.4.
     ///
     /// # Shapes
     ///

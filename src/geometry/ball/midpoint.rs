@@ -11,10 +11,10 @@ use crate::geometry::ops::primitive::scalars::safe_div;
 impl<C> PoincareBall<C> {
     /// Weighted midpoint of the points along `dim`: ½ ⊗ Σ wᵢλᵢxᵢ / Σ wᵢ(λᵢ − 1).
     ///
-    /// The gyromidpoint of Ungar 2009, and the same point as the Einstein midpoint
-    /// (Σ γᵢwᵢkᵢ / Σ γᵢwᵢ in the Klein model), in closed form: the barycentre of the hyperboloid.
-    /// For two points of equal weight it is the middle of the geodesic. Weights need not add up to
-    /// 1, but must be at least 0; where all are 0 the result is the origin.
+    /// This is the gyromidpoint of Ungar 2009, the Einstein midpoint (Σ γᵢwᵢkᵢ / Σ γᵢwᵢ in the Klein
+    /// model) and the barycentre on the hyperboloid. For two points of equal weight it is the middle of
+    /// the geodesic. Weights need not add up to 1, but must be at least 0; where all are 0 the result is the
+    /// origin.
     ///
     /// # Shapes
     ///
@@ -31,18 +31,19 @@ impl<C> PoincareBall<C> {
         C: Curvature<B>,
     {
         self.axes_of_mean::<D>(dim);
-        // In the type of the points: a point beyond the boundary is the last one that this type has.
+        // In the type of the points, whose ε is the 1 − c‖x‖² of a point on or beyond the boundary.
         let one_minus_cn2 = self.one_minus_cn2(x.clone());
-        // In f64, for the mean of the Klein model is closer to the boundary than any of the points.
+        // In f64, because the quotient 2 ⊗ m may be closer to the boundary than any point.
         in_f64(
             [x, one_minus_cn2, weights],
             |[x, one_minus_cn2, weights]| {
                 let x = self.not_beyond(x);
-                let sum =
+                let numerator =
                     (x * (weights.clone() / one_minus_cn2.clone()).mul_scalar(2.0)).sum_dim(dim);
-                let total = (weights * (one_minus_cn2.recip().mul_scalar(2.0).sub_scalar(1.0)))
-                    .sum_dim(dim);
-                self.mobius_scalar_mul(0.5, safe_div(sum, total))
+                let denominator = (weights
+                    * (one_minus_cn2.recip().mul_scalar(2.0).sub_scalar(1.0)))
+                .sum_dim(dim);
+                self.mobius_scalar_mul(0.5, safe_div(numerator, denominator))
             },
         )
     }

@@ -1,4 +1,4 @@
-//! The gyrovector operations: Möbius addition and its relatives.
+//! The gyrovector operations: Möbius addition and coaddition, gyration, Möbius multiplication.
 
 use burn::tensor::Tensor;
 
@@ -66,9 +66,9 @@ impl<C> PoincareBall<C> {
             let [x, y] = [x, y].map(|point| self.not_beyond(point));
             let sum = x.clone() + y.clone();
             // α − β = c(‖y‖² − ‖x‖²), and 1 − c²‖x‖²‖y‖² = α + β − αβ.
-            let turn = self.c.times(self.dot(y.clone() - x, sum.clone()));
-            let whole = a.clone() + b.clone() - a * b.clone();
-            (sum * b + y * turn) / whole
+            let a_minus_b = self.c.times(self.dot(y.clone() - x, sum.clone()));
+            let denominator = a.clone() + b.clone() - a * b.clone();
+            (sum * b + y * a_minus_b) / denominator
         })
     }
 
@@ -88,8 +88,8 @@ impl<C> PoincareBall<C> {
         self.mobius_coadd(x, y.neg())
     }
 
-    /// Gyration gyr[x, y] z = −(x ⊕ y) ⊕ (x ⊕ (y ⊕ z)): the rotation by which Möbius addition
-    /// falls short of associativity. It is linear in z, and keeps its length.
+    /// Gyration gyr[x, y] z = −(x ⊕ y) ⊕ (x ⊕ (y ⊕ z)): the rotation with which Möbius addition is
+    /// associative, x ⊕ (y ⊕ z) = (x ⊕ y) ⊕ gyr[x, y] z. It is linear in z and preserves its length.
     ///
     /// With σ = x + y, α = 1 − c‖x‖² and β = 1 − c‖y‖²:
     ///
@@ -130,16 +130,14 @@ impl<C> PoincareBall<C> {
     {
         let [x, y] = points.map(|point| self.not_beyond(point));
         let sum = x.clone() + y.clone();
-        let bend = self.c.times(self.dot(sum.clone(), sum.clone()));
-        let along_y = self.dot(y, z.clone());
-        let along = self.dot(sum.clone(), z.clone());
-        let scale = self
-            .c
-            .times((a.clone() * b.clone() + bend.clone()).recip())
-            .mul_scalar(2.0);
-        let by_x = b * along.clone() + bend * along_y.clone();
-        let by_sum = a * along_y - along;
-        z + (x * by_x + sum * by_sum) * scale
+        let c_sum2 = self.c.times(self.dot(sum.clone(), sum.clone()));
+        let y_z = self.dot(y, z.clone());
+        let sum_z = self.dot(sum.clone(), z.clone());
+        let denominator = a.clone() * b.clone() + c_sum2.clone();
+        let scale = self.c.times(denominator.recip()).mul_scalar(2.0);
+        let of_x = b * sum_z.clone() + c_sum2 * y_z.clone();
+        let of_sum = a * y_z - sum_z;
+        z + (x * of_x + sum * of_sum) * scale
     }
 
     /// Möbius scalar multiplication r ⊗ x = tanh(r artanh(√c‖x‖)) x / (√c‖x‖).
@@ -209,7 +207,7 @@ impl<C> PoincareBall<C> {
         )
     }
 
-    /// A function of vectors, applied to points: exp₀(f(log₀(x))). Ganea et al., Sec. 3.2.
+    /// Applies a function of tangent vectors to points: exp₀(f(log₀(x))). Ganea et al., Sec. 3.2.
     ///
     /// `f` may change the number of coordinates.
     ///

@@ -1,6 +1,7 @@
-//! The handle that holds the curvature and the coordinate axis. The mathematics is in `ops`.
+//! The Poincaré ball: its curvature and coordinate axis, and the operations as methods. The kernels are in
+//! `ops`.
 //!
-//! One file a topic: Möbius operations, exponential and logarithmic maps, the metric and transport,
+//! One file per topic: Möbius operations, exponential and logarithmic maps, the metric and transport,
 //! distances, means, concatenation, projection. Every method works for any rank, and at a curvature that is a
 //! number or a learned tensor.
 
@@ -30,18 +31,19 @@ use crate::error::{Error, Result};
 ///
 /// # On the boundary and beyond it
 ///
-/// 1 − c‖x‖² is held at ε, the machine epsilon of the tensor's type (of f32 for halves), and has no
-/// slope there. Of what is made of it alone, and of log₀, r ⊗ x, ⊞, gyrations, transports, midpoints,
-/// planes, horospheres and the other models, such a point counts as the last one inside on its ray. ⊕,
-/// expₓ, logₓ and the distances take its coordinates as they stand, so that x ⊕ y lies beyond the boundary
-/// if x does, and distances grow with ln‖x‖ (those of all pairs up to where an f32 ends).
-/// [`project`](Self::project) brings points back.
+/// 1 − c‖x‖² is clamped to ε, the machine epsilon of the tensor's type (of f32 for half precision), and its
+/// derivative is 0 there. Functions of 1 − c‖x‖² alone, log₀, r ⊗ x, ⊞, gyrations, transports, midpoints,
+/// planes, horospheres and the other models treat such a point as the last one inside on its ray. ⊕, expₓ,
+/// logₓ and the distances use its coordinates unchanged: x ⊕ y lies beyond the boundary if x does, and
+/// distances grow with ln‖x‖ (those of all pairs up to the largest f32). [`project`](Self::project) maps
+/// points back into the ball.
 ///
 /// # Panics
 ///
-/// The constructor returns an error for a curvature that makes no sense. The operations panic as
-/// Burn's own do, for shapes that do not broadcast, for vectors of different numbers of coordinates and
-/// for an axis that the tensor does not have, or that is not one of points; no value of the elements makes them panic.
+/// The constructor returns an error for an invalid curvature. The operations panic as Burn's own do: for
+/// shapes that do not broadcast, for vectors of different numbers of coordinates, for an axis that the
+/// tensor does not have, and for a mean along the coordinate axis. No value of the elements makes them
+/// panic.
 ///
 /// # Example
 ///
@@ -86,11 +88,11 @@ impl PoincareBall {
 }
 
 impl<B: HyperbolicBackend> PoincareBall<Tensor<B, 1>> {
-    /// The ball of curvature −c for a c that the caller computes, such as a function of a parameter;
-    /// every operation gives a gradient to it.
+    /// The ball of curvature −c for a c that the caller computes, such as a function of a parameter. Every
+    /// operation is differentiable by c.
     ///
-    /// The value is not read, which would wait for the device: where it is below 0 or NaN, results are
-    /// NaN. [`LearnableCurvature`](crate::geometry::nn::LearnableCurvature) keeps it in range.
+    /// The value is not checked, because reading it would wait for the device. For a c below 0 or NaN,
+    /// results are NaN. [`LearnableCurvature`](crate::geometry::nn::LearnableCurvature) keeps c in range.
     ///
     /// ```
     /// use burn::{backend::{Autodiff, Flex}, tensor::Tensor};
@@ -119,8 +121,8 @@ impl<B: HyperbolicBackend> PoincareBall<Tensor<B, 1>> {
                 found: count.to_string(),
             });
         }
-        let below = c.clone().lower_elem(0.0);
-        Ok(Self::from_parts(c.mask_fill(below, f64::NAN), None))
+        let negative = c.clone().lower_elem(0.0);
+        Ok(Self::from_parts(c.mask_fill(negative, f64::NAN), None))
     }
 }
 
@@ -146,7 +148,7 @@ impl<C> PoincareBall<C> {
         }
     }
 
-    /// The origin of the ball, once for every vector of a tensor of this shape.
+    /// A tensor of this shape, each vector of which is the origin of the ball.
     pub fn origin<B: HyperbolicBackend, const D: usize>(
         &self,
         shape: [usize; D],
@@ -159,11 +161,11 @@ impl<C> PoincareBall<C> {
         self.axis.unwrap_or(D - 1)
     }
 
-    /// The axis of the points that a mean is of, and that of their coordinates.
+    /// The axis along which a mean of points is taken, and the axis of their coordinates.
     ///
     /// # Panics
     ///
-    /// If they are one.
+    /// If both are the same axis, or the tensor has no axis `dim`.
     fn axes_of_mean<const D: usize>(&self, dim: usize) -> [usize; 2] {
         let axis = self.axis::<D>();
         assert!(
@@ -174,7 +176,7 @@ impl<C> PoincareBall<C> {
         [dim, axis]
     }
 
-    /// ⟨x, y⟩ of the coordinates as they stand, with size 1 on their axis.
+    /// The Euclidean ⟨x, y⟩, with size 1 on the coordinate axis.
     fn dot<B: HyperbolicBackend, const D: usize>(
         &self,
         x: Tensor<B, D>,
@@ -195,7 +197,7 @@ impl<C> PoincareBall<C> {
             .point(PointOp::OneMinusCn2, at_least_f32(x), self.axis::<D>())
     }
 
-    /// A point beyond the boundary brought back to it along its ray; others as they are.
+    /// Projects points beyond the boundary onto it, along their rays, and leaves other points unchanged.
     pub(super) fn not_beyond<B: HyperbolicBackend, const D: usize>(
         &self,
         x: Tensor<B, D>,
@@ -206,11 +208,11 @@ impl<C> PoincareBall<C> {
         self.c.point(PointOp::Project(0.0), x, self.axis::<D>())
     }
 
-    /// Moves points that lie on the boundary or beyond it back into the ball, onto the radius
-    /// (1 − 4ε)/√c, with ε the machine epsilon of the tensor's type (f32: 1.2e-7).
+    /// Projects points on the boundary or beyond it into the ball, onto the radius (1 − 4ε)/√c, with ε the
+    /// machine epsilon of the tensor's type (f32: 1.2e-7).
     ///
-    /// Points inside stay as they are, and projecting twice is projecting once. No operation of
-    /// this handle needs it to be finite. It is for points that an optimiser moved.
+    /// Points inside are left unchanged, and the projection is idempotent. The operations of the ball are
+    /// finite without it; it is meant for points that an optimiser has updated.
     ///
     /// # Shapes
     ///
@@ -225,7 +227,8 @@ impl<C> PoincareBall<C> {
     }
 
     /// [`project`](Self::project) with another margin m: onto the radius (1 − m)/√c. geoopt uses
-    /// 4e-3 in f32 and 1e-5 in f64. A point that is out by less than a quarter of the margin stays.
+    /// 4e-3 in f32 and 1e-5 in f64. A point that exceeds the radius by less than a quarter of the margin is
+    /// left unchanged.
     ///
     /// # Shapes
     ///
@@ -253,7 +256,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rejects_what_is_no_curvature() {
+    fn rejects_invalid_curvatures() {
         for c in [-1.0, -f64::MIN_POSITIVE, f64::NAN, f64::INFINITY] {
             assert!(matches!(PoincareBall::new(c), Err(Error::Curvature(_))));
         }

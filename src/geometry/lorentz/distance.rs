@@ -26,9 +26,9 @@ impl<C> Lorentz<C> {
     {
         let [x, y] = alike(self.axis.unwrap_or(D - 1), [x, y]);
         in_f64([x, y], |[x, y]| {
-            let chord = self.chord(x, y);
-            let z = self.c.times(chord.clone()).mul_scalar(0.25);
-            safe_sqrt(chord) * arsinhc(z)
+            let squared_chord = self.squared_chord(x, y);
+            let z = self.c.times(squared_chord.clone()).mul_scalar(0.25);
+            safe_sqrt(squared_chord) * arsinhc(z)
         })
     }
 
@@ -43,12 +43,12 @@ impl<C> Lorentz<C> {
         C: Curvature<B>,
     {
         in_f64([x], |[x]| {
-            let square = self.dot(x.clone(), x);
-            safe_sqrt(square.clone()) * arsinhc(self.c.times(square))
+            let norm_squared = self.dot(x.clone(), x);
+            safe_sqrt(norm_squared.clone()) * arsinhc(self.c.times(norm_squared))
         })
     }
 
-    /// All distances between two sets of points, in the ball: see
+    /// All distances between two sets of points, computed in the ball by
     /// [`PoincareBall::pairwise_dist`].
     ///
     /// # Shapes
@@ -64,9 +64,9 @@ impl<C> Lorentz<C> {
         C: Curvature<B>,
     {
         in_f64([x, y], |[x, y]| {
-            let last = self.clone().along(1);
-            let [x, y] = [x, y].map(|points| last.to_ball(points));
-            PoincareBall::from(last).pairwise_dist(x, y)
+            let lorentz = self.clone().along(1);
+            let [x, y] = [x, y].map(|points| lorentz.to_ball(points));
+            PoincareBall::from(lorentz).pairwise_dist(x, y)
         })
     }
 
@@ -88,15 +88,16 @@ impl<C> Lorentz<C> {
         C: Curvature<B>,
     {
         in_f64([x, weights], |[x, weights]| {
-            let time = (self.stretch(x.clone()) * weights.clone()).sum_dim(dim);
+            // The sum ΣwX, with its time part times √c.
+            let time = (self.scaled_time(x.clone()) * weights.clone()).sum_dim(dim);
             let space = (x * weights.clone()).sum_dim(dim);
-            // −c⟨ΣwX, ΣwX⟩, which is (Σw)² for equal points and more for others.
-            let total = weights.sum_dim(dim).square();
-            let bent = self.c.times(self.dot(space.clone(), space.clone()));
-            let square = time.square() - bent;
-            let less = square.clone().lower(total.clone());
-            let square = square.mask_where(less, total);
-            safe_div(space, safe_sqrt(square))
+            // −c⟨ΣwX, ΣwX⟩, which is (Σw)² for equal points and larger for others.
+            let total_squared = weights.sum_dim(dim).square();
+            let c_space2 = self.c.times(self.dot(space.clone(), space.clone()));
+            let scale_squared = time.square() - c_space2;
+            let below = scale_squared.clone().lower(total_squared.clone());
+            let scale_squared = scale_squared.mask_where(below, total_squared);
+            safe_div(space, safe_sqrt(scale_squared))
         })
     }
 }

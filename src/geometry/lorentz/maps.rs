@@ -57,12 +57,12 @@ impl<C> Lorentz<C> {
     {
         let [x, v] = alike(self.axis.unwrap_or(D - 1), [x, v]);
         in_f64([x, v], |[x, v]| {
-            let carried = self.carried(x.clone(), v.clone());
-            let z = below_overflow(self.c.times(self.dot(carried.clone(), carried)));
-            // cosh t = 1 + 2 sinh²(t/2).
-            let half = z.clone().mul_scalar(0.25);
-            let rise = sinhc(half.clone()).square() * half.mul_scalar(2.0);
-            x.clone() + x * rise + v * sinhc(z)
+            let v_at_origin = self.transported_to_origin(x.clone(), v.clone());
+            let z = below_overflow(self.c.times(self.dot(v_at_origin.clone(), v_at_origin)));
+            // cosh √z − 1 = 2 sinh²(√z/2).
+            let quarter_z = z.clone().mul_scalar(0.25);
+            let cosh_minus_one = sinhc(quarter_z.clone()).square() * quarter_z.mul_scalar(2.0);
+            x.clone() + x * cosh_minus_one + v * sinhc(z)
         })
     }
 
@@ -82,10 +82,9 @@ impl<C> Lorentz<C> {
     {
         let [x, y] = alike(self.axis.unwrap_or(D - 1), [x, y]);
         in_f64([x, y], |[x, y]| {
-            let z = self
-                .c
-                .times(self.chord(x.clone(), y.clone()))
-                .mul_scalar(0.25);
+            // z = sinh²(√c d/2), so cosh(√c d) = 1 + 2z.
+            let squared_chord = self.squared_chord(x.clone(), y.clone());
+            let z = self.c.times(squared_chord).mul_scalar(0.25);
             let scale = arsinhc(z.clone()) / z.clone().add_scalar(1.0).sqrt();
             (y - x.clone() - x * z.mul_scalar(2.0)) * scale
         })
@@ -109,10 +108,12 @@ impl<C> Lorentz<C> {
     {
         let [x, y] = alike(self.axis.unwrap_or(D - 1), [x, y]);
         in_f64([x, y], |[x, y]| {
-            let z = self.c.times(self.chord(x.clone(), y.clone()));
-            let square = arsinhc(z.clone().mul_scalar(0.25)).square() * z;
-            let part = |t: f64| sinhc(square.clone().mul_scalar(t * t)).mul_scalar(t);
-            (x * part(1.0 - t) + y * part(t)) / sinhc(square.clone())
+            let c_chord2 = self.c.times(self.squared_chord(x.clone(), y.clone()));
+            let theta_squared = arsinhc(c_chord2.clone().mul_scalar(0.25)).square() * c_chord2;
+            // sinh(tθ)/θ.
+            let sinh_over_theta =
+                |t: f64| sinhc(theta_squared.clone().mul_scalar(t * t)).mul_scalar(t);
+            (x * sinh_over_theta(1.0 - t) + y * sinh_over_theta(t)) / sinhc(theta_squared.clone())
         })
     }
 
@@ -134,8 +135,8 @@ impl<C> Lorentz<C> {
     {
         let [x, u] = alike(self.axis.unwrap_or(D - 1), [x, u]);
         in_f64([x, u], |[x, u]| {
-            let norm = self.norm(x.clone(), u.clone());
-            self.expmap(x, safe_div(u.mul_scalar(t), norm))
+            let norm_u = self.norm(x.clone(), u.clone());
+            self.expmap(x, safe_div(u.mul_scalar(t), norm_u))
         })
     }
 }

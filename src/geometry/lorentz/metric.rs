@@ -26,7 +26,10 @@ impl<C> Lorentz<C> {
     {
         let [x, u, v] = alike(self.axis.unwrap_or(D - 1), [x, u, v]);
         in_f64([x, u, v], |[x, u, v]| {
-            self.dot(self.carried(x.clone(), u), self.carried(x, v))
+            self.dot(
+                self.transported_to_origin(x.clone(), u),
+                self.transported_to_origin(x, v),
+            )
         })
     }
 
@@ -48,7 +51,7 @@ impl<C> Lorentz<C> {
         in_f64([x, v], |[x, v]| safe_sqrt(self.inner(x, v.clone(), v)))
     }
 
-    /// Riemannian gradient from the Euclidean one by the space part: g + c⟨x,g⟩x.
+    /// Riemannian gradient from the Euclidean gradient by the space part: g + c⟨x,g⟩x.
     ///
     /// # Shapes
     ///
@@ -64,8 +67,8 @@ impl<C> Lorentz<C> {
     {
         let [x, grad] = alike(self.axis.unwrap_or(D - 1), [x, grad]);
         in_f64([x, grad], |[x, grad]| {
-            let along = self.c.times(self.dot(x.clone(), grad.clone()));
-            grad + x * along
+            let c_g_x = self.c.times(self.dot(x.clone(), grad.clone()));
+            grad + x * c_g_x
         })
     }
 
@@ -86,12 +89,14 @@ impl<C> Lorentz<C> {
     {
         let [x, y, v] = alike(self.axis.unwrap_or(D - 1), [x, y, v]);
         in_f64([x, y, v], |[x, y, v]| {
-            let ratio = self.stretch(y.clone()) / self.stretch(x.clone());
-            let product = self.dot(y.clone(), v.clone()) - self.dot(x.clone(), v.clone()) * ratio;
+            // ⟨Y, V⟩ = ⟨y, v⟩ − ⟨x, v⟩ y₀/x₀.
+            let time_ratio = self.scaled_time(y.clone()) / self.scaled_time(x.clone());
+            let lorentz_product =
+                self.dot(y.clone(), v.clone()) - self.dot(x.clone(), v.clone()) * time_ratio;
             // 1 − c⟨X, Y⟩ = 1 + cosh(√c d) = 2 + c‖X − Y‖²/2.
-            let chord = self.chord(x.clone(), y.clone());
-            let whole = self.c.times(chord).mul_scalar(0.5).add_scalar(2.0);
-            v + (x + y) * (self.c.times(product) / whole)
+            let squared_chord = self.squared_chord(x.clone(), y.clone());
+            let denominator = self.c.times(squared_chord).mul_scalar(0.5).add_scalar(2.0);
+            v + (x + y) * (self.c.times(lorentz_product) / denominator)
         })
     }
 
@@ -111,9 +116,9 @@ impl<C> Lorentz<C> {
     {
         let [y, v] = alike(self.axis.unwrap_or(D - 1), [y, v]);
         in_f64([y, v], |[y, v]| {
-            let along = self.c.times(self.dot(y.clone(), v.clone()));
-            let stretch = self.stretch(y.clone());
-            v + y * (along / stretch.add_scalar(1.0))
+            let c_y_v = self.c.times(self.dot(y.clone(), v.clone()));
+            let scaled_time = self.scaled_time(y.clone());
+            v + y * (c_y_v / scaled_time.add_scalar(1.0))
         })
     }
 
@@ -132,6 +137,6 @@ impl<C> Lorentz<C> {
         C: Curvature<B>,
     {
         let [x, v] = alike(self.axis.unwrap_or(D - 1), [x, v]);
-        in_f64([x, v], |[x, v]| self.carried(x, v))
+        in_f64([x, v], |[x, v]| self.transported_to_origin(x, v))
     }
 }

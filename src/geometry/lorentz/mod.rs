@@ -1,11 +1,12 @@
 //! The hyperboloid.
 //!
-//! A point X = (x₀, x) of ⟨X, X⟩ = −x₀² + ‖x‖² = −1/c is given by its space part x alone, and so
-//! are tangent vectors: the time part follows (x₀ = √(1/c + ‖x‖²), v₀ = ⟨x, v⟩/x₀), a point cannot
-//! leave the model, and c = 0 is the Euclidean limit. The metric at the origin is the Euclidean one,
-//! so a tangent vector there is twice that of the ball.
+//! The points are X = (x₀, x) with ⟨X, X⟩ = −x₀² + ‖x‖² = −1/c. Points and tangent vectors are given by
+//! their space parts x and v alone. The time parts follow from these: x₀ = √(1/c + ‖x‖²) and
+//! v₀ = ⟨x, v⟩/x₀. A point therefore cannot leave the model, and c = 0 is the Euclidean limit. The metric at
+//! the origin is the Euclidean one, so a tangent vector there has twice the coordinates that it has in the
+//! ball.
 //!
-//! One file a topic: maps, the metric and transport, distances and the mean.
+//! One file per topic: maps, the metric and transport, distances and the mean.
 
 mod distance;
 mod maps;
@@ -22,10 +23,10 @@ use crate::error::Result;
 
 /// The Lorentz (hyperboloid) model of curvature −c, in space components.
 ///
-/// They compute in f64 where the device has it, since the coordinates of this model lose digits far
-/// out: f32 points that lie on one ray at √c x₀ = 10⁴ are then 10⁻⁷ off in their distance, and
-/// (√c x₀)² times the rounding of f32 where there is no f64. [`PoincareBall::dist_expmap0`] has no
-/// such loss.
+/// The operations compute in f64 where the device has it, because the coordinates of this model lose digits
+/// far from the origin. For f32 points on one ray at √c x₀ = 10⁴, the error of the distance is 10⁻⁷; where
+/// there is no f64, it is (√c x₀)² times the rounding of f32. [`PoincareBall::dist_expmap0`] has no such
+/// loss.
 ///
 /// ```
 /// use burn::{backend::Flex, tensor::Tensor};
@@ -75,6 +76,7 @@ impl<C> Lorentz<C> {
         }
     }
 
+    /// The Euclidean ⟨x, y⟩, with size 1 on the coordinate axis.
     fn dot<B: HyperbolicBackend, const D: usize>(
         &self,
         x: Tensor<B, D>,
@@ -83,21 +85,21 @@ impl<C> Lorentz<C> {
         (x * y).sum_dim(self.axis.unwrap_or(D - 1))
     }
 
-    /// √c x₀ = √(1 + c‖x‖²); NaN for a coordinate that is NaN or infinite.
-    fn stretch<B: HyperbolicBackend, const D: usize>(&self, x: Tensor<B, D>) -> Tensor<B, D>
+    /// √c x₀ = √(1 + c‖x‖²) = cosh(√c d(0, x)); NaN for a coordinate that is NaN or infinite.
+    fn scaled_time<B: HyperbolicBackend, const D: usize>(&self, x: Tensor<B, D>) -> Tensor<B, D>
     where
         C: Curvature<B>,
     {
-        let square = self.c.times(self.dot(x.clone(), x));
-        nan_unless_finite(square.clone().add_scalar(1.0).sqrt(), square)
+        let c_x2 = self.c.times(self.dot(x.clone(), x));
+        nan_unless_finite(c_x2.clone().add_scalar(1.0).sqrt(), c_x2)
     }
 
     /// ‖X − Y‖² = 2(cosh(√c d) − 1)/c, from the difference of the space parts.
     ///
-    /// −(x₀ − y₀)² + ‖x − y‖² would subtract two squares; it is the square of the difference δ once
-    /// that is carried to the origin: δ − c⟨δ,σ⟩σ/(t(k + t)), σ = x + y, t = √c(x₀ + y₀) and
-    /// k² = t² − c‖σ‖².
-    fn chord<B: HyperbolicBackend, const D: usize>(
+    /// −(x₀ − y₀)² + ‖x − y‖² would subtract two squares. The boost that takes X + Y to the time axis takes
+    /// X − Y to a vector without time part, whose space part is δ − c⟨δ,σ⟩σ/(t(k + t)) with δ = x − y,
+    /// σ = x + y, t = √c(x₀ + y₀) and k² = t² − c‖σ‖². The result is its Euclidean square.
+    fn squared_chord<B: HyperbolicBackend, const D: usize>(
         &self,
         x: Tensor<B, D>,
         y: Tensor<B, D>,
@@ -105,18 +107,18 @@ impl<C> Lorentz<C> {
     where
         C: Curvature<B>,
     {
-        let t = self.stretch(x.clone()) + self.stretch(y.clone());
+        let t = self.scaled_time(x.clone()) + self.scaled_time(y.clone());
         let (difference, sum) = (x.clone() - y.clone(), x + y);
-        let square = t.clone().square() - self.c.times(self.dot(sum.clone(), sum.clone()));
-        let k = at_least(square, 4.0).sqrt();
-        let along = self.c.times(self.dot(difference.clone(), sum.clone()));
-        let carried = difference - sum * (along / (t.clone() * (k + t)));
-        self.dot(carried.clone(), carried)
+        let c_sum2 = self.c.times(self.dot(sum.clone(), sum.clone()));
+        let k = at_least(t.clone().square() - c_sum2, 4.0).sqrt();
+        let c_difference_dot_sum = self.c.times(self.dot(difference.clone(), sum.clone()));
+        let at_origin = difference - sum * (c_difference_dot_sum / (t.clone() * (k + t)));
+        self.dot(at_origin.clone(), at_origin)
     }
 
-    /// A tangent vector at x, carried to the origin: v − c⟨x,v⟩x/(t(1 + t)), t = √c x₀. Products of
-    /// what comes out are Lorentz products of what went in.
-    fn carried<B: HyperbolicBackend, const D: usize>(
+    /// A tangent vector at x, parallel transported to the origin: v − c⟨x,v⟩x/(t(1 + t)), t = √c x₀.
+    /// Euclidean products of transported vectors are the Lorentz products of the vectors.
+    fn transported_to_origin<B: HyperbolicBackend, const D: usize>(
         &self,
         x: Tensor<B, D>,
         v: Tensor<B, D>,
@@ -124,9 +126,9 @@ impl<C> Lorentz<C> {
     where
         C: Curvature<B>,
     {
-        let t = self.stretch(x.clone());
-        let along = self.c.times(self.dot(x.clone(), v.clone()));
-        v - x * (along / (t.clone() * t.add_scalar(1.0)))
+        let t = self.scaled_time(x.clone());
+        let c_x_v = self.c.times(self.dot(x.clone(), v.clone()));
+        v - x * (c_x_v / (t.clone() * t.add_scalar(1.0)))
     }
 
     /// From the ball: 2x/(1 − c‖x‖²).
@@ -157,8 +159,8 @@ impl<C> Lorentz<C> {
         C: Curvature<B>,
     {
         in_f64([x], |[x]| {
-            let stretch = self.stretch(x.clone());
-            x / stretch.add_scalar(1.0)
+            let scaled_time = self.scaled_time(x.clone());
+            x / scaled_time.add_scalar(1.0)
         })
     }
 
@@ -201,11 +203,11 @@ impl<C> Lorentz<C> {
         C: Curvature<B>,
     {
         in_f64([x], |[x]| {
-            // √(1 + c‖x‖²) = 1 + c‖x‖²/(1 + √(1 + c‖x‖²)): the second part is finite at c = 0.
-            let square = self.dot(x.clone(), x.clone());
-            let rise = square / self.stretch(x.clone()).add_scalar(1.0);
-            let one = rise.ones_like();
-            self.c.power_times(-0.5, one) + self.c.power_times(0.5, rise)
+            // With t = √c x₀ = √(1 + c‖x‖²), (t − 1)/c = ‖x‖²/(1 + t) is finite at c = 0.
+            let norm_squared = self.dot(x.clone(), x.clone());
+            let t_minus_one_over_c = norm_squared / self.scaled_time(x.clone()).add_scalar(1.0);
+            let ones = t_minus_one_over_c.ones_like();
+            self.c.power_times(-0.5, ones) + self.c.power_times(0.5, t_minus_one_over_c)
         })
     }
 }

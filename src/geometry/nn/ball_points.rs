@@ -11,27 +11,27 @@ use burn::record::Record;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Distribution, Tensor};
 
-use super::curvature::{stored, stored_ball};
+use super::curvature::{stored_ball, stored_curvature};
 use crate::error::{Result, check};
 use crate::geometry::{HyperbolicBackend, PoincareBall};
 
 /// Configuration of [`BallPoints`].
 #[derive(Config, Debug)]
 pub struct BallPointsConfig {
-    /// How many points.
+    /// Number of points.
     pub count: usize,
-    /// Coordinates of each.
+    /// Number of coordinates of a point.
     pub dim: usize,
     /// The c of the ball.
     pub c: f64,
-    /// Standard deviation of the tangent vectors that the first points are the images of.
+    /// Standard deviation of the tangent vectors at the origin from which the initial points are computed.
     #[config(default = 1e-3)]
     pub spread: f64,
 }
 
-/// Points of a ball, as the parameters of a module. Its records carry the curvature.
+/// Points of a ball as parameters of a module. Its records contain the curvature.
 ///
-/// The optimisers of [`optim`](crate::geometry::optim) move them along geodesics; any other
+/// The optimisers of [`optim`](crate::geometry::optim) move the points along geodesics. Any other
 /// optimiser treats them as Euclidean, and may move them out of the ball.
 #[derive(Clone, Debug)]
 pub struct BallPoints<B: Backend> {
@@ -53,8 +53,8 @@ impl BallPointsConfig {
     /// # Errors
     ///
     /// [`Error::Curvature`](crate::Error::Curvature) for a c that is negative, NaN or infinite;
-    /// [`Error::Setting`](crate::Error::Setting) for no points, no coordinates, and a spread that is
-    /// not a number of at least 0.
+    /// [`Error::Setting`](crate::Error::Setting) for a `count` or a `dim` of 0, and a spread that is
+    /// negative, NaN or infinite.
     pub fn init<B: HyperbolicBackend>(&self, device: &B::Device) -> Result<BallPoints<B>> {
         let ball = PoincareBall::new(self.c)?;
         check(self.count > 0, "count", self.count, "at least 1")?;
@@ -69,19 +69,19 @@ impl BallPointsConfig {
 }
 
 impl<B: HyperbolicBackend> BallPoints<B> {
-    /// These points of that ball.
+    /// The given points of the given ball.
     ///
     /// # Shapes
     ///
     /// - points: `[count, dim]`
     pub fn new(ball: PoincareBall, points: Tensor<B, 2>) -> Self {
         Self {
-            c: stored(&ball, (&points.device(), points.dtype())),
+            c: stored_curvature(&ball, (&points.device(), points.dtype())),
             points: Param::from_tensor(points.detach()),
         }
     }
 
-    /// The ball that they lie in.
+    /// The ball that the points lie in.
     pub fn ball(&self) -> PoincareBall {
         stored_ball(&self.c)
     }
@@ -93,17 +93,18 @@ impl<B: HyperbolicBackend> BallPoints<B> {
 }
 
 thread_local! {
-    /// The ball of the points that a mapper is being given.
+    /// The ball of the points that are being mapped.
     static BALL: Cell<Option<PoincareBall>> = const { Cell::new(None) };
 }
 
-/// The ball of the parameter that a mapper was just given, if [`BallPoints`] gave it: a mapper is
-/// told of a parameter's name and of those of the types around it, but not what it is.
+/// The ball of the parameter that is being mapped, if the parameter belongs to [`BallPoints`].
+///
+/// Burn passes a mapper the names of a parameter and of the types that contain it, but not their values.
 pub(in crate::geometry) fn ball_of_mapped() -> Option<PoincareBall> {
     BALL.get()
 }
 
-/// Runs a function while [`ball_of_mapped`] is this ball.
+/// Runs a function during which [`ball_of_mapped`] returns this ball.
 fn mapped_in<R>(ball: PoincareBall, run: impl FnOnce() -> R) -> R {
     struct Restore(Option<PoincareBall>);
     impl Drop for Restore {
@@ -115,10 +116,10 @@ fn mapped_in<R>(ball: PoincareBall, run: impl FnOnce() -> R) -> R {
     run()
 }
 
-/// The type that Burn's derive would name.
+/// The name of the container type, as Burn's derive passes it.
 const CONTAINER: &str = "Struct:BallPoints";
 
-// As Burn derives it, but for `map`.
+// As Burn's derive implements it, except for `map`.
 impl<B: Backend> Module<B> for BallPoints<B> {
     type Record = BallPointsRecord<B>;
 

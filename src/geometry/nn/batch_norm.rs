@@ -4,7 +4,7 @@ use burn::config::Config;
 use burn::module::{Module, Param, RunningState};
 use burn::tensor::{Tensor, backend::Backend};
 
-use super::curvature::{stored, stored_ball};
+use super::curvature::{stored_ball, stored_curvature};
 use super::on_rows;
 use crate::error::{Result, check};
 use crate::geometry::ops::primitive::scalars::nan_unless_finite;
@@ -13,11 +13,11 @@ use crate::geometry::{HyperbolicBackend, PoincareBall};
 /// Configuration of a [`BallBatchNorm`].
 #[derive(Config, Debug)]
 pub struct BallBatchNormConfig {
-    /// Coordinates of a point.
+    /// Number of coordinates of a point.
     pub dim: usize,
     /// The c of the ball.
     pub c: f64,
-    /// How much of a batch goes into the running statistics.
+    /// Weight of a batch in the update of the running statistics.
     #[config(default = 0.1)]
     pub momentum: f64,
     /// Added to the variance before the square root.
@@ -25,17 +25,17 @@ pub struct BallBatchNormConfig {
     pub epsilon: f64,
 }
 
-/// Moves a batch of points to a learned mean and scales it to a learned variance.
+/// Batch normalisation of points to a learned mean and a learned variance.
 ///
 /// y = exp_β(√(γ/(σ² + ε)) P_{μ→β}(log_μ(x))), with μ the midpoint of the batch and σ² the mean
 /// squared distance to it. Lou et al., *Differentiating through the Fréchet Mean*, ICML 2020,
-/// with the midpoint in closed form for the Fréchet mean as in van Spengler et al.,
-/// *Poincaré ResNet*, ICCV 2023. The running statistics of training are used outside of it.
+/// with the closed-form midpoint in place of the Fréchet mean as in van Spengler et al.,
+/// *Poincaré ResNet*, ICCV 2023. Outside of training, the running statistics are used.
 #[derive(Module, Debug)]
 pub struct BallBatchNorm<B: Backend> {
-    /// Tangent vector at the origin, `[1, dim]`: β = exp₀ of it.
+    /// Tangent vector at the origin, `[1, dim]`, whose exp₀ is the learned mean β.
     pub beta: Param<Tensor<B, 2>>,
-    /// The learned variance γ, `[1]`; its absolute value counts.
+    /// The learned variance γ, `[1]`; its absolute value is used.
     pub gamma: Param<Tensor<B, 1>>,
     /// Running midpoint, `[1, dim]`.
     pub running_mean: RunningState<Tensor<B, 2>>,
@@ -47,13 +47,13 @@ pub struct BallBatchNorm<B: Backend> {
 }
 
 impl BallBatchNormConfig {
-    /// The layer: mean at the origin, variance 1.
+    /// The layer, initially with the mean at the origin and the variance 1.
     ///
     /// # Errors
     ///
     /// [`Error::Curvature`](crate::Error::Curvature) for a c that is negative, NaN or infinite;
-    /// [`Error::Setting`](crate::Error::Setting) for no coordinates, a momentum that is not between 0
-    /// and 1, and an ε that is not finite or below 0.
+    /// [`Error::Setting`](crate::Error::Setting) for a `dim` of 0, a momentum that is not between 0 and 1,
+    /// and an ε that is negative, NaN or infinite.
     pub fn init<B: HyperbolicBackend>(&self, device: &B::Device) -> Result<BallBatchNorm<B>> {
         let ball = PoincareBall::new(self.c)?;
         check(self.dim > 0, "dim", self.dim, "at least 1")?;
@@ -67,7 +67,7 @@ impl BallBatchNormConfig {
             gamma: Param::from_tensor(Tensor::ones([1], device)),
             running_mean: RunningState::new(Tensor::zeros([1, self.dim], device)),
             running_var: RunningState::new(Tensor::ones([1], device)),
-            c: stored(&ball, device),
+            c: stored_curvature(&ball, device),
             momentum,
             epsilon,
         })
@@ -75,51 +75,56 @@ impl BallBatchNormConfig {
 }
 
 impl<B: HyperbolicBackend> BallBatchNorm<B> {
-    /// The ball of its points: the one of the configuration, or of the record that was loaded.
+    /// The ball of the points, from the configuration or from the record that was loaded.
     pub fn ball(&self) -> PoincareBall {
         stored_ball(&self.c)
     }
 
-    /// The normalised points; on an autodiff backend with the statistics of the batch, which also
-    /// update the running ones, as Burn's own `BatchNorm` does.
+    /// The normalised points. As in Burn's own `BatchNorm`, an autodiff backend uses the statistics of the
+    /// batch and updates the running ones.
     ///
     /// # Shapes
     ///
-    /// - x: `[..., dim]`, points of the ball; the statistics are of all of them
+    /// - x: `[..., dim]`, points of the ball; the statistics are computed over all of them
     /// - output: `[..., dim]`, points of the ball
     pub fn forward<const D: usize>(&self, x: Tensor<B, D>) -> Tensor<B, D> {
-        on_rows(x, |x| self.of_rows(x))
+        on_rows(x, |x| self.forward_rows(x))
     }
 
-    /// The normalised points of `[batch, dim]`.
-    fn of_rows(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {
+    /// The normalised points, for x of the shape `[batch, dim]`.
+    fn forward_rows(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {
         let ball = self.ball();
         let (mean, variance) = if B::ad_enabled(&x.device()) {
-            self.of_batch(&ball, x.clone())
+            self.batch_statistics(&ball, x.clone())
         } else {
             (self.running_mean.value(), self.running_var.value())
         };
         let beta = ball.expmap0(self.beta.val());
         let scale = (self.gamma.val().abs() / variance.clone().add_scalar(self.epsilon)).sqrt();
         let scale = nan_unless_finite(scale, variance);
-        let moved = ball.ptransp(mean.clone(), beta.clone(), ball.logmap(mean, x));
-        ball.expmap(beta, moved * scale.reshape([1, 1]))
+        let transported = ball.ptransp(mean.clone(), beta.clone(), ball.logmap(mean, x));
+        ball.expmap(beta, transported * scale.reshape([1, 1]))
     }
 
-    fn of_batch(&self, ball: &PoincareBall, x: Tensor<B, 2>) -> (Tensor<B, 2>, Tensor<B, 1>) {
+    /// The midpoint and the variance of a batch; updates the running ones.
+    fn batch_statistics(
+        &self,
+        ball: &PoincareBall,
+        x: Tensor<B, 2>,
+    ) -> (Tensor<B, 2>, Tensor<B, 1>) {
         let [batch, _] = x.dims();
         let ones = Tensor::ones([batch, 1], (&x.device(), x.dtype()));
         let mean = ball.midpoint(x.clone(), ones, 0);
         let variance = ball.dist(x, mean.clone()).square().mean();
-        let running = self.running_mean.value_sync();
-        let moved = ball.geodesic(self.momentum, running, mean.clone().detach());
-        self.running_mean.update(moved);
-        let running = self
+        let running_mean = self.running_mean.value_sync();
+        let running_mean = ball.geodesic(self.momentum, running_mean, mean.clone().detach());
+        self.running_mean.update(running_mean);
+        let running_term = self
             .running_var
             .value_sync()
             .mul_scalar(1.0 - self.momentum);
-        let part = variance.clone().detach().mul_scalar(self.momentum);
-        self.running_var.update(running + part);
+        let batch_term = variance.clone().detach().mul_scalar(self.momentum);
+        self.running_var.update(running_term + batch_term);
         (mean, variance)
     }
 }

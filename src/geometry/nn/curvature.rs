@@ -1,4 +1,4 @@
-//! The curvature of a layer: learned, or a number that its records carry.
+//! The curvature of a layer: learned, or a number that its records contain.
 
 use burn::module::{Module, Param};
 use burn::tensor::activation::log_sigmoid;
@@ -8,19 +8,19 @@ use crate::error::{Error, Result, check};
 use crate::geometry::ops::primitive::scalars::{at_least, at_most};
 use crate::geometry::{HyperbolicBackend, PoincareBall};
 
-/// How c ≥ 0 is made of a parameter θ that an optimiser may take anywhere.
+/// How c ≥ 0 is computed from an unconstrained parameter θ.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub enum CurvatureParametrisation {
-    /// c = |θ|. It reaches 0, and its gradient leads back from below.
+    /// c = |θ|, which can be 0; its derivative at θ < 0 is −1.
     #[default]
     Absolute,
     /// c = ln(1 + e^θ), above 0.
     Softplus,
-    /// c = e^θ, with θ held between ln `low` and ln `high`. Desai et al., *Hyperbolic Image-Text
-    /// Representations* (MERU), ICML 2023, hold c within a factor of 10 of its first value.
+    /// c = e^θ, with θ clamped between ln `low` and ln `high`. Desai et al., *Hyperbolic Image-Text
+    /// Representations* (MERU), ICML 2023, keep c within a factor of 10 of its initial value.
     BoundedLog {
-        /// The least c, above 0.
+        /// The smallest c, above 0.
         low: f64,
         /// The largest c.
         high: f64,
@@ -62,23 +62,23 @@ impl<B: HyperbolicBackend> LearnableCurvature<B> {
         Self::new_as(CurvatureParametrisation::Absolute, c, device)
     }
 
-    /// A parameter of which c is made like this.
+    /// A parameter from which `parametrisation` computes c.
     ///
     /// # Errors
     ///
-    /// [`Error::Curvature`] for a c that is negative, NaN or infinite, as the float type of the backend
-    /// rounds it, or that the parametrisation does not reach (0 by softplus and logarithm);
-    /// [`Error::Setting`] for bounds that are not above 0 and in order, or do not hold c.
+    /// [`Error::Curvature`] for a c that is negative, NaN or infinite after rounding to the float type of the
+    /// backend, or that the parametrisation does not reach (0 with softplus and logarithm);
+    /// [`Error::Setting`] for bounds that are not above 0 and in order, or do not contain c.
     pub fn new_as(
         parametrisation: CurvatureParametrisation,
         c: f64,
         device: &B::Device,
     ) -> Result<Self> {
-        let (dtype, stored) = match B::FloatElem::dtype() {
+        let (dtype, rounded) = match B::FloatElem::dtype() {
             DType::F64 => (DType::F64, c),
             _ => (DType::F32, f64::from(c as f32)),
         };
-        if !(stored.is_finite() && stored >= 0.0) {
+        if !(rounded.is_finite() && rounded >= 0.0) {
             return Err(Error::Curvature(c));
         }
         let theta = match parametrisation {
@@ -86,10 +86,10 @@ impl<B: HyperbolicBackend> LearnableCurvature<B> {
             // ln(e^c − 1) without its cancellation.
             CurvatureParametrisation::Softplus => c + (-(-c).exp_m1()).ln(),
             CurvatureParametrisation::BoundedLog { low, high } => {
-                let holds = low > 0.0 && high.is_finite() && (low..=high).contains(&c);
+                let valid = low > 0.0 && high.is_finite() && (low..=high).contains(&c);
                 let bounds = format!("{c} in {low} to {high}");
                 let rule = "two bounds above 0 in order, and c between them";
-                check(holds, "curvature", bounds, rule)?;
+                check(valid, "curvature", bounds, rule)?;
                 c.ln()
             }
         };
@@ -108,8 +108,8 @@ impl<B: HyperbolicBackend> LearnableCurvature<B> {
         match self.parametrisation {
             CurvatureParametrisation::Absolute => {
                 // Not `abs`, whose derivative at 0 is 0.
-                let below = theta.clone().lower_elem(0.0);
-                theta.clone().mask_where(below, theta.neg())
+                let negative = theta.clone().lower_elem(0.0);
+                theta.clone().mask_where(negative, theta.neg())
             }
             CurvatureParametrisation::Softplus => log_sigmoid(theta.neg()).neg(),
             CurvatureParametrisation::BoundedLog { low, high } => {
@@ -118,15 +118,15 @@ impl<B: HyperbolicBackend> LearnableCurvature<B> {
         }
     }
 
-    /// The ball at the current value, whose operations give gradients to the parameter.
+    /// The ball with the current c; its operations are differentiable by the parameter.
     pub fn ball(&self) -> PoincareBall<Tensor<B, 1>> {
         PoincareBall::from_parts(self.value(), None)
     }
 }
 
-/// The c of a ball as part of a module that does not learn it, so that records and stores of tensors
-/// carry it and the one that is loaded holds: its eight bytes as numbers, which no float type rounds.
-pub(super) fn stored<B: Backend>(
+/// The c of a ball as a constant parameter of a module: records and tensor stores contain it, and loading one
+/// replaces it. The elements are the eight bytes of c as numbers, which no float type rounds.
+pub(super) fn stored_curvature<B: Backend>(
     ball: &PoincareBall,
     options: impl Into<TensorCreationOptions<B>>,
 ) -> Param<Tensor<B, 1>> {
@@ -134,7 +134,7 @@ pub(super) fn stored<B: Backend>(
     Param::from_tensor(Tensor::from_data(bytes, options)).set_require_grad(false)
 }
 
-/// The ball of a stored c. One that makes no sense gives NaN wherever it is used.
+/// The ball of a stored c. With an invalid c all its operations return NaN.
 pub(super) fn stored_ball<B: Backend>(bytes: &Param<Tensor<B, 1>>) -> PoincareBall {
     let bytes: Vec<u8> = bytes
         .val()

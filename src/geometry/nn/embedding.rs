@@ -1,4 +1,4 @@
-//! A table of points.
+//! An embedding table of points.
 
 use burn::config::Config;
 use burn::module::Module;
@@ -11,19 +11,19 @@ use crate::geometry::HyperbolicBackend;
 /// Configuration of a [`BallEmbedding`].
 #[derive(Config, Debug)]
 pub struct BallEmbeddingConfig {
-    /// How many points.
+    /// Number of points.
     pub n_embedding: usize,
-    /// Coordinates of each.
+    /// Number of coordinates of a point.
     pub d_model: usize,
     /// The c of the ball.
     pub c: f64,
-    /// Standard deviation of the tangent vectors that the first points are the images of.
+    /// Standard deviation of the tangent vectors at the origin from which the initial points are computed.
     #[config(default = 1e-3)]
     pub spread: f64,
 }
 
-/// A point of the ball for each of a number of things: Burn's `Embedding`, with points that
-/// [`optim`](crate::geometry::optim) moves along geodesics.
+/// An embedding table: Burn's `Embedding` with points of the ball, which the optimisers of
+/// [`optim`](crate::geometry::optim) move along geodesics.
 ///
 /// Nickel, Kiela, *Poincaré Embeddings for Learning Hierarchical Representations*, NeurIPS 2017.
 #[derive(Module, Debug)]
@@ -38,8 +38,8 @@ impl BallEmbeddingConfig {
     /// # Errors
     ///
     /// [`Error::Curvature`](crate::Error::Curvature) for a c that is negative, NaN or infinite;
-    /// [`Error::Setting`](crate::Error::Setting) for a size of 0, and for a spread that is not a number
-    /// of at least 0.
+    /// [`Error::Setting`](crate::Error::Setting) for a size of 0, and for a spread that is negative, NaN or
+    /// infinite.
     pub fn init<B: HyperbolicBackend>(&self, device: &B::Device) -> Result<BallEmbedding<B>> {
         check(
             self.n_embedding > 0,
@@ -56,7 +56,7 @@ impl BallEmbeddingConfig {
 }
 
 impl<B: HyperbolicBackend> BallEmbedding<B> {
-    /// The points of these numbers.
+    /// The points with these indices.
     ///
     /// # Shapes
     ///

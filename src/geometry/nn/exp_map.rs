@@ -5,13 +5,13 @@ use burn::tensor::Tensor;
 use crate::error::{Result, check};
 use crate::geometry::{HyperbolicBackend, PoincareBall};
 
-/// Clips feature vectors and takes them to the ball by the exponential map at the origin.
+/// Clips feature vectors and maps them to the ball by the exponential map at the origin.
 ///
-/// Without a clip, features that grow in training crowd at the boundary, where gradients vanish: Guo et
-/// al., *Clipped Hyperbolic Classifiers Are Super-Hyperbolic Classifiers*, CVPR 2022.
+/// Without clipping, features that grow in training are mapped close to the boundary, where gradients
+/// vanish: Guo et al., *Clipped Hyperbolic Classifiers Are Super-Hyperbolic Classifiers*, CVPR 2022.
 ///
-/// To compare such points, [`tangent`](Self::tangent) and [`PoincareBall::dist_expmap0`] lose
-/// nothing on the way.
+/// For distances between such points, [`tangent`](Self::tangent) with [`PoincareBall::dist_expmap0`] is more
+/// accurate than [`forward`](Self::forward) with [`PoincareBall::dist`].
 #[derive(Clone, Debug)]
 pub struct ExpMap {
     ball: PoincareBall,
@@ -24,7 +24,7 @@ impl ExpMap {
     ///
     /// # Errors
     ///
-    /// [`Error::Setting`](crate::Error::Setting) for a clip that is not a positive number.
+    /// [`Error::Setting`](crate::Error::Setting) for a clip that is not finite and above 0.
     pub fn new(ball: PoincareBall, clip: Option<f64>) -> Result<Self> {
         if let Some(radius) = clip {
             let valid = radius > 0.0 && radius.is_finite();
@@ -33,7 +33,7 @@ impl ExpMap {
         Ok(Self { ball, clip })
     }
 
-    /// The ball that the features are taken to.
+    /// The ball to which the features are mapped.
     pub fn ball(&self) -> PoincareBall {
         self.ball
     }
@@ -43,7 +43,7 @@ impl ExpMap {
     /// # Shapes
     ///
     /// - features: `[..., n]`, on the axis of the ball
-    /// - output: the same
+    /// - output: the shape of the features
     pub fn tangent<B: HyperbolicBackend, const D: usize>(
         &self,
         features: Tensor<B, D>,
@@ -59,7 +59,7 @@ impl ExpMap {
     /// # Shapes
     ///
     /// - features: `[..., n]`, on the axis of the ball
-    /// - output: the same
+    /// - output: the shape of the features
     pub fn forward<B: HyperbolicBackend, const D: usize>(
         &self,
         features: Tensor<B, D>,

@@ -4,7 +4,7 @@ use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::tensor::{Tensor, backend::Backend};
 
-use super::curvature::{stored, stored_ball};
+use super::curvature::{stored_ball, stored_curvature};
 use super::on_rows;
 use super::planes::Planes;
 use crate::error::{Result, check};
@@ -15,19 +15,19 @@ use crate::geometry::{Curvature, HyperbolicBackend, PoincareBall};
 /// Configuration of a [`PoincareLinear`].
 #[derive(Config, Debug)]
 pub struct PoincareLinearConfig {
-    /// Coordinates of an input point.
+    /// Number of coordinates of an input point.
     pub d_input: usize,
-    /// Coordinates of an output point.
+    /// Number of coordinates of an output point.
     pub d_output: usize,
     /// The c of the ball.
     pub c: f64,
-    /// Whether the hyperplanes may leave the origin.
+    /// Whether the offsets of the hyperplanes are learned; if not, all go through the origin.
     #[config(default = true)]
     pub bias: bool,
 }
 
-/// Poincaré fully connected layer: coordinate k of the output has the signed distance to a
-/// hyperplane of the input, vₖ.
+/// Poincaré fully connected layer. The score vₖ of the input x, 2‖zₖ‖ times its signed distance to
+/// hyperplane k, is the signed distance of the output y to the hyperplane yₖ = 0.
 ///
 /// y = w/(1 + √(1 + c‖w‖²)) with wₖ = sinh(√c vₖ)/√c. Shimizu, Mukuta, Harada, *Hyperbolic Neural
 /// Networks++*, ICLR 2021, Sec. 3.2. At c = 0 it is the linear layer 2(⟨x, zₖ⟩ − ‖zₖ‖rₖ).
@@ -44,7 +44,7 @@ impl PoincareLinearConfig {
     /// # Errors
     ///
     /// [`Error::Curvature`](crate::Error::Curvature) for a c that is negative, NaN or infinite;
-    /// [`Error::Setting`](crate::Error::Setting) for no inputs or no outputs.
+    /// [`Error::Setting`](crate::Error::Setting) for a `d_input` or a `d_output` of 0.
     pub fn init<B: HyperbolicBackend>(&self, device: &B::Device) -> Result<PoincareLinear<B>> {
         let ball = PoincareBall::new(self.c)?;
         check(self.d_input > 0, "d_input", self.d_input, "at least 1")?;
@@ -52,13 +52,13 @@ impl PoincareLinearConfig {
         let std = 1.0 / (2.0 * self.d_input as f64 * self.d_output as f64).sqrt();
         Ok(PoincareLinear {
             planes: Planes::init(self.d_input, self.d_output, std, self.bias, device),
-            c: stored(&ball, device),
+            c: stored_curvature(&ball, device),
         })
     }
 }
 
 impl<B: HyperbolicBackend> PoincareLinear<B> {
-    /// The ball of its points: the one of the configuration, or of the record that was loaded.
+    /// The ball of the points, from the configuration or from the record that was loaded.
     pub fn ball(&self) -> PoincareBall {
         stored_ball(&self.c)
     }
@@ -73,7 +73,7 @@ impl<B: HyperbolicBackend> PoincareLinear<B> {
         self.forward_in(&self.ball(), x)
     }
 
-    /// The output points at another curvature: one that is learned.
+    /// The output points in another ball, such as one with a learned curvature.
     ///
     /// # Shapes
     ///
@@ -83,27 +83,34 @@ impl<B: HyperbolicBackend> PoincareLinear<B> {
         ball: &PoincareBall<C>,
         x: Tensor<B, D>,
     ) -> Tensor<B, D> {
-        on_rows(x, |x| self.of_rows(ball, x))
+        on_rows(x, |x| self.forward_rows(ball, x))
     }
 
-    /// The output points of `[batch, d_input]`.
-    fn of_rows<C: Curvature<B>>(&self, ball: &PoincareBall<C>, x: Tensor<B, 2>) -> Tensor<B, 2> {
+    /// The output points, for x of the shape `[batch, d_input]`.
+    fn forward_rows<C: Curvature<B>>(
+        &self,
+        ball: &PoincareBall<C>,
+        x: Tensor<B, 2>,
+    ) -> Tensor<B, 2> {
         let c = ball.curvature();
         in_f64([self.planes.scores(ball, x)], |[v]| {
             let z = c.times(v.clone()) * v.clone();
-            // Less the largest exponent, for sinh overflows: s = e^(−m) sinh(√c v)/√c.
-            let largest = z.clone().max_dim(1).sqrt().detach();
-            let near = z.clone().lower_elem(1.0);
+            // w may overflow, so y is computed from s = e^(−m) w with m = maxₖ √c|vₖ|:
+            // y = s/(e^(−m) + √(e^(−2m) + c‖s‖²)).
+            let m = z.clone().max_dim(1).sqrt().detach();
+            let below_one = z.clone().lower_elem(1.0);
             let t = at_least(z.clone(), 1.0).sqrt();
-            let grown = (t.clone() - largest.clone()).exp();
-            let fallen = (t.clone() + largest.clone()).neg().exp();
-            let far = (grown - fallen) / t.mul_scalar(2.0);
-            let shrink = largest.neg().exp();
-            let stretch = far.mask_where(near, sinhc(at_most(z, 1.0)) * shrink.clone());
-            let s = v * stretch;
-            let square = (c.times(s.clone()) * s.clone()).sum_dim(1);
-            let root = (shrink.clone().square() + square).sqrt();
-            s / (shrink + root)
+            // e^(−m) sinh(t)/t.
+            let scaled_exp_t = (t.clone() - m.clone()).exp();
+            let scaled_exp_minus_t = (t.clone() + m.clone()).neg().exp();
+            let scaled_sinhc = (scaled_exp_t - scaled_exp_minus_t) / t.mul_scalar(2.0);
+            let exp_minus_m = m.neg().exp();
+            let scaled_sinhc =
+                scaled_sinhc.mask_where(below_one, sinhc(at_most(z, 1.0)) * exp_minus_m.clone());
+            let s = v * scaled_sinhc;
+            let c_s2 = (c.times(s.clone()) * s.clone()).sum_dim(1);
+            let root = (exp_minus_m.clone().square() + c_s2).sqrt();
+            s / (exp_minus_m + root)
         })
     }
 }

@@ -1,11 +1,11 @@
 //! Layers with hyperbolic features or parameters. Each is `XConfig` → `.init(&device)` → `X`, as in
 //! Burn's own layers; curvature is c ≥ 0 everywhere, and c = 0 is the Euclidean limit.
 //!
-//! Records, and stores of a module's tensors, carry the curvature of a layer: the one that is loaded
-//! holds.
+//! Records and tensor stores of a module contain the curvatures of its layers; loading one replaces the
+//! configured curvatures.
 //!
-//! [`BallPoints`] are parameters that lie in the ball, which [`optim`](super::optim) steps along
-//! geodesics; all other parameters are Euclidean.
+//! [`BallPoints`] are parameters that lie in the ball. The optimisers of [`optim`](super::optim) move them
+//! along geodesics. All other parameters are Euclidean.
 
 use burn::tensor::{Tensor, backend::Backend};
 

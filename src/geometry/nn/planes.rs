@@ -1,18 +1,18 @@
-//! Hyperplanes: signed distances to them, and the classifier made of these.
+//! Hyperplanes, the signed distances to them, and multinomial logistic regression.
 
 use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::tensor::{Distribution, Tensor, backend::Backend};
 
-use super::curvature::{stored, stored_ball};
+use super::curvature::{stored_ball, stored_curvature};
 use super::on_rows;
 use crate::error::{Result, check};
 use crate::geometry::ops::precision::{in_f32, in_f64};
 use crate::geometry::ops::primitive::scalars::{arsinhc, safe_div, safe_sqrt, sinhc};
 use crate::geometry::{Curvature, HyperbolicBackend, PoincareBall};
 
-/// Hyperplanes by their normal at the origin and their offset along it, as HNN++ has them: one
-/// number fewer each than with a point of the plane, and no point to keep in the ball.
+/// Hyperplanes, given by their normals at the origin and their offsets along these, as in HNN++. This takes
+/// n + 1 numbers per plane in place of the 2n of a normal and a point, and no point has to stay in the ball.
 #[derive(Module, Debug)]
 pub struct Planes<B: Backend> {
     /// Normals, `[n, planes]`.
@@ -23,7 +23,7 @@ pub struct Planes<B: Backend> {
 }
 
 impl<B: HyperbolicBackend> Planes<B> {
-    /// Normals of this standard deviation, through the origin.
+    /// Planes through the origin with random normals of this standard deviation.
     pub(super) fn init(n: usize, planes: usize, std: f64, bias: bool, device: &B::Device) -> Self {
         let normal = Distribution::Normal(0.0, std);
         Self {
@@ -35,7 +35,7 @@ impl<B: HyperbolicBackend> Planes<B> {
     /// vₖ(x) = 2‖zₖ‖/√c · arsinh(λₓ⟨√c x, ẑₖ⟩ cosh(2√c rₖ) − (λₓ − 1) sinh(2√c rₖ)), which is
     /// ‖zₖ‖ times twice the signed distance to the plane; 4(⟨x, zₖ⟩ − ‖zₖ‖rₖ) at c = 0.
     ///
-    /// The coordinates are on the last axis, whatever the ball says.
+    /// The coordinates are on the last axis, regardless of the axis of the ball.
     ///
     /// # Shapes
     ///
@@ -48,24 +48,28 @@ impl<B: HyperbolicBackend> Planes<B> {
     ) -> Tensor<B, 2> {
         let c = ball.curvature();
         in_f32([x, self.z.val(), self.r.val()], |[x, z, r]| {
-            let norm = safe_sqrt(z.clone().square().sum_dim(0));
-            let unit = safe_div(z, norm.clone());
+            let norm_z = safe_sqrt(z.clone().square().sum_dim(0));
+            let unit_z = safe_div(z, norm_z.clone());
             let ball = PoincareBall::from_parts(c.clone(), None);
             let lambda = ball.lambda_x(x.clone());
-            let along = ball.not_beyond(x).matmul(unit);
-            // The rest in f64: hyperbolic functions of large offsets.
-            in_f64([along, lambda, r, norm], |[along, lambda, r, norm]| {
-                let bend = c.times(r.clone().square());
-                // cosh 2t = 1 + 2 sinh² t.
-                let sinh = sinhc(bend.clone());
-                let cosh = (bend.clone() * sinh.square())
-                    .mul_scalar(2.0)
-                    .add_scalar(1.0);
-                let offset = r.mul_scalar(2.0) * sinhc(bend.mul_scalar(4.0));
-                let t = along * lambda.clone() * cosh - lambda.sub_scalar(1.0) * offset;
-                let stretch = arsinhc(c.times(t.clone()) * t.clone());
-                t * stretch * norm.mul_scalar(2.0)
-            })
+            let x_unit_z = ball.not_beyond(x).matmul(unit_z);
+            // The rest in f64, for the hyperbolic functions of large offsets.
+            in_f64(
+                [x_unit_z, lambda, r, norm_z],
+                |[x_unit_z, lambda, r, norm_z]| {
+                    let c_r2 = c.times(r.clone().square());
+                    // cosh(2√c r) = 1 + 2 sinh²(√c r).
+                    let sinhc_r = sinhc(c_r2.clone());
+                    let cosh_2r = (c_r2.clone() * sinhc_r.square())
+                        .mul_scalar(2.0)
+                        .add_scalar(1.0);
+                    // sinh(2√c r)/√c.
+                    let sinh_2r = r.mul_scalar(2.0) * sinhc(c_r2.mul_scalar(4.0));
+                    let t = x_unit_z * lambda.clone() * cosh_2r - lambda.sub_scalar(1.0) * sinh_2r;
+                    let z = c.times(t.clone()) * t.clone();
+                    t * arsinhc(z) * norm_z.mul_scalar(2.0)
+                },
+            )
         })
     }
 }
@@ -73,18 +77,19 @@ impl<B: HyperbolicBackend> Planes<B> {
 /// Configuration of a [`PoincareMlr`].
 #[derive(Config, Debug)]
 pub struct PoincareMlrConfig {
-    /// Coordinates of a point.
+    /// Number of coordinates of a point.
     pub d_input: usize,
-    /// Classes.
+    /// Number of classes.
     pub classes: usize,
     /// The c of the ball.
     pub c: f64,
-    /// Whether planes may leave the origin.
+    /// Whether the offsets of the hyperplanes are learned; if not, all go through the origin.
     #[config(default = true)]
     pub bias: bool,
 }
 
-/// Multinomial logistic regression in the ball: a hyperplane per class, logits from the distances.
+/// Multinomial logistic regression in the ball: one hyperplane per class, with the scaled signed distances to
+/// them as logits.
 ///
 /// Shimizu, Mukuta, Harada, *Hyperbolic Neural Networks++*, ICLR 2021, Sec. 3.1.
 #[derive(Module, Debug)]
@@ -100,7 +105,7 @@ impl PoincareMlrConfig {
     /// # Errors
     ///
     /// [`Error::Curvature`](crate::Error::Curvature) for a c that is negative, NaN or infinite;
-    /// [`Error::Setting`](crate::Error::Setting) for no inputs or no classes.
+    /// [`Error::Setting`](crate::Error::Setting) for a `d_input` or `classes` of 0.
     pub fn init<B: HyperbolicBackend>(&self, device: &B::Device) -> Result<PoincareMlr<B>> {
         let ball = PoincareBall::new(self.c)?;
         check(self.d_input > 0, "d_input", self.d_input, "at least 1")?;
@@ -108,13 +113,13 @@ impl PoincareMlrConfig {
         let std = 1.0 / (self.d_input as f64).sqrt();
         Ok(PoincareMlr {
             planes: Planes::init(self.d_input, self.classes, std, self.bias, device),
-            c: stored(&ball, device),
+            c: stored_curvature(&ball, device),
         })
     }
 }
 
 impl<B: HyperbolicBackend> PoincareMlr<B> {
-    /// The ball of its points: the one of the configuration, or of the record that was loaded.
+    /// The ball of the points, from the configuration or from the record that was loaded.
     pub fn ball(&self) -> PoincareBall {
         stored_ball(&self.c)
     }
@@ -129,7 +134,7 @@ impl<B: HyperbolicBackend> PoincareMlr<B> {
         self.forward_in(&self.ball(), x)
     }
 
-    /// Logits at another curvature: one that is learned.
+    /// Logits in another ball, such as one with a learned curvature.
     ///
     /// # Shapes
     ///

@@ -11,18 +11,18 @@ use crate::geometry::HyperbolicBackend;
 /// Configuration of [`Prototypes`].
 #[derive(Config, Debug)]
 pub struct PrototypesConfig {
-    /// Coordinates of a point.
+    /// Number of coordinates of a point.
     pub d_input: usize,
-    /// Classes, one prototype each.
+    /// Number of classes, with one prototype each.
     pub classes: usize,
     /// The c of the ball.
     pub c: f64,
-    /// Standard deviation of the first prototypes, in the tangent space at the origin.
+    /// Standard deviation of the initial prototypes, in the tangent space at the origin.
     #[config(default = 0.1)]
     pub spread: f64,
 }
 
-/// A point of the ball per class; the logits are the distances to them with the sign turned.
+/// A classifier with one point of the ball per class; the logits are the negative distances to the points.
 #[derive(Module, Debug)]
 pub struct Prototypes<B: Backend> {
     /// The prototypes, `[classes, d_input]`.
@@ -35,8 +35,8 @@ impl PrototypesConfig {
     /// # Errors
     ///
     /// [`Error::Curvature`](crate::Error::Curvature) for a c that is negative, NaN or infinite;
-    /// [`Error::Setting`](crate::Error::Setting) for a size of 0, and for a spread that is not a number
-    /// of at least 0.
+    /// [`Error::Setting`](crate::Error::Setting) for a size of 0, and for a spread that is negative, NaN or
+    /// infinite.
     pub fn init<B: HyperbolicBackend>(&self, device: &B::Device) -> Result<Prototypes<B>> {
         check(self.classes > 0, "classes", self.classes, "at least 1")?;
         check(self.d_input > 0, "d_input", self.d_input, "at least 1")?;

@@ -8,17 +8,17 @@ use burn::record::Record;
 use burn::tensor::Tensor;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 
-use super::{Riemannian, RiemannianStep, check_memory};
+use super::{Riemannian, RiemannianStep, check_decay};
 use crate::error::{Result, check};
 use crate::geometry::{HyperbolicBackend, PoincareBall};
 
 /// Configuration of [`RiemannianAdam`], with the usual values as defaults.
 #[derive(Config, Debug)]
 pub struct RiemannianAdamConfig {
-    /// Memory of the first moment.
+    /// Decay rate of the first moment.
     #[config(default = 0.9)]
     pub beta_1: f64,
-    /// Memory of the second moment.
+    /// Decay rate of the second moment.
     #[config(default = 0.999)]
     pub beta_2: f64,
     /// Added to the square root of the second moment.
@@ -30,7 +30,7 @@ pub struct RiemannianAdamConfig {
 ///
 /// Bécigneul, Ganea, *Riemannian Adaptive Optimization Methods*, ICLR 2019. A point is one factor
 /// of the product of manifolds, so v is one number per point, the mean square of the gradient's
-/// Riemannian length; m is carried along by parallel transport. Euclidean parameters get Adam.
+/// Riemannian length; m is parallel transported to the new point. Euclidean parameters get Adam.
 #[derive(Clone, Debug)]
 pub struct RiemannianAdam {
     config: RiemannianAdamConfig,
@@ -57,8 +57,8 @@ impl RiemannianAdamConfig {
         B::InnerBackend: HyperbolicBackend,
         M: AutodiffModule<B>,
     {
-        check_memory("beta_1", self.beta_1)?;
-        check_memory("beta_2", self.beta_2)?;
+        check_decay("beta_1", self.beta_1)?;
+        check_decay("beta_2", self.beta_2)?;
         let valid = self.epsilon.is_finite() && self.epsilon > 0.0;
         check(valid, "epsilon", self.epsilon, "finite and above 0")?;
         let config = self.clone();
@@ -67,16 +67,16 @@ impl RiemannianAdamConfig {
 }
 
 impl RiemannianAdam {
-    /// The moments with one more gradient, whose square is `square`.
+    /// The moments, updated with a gradient and its square.
     fn moments<B: Backend, const D: usize>(
         &self,
         grad: Tensor<B, D>,
-        square: Tensor<B, D>,
+        grad_squared: Tensor<B, D>,
         state: Option<RiemannianAdamState<B, D>>,
     ) -> RiemannianAdamState<B, D> {
         let RiemannianAdamConfig { beta_1, beta_2, .. } = self.config;
         let first = grad.mul_scalar(1.0 - beta_1);
-        let second = square.mul_scalar(1.0 - beta_2);
+        let second = grad_squared.mul_scalar(1.0 - beta_2);
         match state {
             Some(state) => RiemannianAdamState {
                 steps: state.steps + 1,
@@ -97,9 +97,10 @@ impl RiemannianAdam {
         state: &RiemannianAdamState<B, D>,
     ) -> Tensor<B, D> {
         let steps = state.steps as f64;
-        let [first, second] = [self.config.beta_1, self.config.beta_2].map(|b| 1.0 - b.powf(steps));
-        let length = state.second.clone().div_scalar(second).sqrt();
-        state.first.clone().div_scalar(first) / length.add_scalar(self.config.epsilon)
+        let [correction_1, correction_2] =
+            [self.config.beta_1, self.config.beta_2].map(|beta| 1.0 - beta.powf(steps));
+        let sqrt_v = state.second.clone().div_scalar(correction_2).sqrt();
+        state.first.clone().div_scalar(correction_1) / sqrt_v.add_scalar(self.config.epsilon)
     }
 }
 
@@ -137,11 +138,11 @@ impl<B: HyperbolicBackend> RiemannianStep<B> for RiemannianAdam {
         state: Option<Self::State<D>>,
     ) -> (Tensor<B, D>, Option<Self::State<D>>) {
         let grad = ball.egrad2rgrad(points.clone(), grad);
-        let square = ball.inner(points.clone(), grad.clone(), grad.clone());
-        let mut state = self.moments(grad, square, state);
+        let grad_squared = ball.inner(points.clone(), grad.clone(), grad.clone());
+        let mut state = self.moments(grad, grad_squared, state);
         let step = self.direction(&state).mul_scalar(-lr);
-        let moved = ball.project(ball.expmap(points.clone(), step));
-        state.first = ball.ptransp(points, moved.clone(), state.first);
-        (moved, Some(state))
+        let new_points = ball.project(ball.expmap(points.clone(), step));
+        state.first = ball.ptransp(points, new_points.clone(), state.first);
+        (new_points, Some(state))
     }
 }

@@ -1,7 +1,7 @@
-//! Riemannian optimisers, which step the points and the Euclidean parameters of one module.
+//! Riemannian optimisers, which update both the points and the Euclidean parameters of a module.
 //!
 //! Parameters in [`BallPoints`](super::nn::BallPoints) move along geodesics with the Riemannian
-//! gradient; all others get the ordinary step of the same optimiser. They are Burn
+//! gradient; all other parameters get the Euclidean step of the same optimiser. The optimisers are Burn
 //! [`Optimizer`](burn::optim::Optimizer)s, and their state can be recorded.
 
 mod adam;
@@ -14,7 +14,7 @@ pub use sgd::{RiemannianSgd, RiemannianSgdConfig, RiemannianSgdState};
 
 use crate::error::{Result, check};
 
-/// Whether a part of the past that is kept leaves room for the present.
-fn check_memory(name: &'static str, value: f64) -> Result<()> {
+/// Checks that a decay rate or a momentum is in [0, 1).
+fn check_decay(name: &'static str, value: f64) -> Result<()> {
     check((0.0..1.0).contains(&value), name, value, "in [0, 1)")
 }

@@ -1,4 +1,4 @@
-//! Goes through a module and steps each parameter in its own space.
+//! An optimiser of modules that updates each parameter in its own space.
 
 use burn::module::{AutodiffModule, ModuleMapper, Param};
 use burn::optim::LearningRate;
@@ -11,7 +11,7 @@ use burn::tensor::backend::AutodiffBackend;
 use super::super::nn::ball_points::ball_of_mapped;
 use super::super::{HyperbolicBackend, PoincareBall};
 
-/// An optimiser that can step points of a ball, too.
+/// An optimiser that can also update points of a ball.
 pub trait RiemannianStep<B: HyperbolicBackend>: SimpleOptimizer<B> {
     /// One step of points, whose coordinates are on the last axis, from their Euclidean gradient.
     fn step_points<const D: usize>(
@@ -24,7 +24,7 @@ pub trait RiemannianStep<B: HyperbolicBackend>: SimpleOptimizer<B> {
     ) -> (Tensor<B, D>, Option<Self::State<D>>);
 }
 
-/// The states of an optimiser by parameter, in Burn's own form.
+/// The states of an optimiser by parameter, in Burn's format.
 type Records<O, M, B> = <OptimizerAdaptor<O, M, B> as Optimizer<M, B>>::Record;
 
 /// A [`RiemannianStep`] as an optimiser of modules.

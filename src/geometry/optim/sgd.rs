@@ -8,22 +8,22 @@ use burn::record::Record;
 use burn::tensor::Tensor;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 
-use super::{Riemannian, RiemannianStep, check_memory};
+use super::{Riemannian, RiemannianStep, check_decay};
 use crate::error::Result;
 use crate::geometry::{HyperbolicBackend, PoincareBall};
 
 /// Configuration of [`RiemannianSgd`].
 #[derive(Config, Debug)]
 pub struct RiemannianSgdConfig {
-    /// Part of the last step's direction that is kept; 0 keeps none.
+    /// The momentum μ: the factor of the last step's direction.
     #[config(default = 0.0)]
     pub momentum: f64,
 }
 
 /// Steps along the geodesic of the Riemannian gradient: x ← expₓ(−lr m), m ← μ P(m) + grad.
 ///
-/// Bonnabel, *Stochastic Gradient Descent on Riemannian Manifolds*, 2013. The momentum is carried
-/// along by parallel transport. Euclidean parameters get plain momentum SGD.
+/// Bonnabel, *Stochastic Gradient Descent on Riemannian Manifolds*, 2013. The direction m is
+/// parallel transported to the new point. Euclidean parameters get SGD with momentum.
 #[derive(Clone, Debug)]
 pub struct RiemannianSgd {
     momentum: f64,
@@ -48,7 +48,7 @@ impl RiemannianSgdConfig {
         M: AutodiffModule<B>,
     {
         let momentum = self.momentum;
-        check_memory("momentum", momentum)?;
+        check_decay("momentum", momentum)?;
         Ok(RiemannianSgd { momentum }.into())
     }
 }
@@ -65,8 +65,8 @@ impl RiemannianSgd {
         }
     }
 
-    /// Momentum, kept for the next step.
-    fn keep<B: Backend, const D: usize>(
+    /// The state for the next step; `None` without momentum.
+    fn next_state<B: Backend, const D: usize>(
         &self,
         velocity: impl FnOnce() -> Tensor<B, D>,
     ) -> Option<RiemannianSgdState<B, D>> {
@@ -87,7 +87,7 @@ impl<B: Backend> SimpleOptimizer<B> for RiemannianSgd {
         state: Option<Self::State<D>>,
     ) -> (Tensor<B, D>, Option<Self::State<D>>) {
         let velocity = self.velocity(grad, state);
-        let state = self.keep(|| velocity.clone());
+        let state = self.next_state(|| velocity.clone());
         (tensor - velocity.mul_scalar(lr), state)
     }
 
@@ -108,9 +108,9 @@ impl<B: HyperbolicBackend> RiemannianStep<B> for RiemannianSgd {
         state: Option<Self::State<D>>,
     ) -> (Tensor<B, D>, Option<Self::State<D>>) {
         let velocity = self.velocity(ball.egrad2rgrad(points.clone(), grad), state);
-        let moved = ball.expmap(points.clone(), velocity.clone().mul_scalar(-lr));
-        let moved = ball.project(moved);
-        let state = self.keep(|| ball.ptransp(points, moved.clone(), velocity));
-        (moved, state)
+        let new_points = ball.expmap(points.clone(), velocity.clone().mul_scalar(-lr));
+        let new_points = ball.project(new_points);
+        let state = self.next_state(|| ball.ptransp(points, new_points.clone(), velocity));
+        (new_points, state)
     }
 }
