@@ -7,6 +7,7 @@ use burn::tensor::{Distribution, Tensor};
 use super::PoincareBall;
 use super::ops::backend::HyperbolicBackend;
 use super::ops::curvature::Curvature;
+use super::ops::precision::in_f32;
 use super::ops::primitive::scalars::log_sinhc;
 use crate::error::{Error, Result, check};
 
@@ -84,10 +85,14 @@ impl<B: HyperbolicBackend, const D: usize, C: Curvature<B>> WrappedNormal<B, D, 
     pub fn sample(&self, shape: [usize; D]) -> Tensor<B, D> {
         let options = (&self.mean.device(), self.mean.dtype());
         let normal = Tensor::random(shape, Distribution::Normal(0.0, 1.0), options);
-        // u has the length ‖v‖ in the metric at μ.
-        let v = normal * self.std.clone();
-        let u = v / self.ball.lambda_x(self.mean.clone());
-        self.ball.expmap(self.mean.clone(), u)
+        in_f32(
+            [normal, self.mean.clone(), self.std.clone()],
+            |[normal, mean, std]| {
+                // u has the length ‖v‖ in the metric at μ.
+                let u = normal * std / self.ball.lambda_x(mean.clone());
+                self.ball.expmap(mean, u)
+            },
+        )
     }
 
     /// Logarithm of the density: ln N(v; 0, σ²) − (n − 1) ln(sinh(√c‖v‖)/(√c‖v‖)), with v = λ
@@ -99,15 +104,21 @@ impl<B: HyperbolicBackend, const D: usize, C: Curvature<B>> WrappedNormal<B, D, 
     /// - output: `[..., 1]`
     pub fn log_prob(&self, z: Tensor<B, D>) -> Tensor<B, D> {
         let n = z.dims()[D - 1];
-        let lambda = self.ball.lambda_x(self.mean.clone());
+        // In the type of the points: a point beyond the boundary is the last one that this type has.
         let z = self.ball.not_beyond(z);
-        let v = self.ball.logmap(self.mean.clone(), z) * lambda;
-        let std = self.std.clone().expand(v.dims());
-        let mahalanobis_squared = (v.clone() / std.clone()).square().sum_dim(D - 1);
-        let log_std = std.log().sum_dim(D - 1);
-        let log_density =
-            mahalanobis_squared.mul_scalar(-0.5) - log_std.add_scalar(0.5 * n as f64 * TAU.ln());
-        let c_v2 = self.ball.curvature().times(v.square().sum_dim(D - 1));
-        log_density - log_sinhc(c_v2).mul_scalar(n as f64 - 1.0)
+        in_f32(
+            [z, self.mean.clone(), self.std.clone()],
+            |[z, mean, std]| {
+                let lambda = self.ball.lambda_x(mean.clone());
+                let v = self.ball.logmap(mean, z) * lambda;
+                let std = std.expand(v.dims());
+                let mahalanobis_squared = (v.clone() / std.clone()).square().sum_dim(D - 1);
+                let log_std = std.log().sum_dim(D - 1);
+                let log_normalisation = log_std.add_scalar(0.5 * n as f64 * TAU.ln());
+                let log_density = mahalanobis_squared.mul_scalar(-0.5) - log_normalisation;
+                let c_v2 = self.ball.curvature().times(v.square().sum_dim(D - 1));
+                log_density - log_sinhc(c_v2).mul_scalar(n as f64 - 1.0)
+            },
+        )
     }
 }

@@ -248,9 +248,11 @@ impl<C> Klein<C> {
     where
         C: Curvature<B>,
     {
-        let klein = self.clone().along(1);
-        let [x, y] = [x, y].map(|points| klein.to_ball(points));
-        PoincareBall::from(klein).pairwise_dist(x, y)
+        in_f32([x, y], |[x, y]| {
+            let klein = self.clone().along(1);
+            let [x, y] = [x, y].map(|points| klein.to_ball(points));
+            PoincareBall::from(klein).pairwise_dist(x, y)
+        })
     }
 
     /// Product of tangent vectors at x: ⟨u,v⟩/α + c⟨x,u⟩⟨x,v⟩/α², α = 1 − c‖x‖².

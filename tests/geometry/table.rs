@@ -266,7 +266,7 @@ fn of_rows<B: Tested>() -> Vec<Operation<B>> {
             layer.forward(x)
         };
         "WrappedNormal::log_prob" [Point, Point] |ball, [mean, z]| {
-            let std = mean.clone().detach().narrow(1, 0, 1).full_like(0.4);
+            let std = mean.clone().detach().narrow(1, 0, 1).full_like(0.375);
             WrappedNormal::new(*ball, mean, std).unwrap().log_prob(z)
         };
     }

@@ -1,10 +1,11 @@
 //! β-concatenation and β-splitting of points along the coordinate axis.
 
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 
 use super::PoincareBall;
 use crate::geometry::ops::backend::HyperbolicBackend;
 use crate::geometry::ops::curvature::Curvature;
+use crate::geometry::ops::precision::at_least_f32;
 
 impl<C> PoincareBall<C> {
     /// β-concatenation: exp₀ of the concatenated tangent vectors log₀(xᵢ), each scaled by β(n)/β(nᵢ),
@@ -26,11 +27,13 @@ impl<C> PoincareBall<C> {
     {
         let axis = self.axis::<D>();
         let n = points.iter().map(|x| x.dims()[axis]).sum();
+        let dtype = points.first().map(Tensor::dtype);
         let tangents = points.into_iter().map(|x| {
             let scale = beta(n) / beta(x.dims()[axis]);
-            self.logmap0(x).mul_scalar(scale)
+            self.logmap0(at_least_f32(x)).mul_scalar(scale)
         });
-        self.expmap0(Tensor::cat(tangents.collect(), axis))
+        let point = self.expmap0(Tensor::cat(tangents.collect(), axis));
+        point.cast(dtype.unwrap_or(DType::F32))
     }
 
     /// β-splitting, the inverse of [`concat`](Self::concat): splits a point into points with these numbers
@@ -49,11 +52,12 @@ impl<C> PoincareBall<C> {
         C: Curvature<B>,
     {
         let axis = self.axis::<D>();
-        let n = x.dims()[axis];
-        let tangents = self.logmap0(x).split_with_sizes(sizes.to_vec(), axis);
+        let (n, dtype) = (x.dims()[axis], x.dtype());
+        let tangents = self.logmap0(at_least_f32(x));
+        let tangents = tangents.split_with_sizes(sizes.to_vec(), axis);
         let points = tangents.into_iter().map(|v| {
             let scale = beta(v.dims()[axis]) / beta(n);
-            self.expmap0(v.mul_scalar(scale))
+            self.expmap0(v.mul_scalar(scale)).cast(dtype)
         });
         points.collect()
     }

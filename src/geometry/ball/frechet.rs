@@ -298,8 +298,9 @@ fn inverse<B: Backend, const D: usize>(
 
 /// Number of steps that reduce an error of 1 to `tolerance` if each multiplies it by (L − 1)/(L + 1).
 fn steps_to(tolerance: f64, bound: f64) -> usize {
-    let factor = ((bound - 1.0) / (bound + 1.0)).max(f64::MIN_POSITIVE);
-    let steps = tolerance.ln() / factor.ln();
+    // (L − 1)/(L + 1) = 1 − 2/(L + 1), which is 1 for an infinite L.
+    let factor = (1.0 - 2.0 / (bound + 1.0)).max(f64::MIN_POSITIVE);
+    let steps = (tolerance.ln() / factor.ln()).abs();
     // The cast saturates.
     steps.ceil() as usize
 }

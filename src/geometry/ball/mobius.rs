@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use super::PoincareBall;
 use crate::geometry::ops::backend::{HyperbolicBackend, PairOp, PointOp};
 use crate::geometry::ops::curvature::Curvature;
-use crate::geometry::ops::precision::{alike, in_f64};
+use crate::geometry::ops::precision::{alike, in_f32, in_f64};
 
 impl<C> PoincareBall<C> {
     /// Möbius addition x ⊕ y.
@@ -173,7 +173,7 @@ impl<C> PoincareBall<C> {
     where
         C: Curvature<B>,
     {
-        self.mobius_fn_apply(|v| v * w, x)
+        in_f32([w, x], |[w, x]| self.mobius_fn_apply(|v| v * w, x))
     }
 
     /// Möbius matrix-vector multiplication exp₀(M log₀(x)); 0 where M log₀(x) is 0. Ganea et al.,
@@ -193,23 +193,23 @@ impl<C> PoincareBall<C> {
         C: Curvature<B>,
     {
         let axis = self.axis::<D>();
-        self.mobius_fn_apply(
-            |v| {
-                let v = v.swap_dims(axis, D - 1);
-                let mut shape = v.dims();
-                let [k, n] = m.dims();
-                let rows = shape[..D - 1].iter().product::<usize>();
-                shape[D - 1] = k;
-                let product = v.reshape([rows, n]).matmul(m.transpose());
-                product.reshape(shape).swap_dims(axis, D - 1)
-            },
-            x,
-        )
+        let apply = |v: Tensor<B, D>| {
+            let v = v.swap_dims(axis, D - 1);
+            let mut shape = v.dims();
+            let [k, n] = m.dims();
+            let rows = shape[..D - 1].iter().product::<usize>();
+            shape[D - 1] = k;
+            let m = m.cast(v.dtype());
+            let product = v.reshape([rows, n]).matmul(m.transpose());
+            product.reshape(shape).swap_dims(axis, D - 1)
+        };
+        in_f32([x], |[x]| self.mobius_fn_apply(apply, x))
     }
 
     /// Applies a function of tangent vectors to points: exp₀(f(log₀(x))). Ganea et al., Sec. 3.2.
     ///
-    /// `f` may change the number of coordinates.
+    /// `f` may change the number of coordinates. Its argument is of the type of x: a half is rounded there
+    /// as well.
     ///
     /// # Shapes
     ///
