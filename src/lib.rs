@@ -15,7 +15,7 @@
 
 #![warn(missing_debug_implementations, missing_docs)]
 
-#[cfg(any(feature = "cuda", feature = "vulkan"))]
+#[cfg(feature = "cube")]
 pub mod backend;
 pub mod error;
 pub mod geometry;

@@ -6,13 +6,14 @@ use std::time::Duration;
 use std::collections::BTreeMap;
 
 use crate::data::ImageSource;
-use crate::detect::{Calibration, Detector, SigmaThreshold, ThresholdPolicy};
+use crate::detect::{Calibration, CalibrationScores, Detector, SigmaThreshold, ThresholdPolicy};
 use crate::error::{Error, Result, check};
 use crate::features::{FeatureExtractor, ModelBackend, release_scratch};
 use crate::methods::Method;
 use crate::methods::hypad::{HypAdConfig, HypAdMethod, TrainConfig};
 use crate::training::pool::in_own_pool;
 use crate::training::{Run, RunOptions, Split, TrainingImages};
+use crate::warning::warn;
 
 /// Trains a method on normal images and makes a detector of what it has learnt.
 ///
@@ -207,7 +208,7 @@ impl<B: ModelBackend, M: Method<B>> Trainer<B, M> {
         let (size, progress) = (self.method.input_size(), self.options.progress);
         let read = TrainingImages::read(images, &self.split, size, progress)?;
         let mut show = |step, time, model| {
-            let detector = self.detector(model, &read, step, device)?;
+            let (detector, _) = self.detector(model, &read, step, device)?;
             watch(Progress {
                 step,
                 time,
@@ -217,7 +218,11 @@ impl<B: ModelBackend, M: Method<B>> Trainer<B, M> {
         let mut run = Run::new(&self.options, steps, &mut show);
         let model = self.method.fit(&read, &mut run, device)?;
         let log = run.log;
-        let detector = self.detector(model, &read, log.losses.len(), device)?;
+        let (detector, scores) = self.detector(model, &read, log.losses.len(), device)?;
+        let policy = &self.calibration.threshold;
+        if let Some(caution) = policy.caution(CalibrationScores::good(&scores)) {
+            warn(caution);
+        }
         Ok(Trained {
             detector,
             losses: log.losses,
@@ -226,22 +231,22 @@ impl<B: ModelBackend, M: Method<B>> Trainer<B, M> {
         })
     }
 
-    /// The calibrated detector of a model after so many steps.
+    /// The calibrated detector of a model after so many steps, and the scores of the good images held out.
     fn detector(
         &self,
         model: M::Model,
         images: &TrainingImages,
         step: usize,
         device: &B::Device,
-    ) -> Result<Detector<B>> {
+    ) -> Result<(Detector<B>, Vec<f32>)> {
         let mut detector = Detector::new(model, device)?;
         detector.set_pixel_range(images.range)?;
         let good = &images.validation;
         let calibrated = detector.calibrate(good, &self.calibration, self.options.progress);
-        calibrated.map_err(|error| match error {
+        let scores = calibrated.map_err(|error| match error {
             Error::NotFinite { .. } if step > 0 => Error::Diverged { step },
             error => error,
         })?;
-        Ok(detector)
+        Ok((detector, scores))
     }
 }

@@ -87,7 +87,6 @@ impl Sample {
 /// Fingerprint of a set of images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[non_exhaustive]
 pub struct Fingerprint {
     /// Number of images.
     pub images: usize,

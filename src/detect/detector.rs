@@ -220,7 +220,7 @@ impl<B: Backend> Detector<B> {
     }
 
     /// Calibrates the maps and chooses the threshold on good images that the model was not trained on,
-    /// of its input size.
+    /// of its input size. Returns their scores.
     ///
     /// # Errors
     ///
@@ -230,7 +230,7 @@ impl<B: Backend> Detector<B> {
         good: &[DynamicImage],
         calibration: &Calibration,
         progress: bool,
-    ) -> Result<()> {
+    ) -> Result<Vec<f32>> {
         let bar = ProgressBar::new(progress, good.len(), "calibrating");
         let maps = bar.wrap(good).map(|image| self.raw_maps(image));
         let maps = maps.collect::<Result<Vec<_>>>()?;
@@ -245,7 +245,7 @@ impl<B: Backend> Detector<B> {
         let score = |maps| Ok(self.detect_from_maps(&self.normalise(maps)?, size)?.score);
         let scores: Vec<f32> = maps.into_iter().map(score).collect::<Result<_>>()?;
         self.choose_threshold(&*calibration.threshold, CalibrationScores::good(&scores))?;
-        Ok(())
+        Ok(scores)
     }
 
     /// Chooses the threshold by a rule, from scores of images that the model was not trained on: of good

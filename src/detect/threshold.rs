@@ -4,7 +4,6 @@ use std::fmt::Debug;
 
 use crate::error::{Error, Result, check};
 use crate::metrics::{Ranking, fpr_threshold, quantile, sigma_threshold};
-use crate::warning::warn;
 
 /// The scores from which a threshold is chosen: image scores of images that were not trained on.
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +59,13 @@ pub trait ThresholdPolicy: Debug + Send + Sync {
     /// For scores from which none can be chosen.
     fn threshold(&self, scores: CalibrationScores) -> Result<f32>;
 
+    /// What the user should know about the threshold that these scores give; training warns of it. None
+    /// by default.
+    fn caution(&self, scores: CalibrationScores) -> Option<String> {
+        let _ = scores;
+        None
+    }
+
     /// The rule in words, for the model file and the report. By default what `Debug` prints.
     fn describe(&self) -> String {
         format!("{self:?}")
@@ -96,19 +102,31 @@ impl ThresholdPolicy for SigmaThreshold {
             check(value.is_finite() && value >= 0.0, name, value, rule)?;
         }
         let mean = sigma_threshold(scores.good, 0.0)?;
-        let deviation = f64::from(sigma_threshold(scores.good, 1.0)? - mean);
-        if deviation < self.least_deviation {
-            warn(format_args!(
-                "the scores of the {} good images have a standard deviation of {deviation:.1e}, too little \
-                 to choose a threshold by; {} is assumed. Images that are more, or differ more, give a \
-                 better one",
-                scores.good.len(),
-                self.least_deviation
-            ));
+        if deviation(scores.good)? < self.least_deviation {
             return Ok((f64::from(mean) + self.sigmas * self.least_deviation) as f32);
         }
         sigma_threshold(scores.good, self.sigmas)
     }
+
+    fn caution(&self, scores: CalibrationScores) -> Option<String> {
+        let deviation = deviation(scores.good).ok()?;
+        let too_little = deviation < self.least_deviation && self.sigmas > 0.0;
+        too_little.then(|| {
+            format!(
+                "the scores of the good images held out ({}) have a standard deviation of {deviation:.1e}, \
+                 too little to choose a threshold by; {} is assumed. More, or more varied, good images give \
+                 a better threshold",
+                scores.good.len(),
+                self.least_deviation
+            )
+        })
+    }
+}
+
+/// The standard deviation of scores.
+fn deviation(scores: &[f32]) -> Result<f64> {
+    let mean = sigma_threshold(scores, 0.0)?;
+    Ok(f64::from(sigma_threshold(scores, 1.0)? - mean))
 }
 
 /// A quantile of the scores of good images, by linear interpolation.
@@ -189,6 +207,10 @@ mod tests {
         let scores = CalibrationScores::good(&[0.5; 4]);
         let threshold = SigmaThreshold::default().threshold(scores).unwrap();
         assert!((threshold - 0.53).abs() < 1e-6);
+        let caution = SigmaThreshold::default().caution(scores).unwrap();
+        assert!(caution.contains("0.01 is assumed"), "{caution}");
+        let varied = CalibrationScores::good(&[0.1, 0.5, 0.9]);
+        assert_eq!(SigmaThreshold::default().caution(varied), None);
         let wrong = SigmaThreshold {
             sigmas: f64::NAN,
             ..SigmaThreshold::default()

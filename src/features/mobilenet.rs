@@ -58,7 +58,7 @@ impl<B: Backend> MobileNetV1<B> {
         }
     }
 
-    /// The network with the weights of a safetensors or PyTorch file: `conv1`, `conv_dw_1` …
+    /// The network with the weights of a safetensors or, with feature `pytorch`, a PyTorch file: `conv1`, `conv_dw_1` …
     /// `conv_dw_12` and `conv_pw_1` … `conv_pw_12`, `.weight` (depthwise `[channels, 1, 3, 3]`) and
     /// `.bias` each, batch normalisation folded.
     ///

@@ -154,7 +154,7 @@ impl ResNetConfig {
         }
     }
 
-    /// The network with the weights of a safetensors or PyTorch file in torchvision's names. Batch
+    /// The network with the weights of a safetensors or, with feature `pytorch`, a PyTorch file in torchvision's names. Batch
     /// normalisation, in the form of inference, is folded into the convolutions; what lies behind
     /// the third stage (`layer4`, `fc`) is not needed.
     ///

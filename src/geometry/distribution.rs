@@ -104,7 +104,7 @@ impl<B: HyperbolicBackend, const D: usize, C: Curvature<B>> WrappedNormal<B, D, 
     /// - output: `[..., 1]`
     pub fn log_prob(&self, z: Tensor<B, D>) -> Tensor<B, D> {
         let n = z.dims()[D - 1];
-        // In the type of the points: a point beyond the boundary is the last one that this type has.
+        // Clamped to the last point inside that the type of z has.
         let z = self.ball.not_beyond(z);
         in_f32(
             [z, self.mean.clone(), self.std.clone()],

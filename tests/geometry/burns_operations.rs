@@ -1,6 +1,6 @@
 //! Backends without kernels of ours, whose operations are made of Burn's: against Flex, and with NaN.
 //!
-//! `cargo test --features candle,remote --test geometry burns_operations`
+//! `cargo test --features candle,router,ndarray --test geometry burns_operations`
 
 use burn::backend::Autodiff;
 use burn::tensor::DType;

@@ -1,4 +1,4 @@
-//! The geometry floor on Flex and NdArray: cases computed at 60 digits, the identities of the
+//! The geometry on Flex, and on NdArray with feature `ndarray`: cases computed at 60 digits, the identities of the
 //! field, gradients where formulas are singular and against differences, shapes, curvature.
 
 mod broken;

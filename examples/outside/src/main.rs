@@ -11,11 +11,12 @@ use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::{Tensor, activation::relu, backend::Backend};
 use hypad::data::FromDataset;
-use hypad::detect::QuantileThreshold;
+use hypad::detect::{CalibrationScores, ThresholdPolicy};
 use hypad::features::weights::Tensors;
 use hypad::features::{FeatureExtractor, FeatureMap};
 use hypad::image::{DynamicImage, Rgb, RgbImage};
 use hypad::methods::hypad::{HypAd, Projection};
+use hypad::metrics::quantile;
 use hypad::{Detector, HypAdConfig, ImageSize, TrainConfig, Trainer};
 
 /// Three convolutions, random: what they describe is colours and edges.
@@ -56,6 +57,16 @@ impl<B: Backend> FeatureExtractor<B> for Tiny<B> {
     }
 }
 
+/// Twice the highest score of the good images that were held out.
+#[derive(Debug)]
+struct TwiceTheHighest;
+
+impl ThresholdPolicy for TwiceTheHighest {
+    fn threshold(&self, scores: CalibrationScores) -> hypad::Result<f32> {
+        Ok(2.0 * quantile(scores.good, 1.0)? as f32)
+    }
+}
+
 /// Stripes; a defect is a dark square in the middle.
 fn stripes(phase: u32, defect: bool) -> DynamicImage {
     let image = RgbImage::from_fn(160, 160, |x, y| {
@@ -71,7 +82,7 @@ fn stripes(phase: u32, defect: bool) -> DynamicImage {
 
 fn main() -> hypad::Result<()> {
     let device = Default::default();
-    let good = InMemDataset::new((0..24).map(|phase| stripes(phase, false)).collect());
+    let good = InMemDataset::new((0..96).map(|phase| stripes(phase, false)).collect());
     let config = HypAdConfig {
         channels: 48,
         projection: Projection::ChannelPooling(16),
@@ -79,13 +90,15 @@ fn main() -> hypad::Result<()> {
         ..HypAdConfig::small()
     };
     let recipe = TrainConfig {
-        steps: 60,
+        steps: 200,
+        // None can be copied from this teacher.
+        copied_layers: 0,
         ..TrainConfig::fast()
     };
     let teacher = Tiny::<Flex>::new(&device);
     let trained = Trainer::<Flex>::new(config, recipe)
         .with_teacher(teacher.clone())
-        .with_threshold(QuantileThreshold(1.0))
+        .with_threshold(TwiceTheHighest)
         .fit(&FromDataset::new(good), &device)?;
 
     let path = std::env::temp_dir().join("hypad_outside.safetensors");

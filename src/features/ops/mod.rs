@@ -44,6 +44,14 @@ pub(super) use scratch::release as release_scratch;
 /// The default bodies are Burn's operations. Flex has its own for `f32`, which keep the channels
 /// last in memory and take Winograd's algorithm where it serves. `Autodiff` of a backend takes
 /// forward and backward passes from it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a backend that hypad's networks are known to run on",
+    label = "no `ModelBackend` for this type",
+    note = "in generic code, add the bound `B: ModelBackend`",
+    note = "a feature of hypad implements it for each of Burn's backends: flex, ndarray, cuda, vulkan, candle, tch, router, remote; `cube` for those of `burn/metal`, `burn/webgpu`, `burn/rocm` and `burn/cpu`",
+    note = "`Fusion` is left out, for it computes wrong results in Burn 0.21 (tracel-ai/burn#5122); where a crate turns Burn's fusion on, take `hypad::backend::Cuda`, `Vulkan` or another `CubeBackend`",
+    note = "for a backend of your own, `impl ModelBackend for MyBackend {{}}` is enough"
+)]
 pub trait ModelBackend: HyperbolicBackend {
     /// A convolution, without what is negative if `relu`.
     ///

@@ -181,7 +181,7 @@ impl<C> PoincareBall<C> {
     ///
     /// # Shapes
     ///
-    /// - m: `[k, n]`
+    /// - m: `[k, n]`, used in the type of x
     /// - x: `[..., n]`, a point
     /// - output: `[..., k]`, a point
     pub fn mobius_matvec<B: HyperbolicBackend, const D: usize>(
@@ -208,8 +208,8 @@ impl<C> PoincareBall<C> {
 
     /// Applies a function of tangent vectors to points: exp₀(f(log₀(x))). Ganea et al., Sec. 3.2.
     ///
-    /// `f` may change the number of coordinates. Its argument is of the type of x: a half is rounded there
-    /// as well.
+    /// `f` may change the number of coordinates. Its argument has the type of x, so half precision is
+    /// rounded there, too.
     ///
     /// # Shapes
     ///

@@ -78,12 +78,22 @@ impl<T> Copy for Kernels<T> {}
 /// A backend that the geometry runs on.
 ///
 /// `impl HyperbolicBackend for MyBackend {}` is enough: the operations are then made of Burn's
-/// primitives, and `Autodiff` differentiates through these. Flex, NdArray and every runtime of CubeCL have
-/// kernels, from which `Autodiff` takes the forward and the backward pass; Candle, LibTorch, the router and
-/// remote backends (features `candle`, `tch`, `router`, `remote`) have none.
+/// primitives, and `Autodiff` differentiates through these. Flex, NdArray and the runtimes of CubeCL have
+/// kernels (the latter on devices with f64), from which `Autodiff` takes the forward and the backward pass;
+/// Candle, LibTorch, the router and remote backends (features `candle`, `tch`, `router`, `remote`) have none.
 ///
 /// Burn's `Fusion` is refused by the compiler, for it computes wrong results in 0.21
 /// ([tracel-ai/burn#5122](https://github.com/tracel-ai/burn/issues/5122)):
+///
+/// ```
+/// use burn_fusion::FusionBackend;
+/// use hypad::geometry::HyperbolicBackend;
+///
+/// fn geometry_on<B: HyperbolicBackend>() {}
+/// fn not_fused<B: FusionBackend + HyperbolicBackend>() {
+///     geometry_on::<B>();
+/// }
+/// ```
 ///
 /// ```compile_fail,E0277
 /// use burn_fusion::{Fusion, FusionBackend};
@@ -95,10 +105,11 @@ impl<T> Copy for Kernels<T> {}
 /// }
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "hypad has no operations on the backend `{Self}`",
-    label = "not a `HyperbolicBackend`",
-    note = "a feature of hypad implements it for each of Burn's backends: flex, ndarray, cuda, vulkan, candle, tch, router, remote",
-    note = "`Fusion` is left out, for it computes wrong results in Burn 0.21 (tracel-ai/burn#5122); where a crate turns Burn's fusion on, take `hypad::backend::Cuda` or `hypad::backend::Vulkan`",
+    message = "`{Self}` is not a backend that hypad's geometry is known to run on",
+    label = "no `HyperbolicBackend` for this type",
+    note = "in generic code, add the bound `B: HyperbolicBackend`",
+    note = "a feature of hypad implements it for each of Burn's backends: flex, ndarray, cuda, vulkan, candle, tch, router, remote; `cube` for those of `burn/metal`, `burn/webgpu`, `burn/rocm` and `burn/cpu`",
+    note = "`Fusion` is left out, for it computes wrong results in Burn 0.21 (tracel-ai/burn#5122); where a crate turns Burn's fusion on, take `hypad::backend::Cuda`, `Vulkan` or another `CubeBackend`",
     note = "for a backend of your own, `impl HyperbolicBackend for MyBackend {{}}` is enough"
 )]
 pub trait HyperbolicBackend: Backend {

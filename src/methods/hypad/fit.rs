@@ -208,6 +208,8 @@ impl<B: ModelBackend> Method<B> for HypAdMethod<B> {
             "at least 1 and no more than the steps of the training",
         )?;
         let teacher = self.teacher(device)?;
+        let no_copies = recipe.copied_layers > 0 && pdn(&*teacher).is_none();
+        let teacher_name = teacher.name();
 
         // From here on the order in which the backend's random numbers are drawn counts.
         Autodiff::<B>::seed(device, recipe.seed);
@@ -215,12 +217,6 @@ impl<B: ModelBackend> Method<B> for HypAdMethod<B> {
         if let Some(pdn) = pdn(&*teacher) {
             let pdn = Pdn::<Autodiff<B>>::from_inner(pdn.clone());
             student = student.with_copied_layers(&pdn, recipe.copied_layers);
-        } else if recipe.copied_layers > 0 {
-            warn(format_args!(
-                "the teacher {} is not a PDN: no layers are copied, and the student begins with random \
-                 weights; more steps may be needed",
-                teacher.name()
-            ));
         }
         // Burn draws weights when they are first used: now, before the first step's seed.
         let _ = student.valid();
@@ -235,6 +231,12 @@ impl<B: ModelBackend> Method<B> for HypAdMethod<B> {
             penalty: penalty.transpose()?,
         };
         let state = resume(student, adam(recipe.weight_decay), start, options)?;
+        if no_copies && state.run_state.losses.is_empty() {
+            warn(format_args!(
+                "the teacher {teacher_name} is not a PDN (patch description network): no layers are copied, \
+                 and the student begins with random weights; more steps may be needed"
+            ));
+        }
         let penalty = self.penalty.as_deref();
         let maps = config.output_size()?;
         let mut stream = SampleStream::new(images, penalty, maps, recipe);
