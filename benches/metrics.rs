@@ -4,12 +4,13 @@
 //! (u8), both `[images, height, width]`; without it, maps are made here: smooth noise, and a fifth
 //! of the images with a bright disk.
 
-use std::alloc::{GlobalAlloc, Layout, System};
+mod memory;
+
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use hypad::metrics::{Connectivity, PixelImage, PixelRanking};
+use memory::peak;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 struct Data {
@@ -69,42 +70,6 @@ fn made(images: usize, side: usize) -> Data {
     }
 }
 
-/// The system's allocator, which counts.
-struct Counting;
-
-static HELD: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: the system's allocator does the work.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let held = HELD.fetch_add(layout.size(), Relaxed) + layout.size();
-        PEAK.fetch_max(held, Relaxed);
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        let held = HELD.fetch_add(layout.size(), Relaxed) + layout.size();
-        PEAK.fetch_max(held, Relaxed);
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        HELD.fetch_sub(layout.size(), Relaxed);
-        let held = HELD.fetch_add(size, Relaxed) + size;
-        PEAK.fetch_max(held, Relaxed);
-        unsafe { System.realloc(memory, layout, size) }
-    }
-
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        HELD.fetch_sub(layout.size(), Relaxed);
-        unsafe { System.dealloc(memory, layout) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
-
 fn count(data: &Data, threads: usize) -> hypad::Result<PixelRanking> {
     let [width, height] = data.size;
     let maps = data.scores.chunks(width * height);
@@ -138,10 +103,8 @@ fn pixel_metrics(criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group(&data.name);
         group.sample_size(10);
         for threads in [1, 2] {
-            let before = HELD.load(Relaxed);
-            PEAK.store(before, Relaxed);
-            all_metrics(data, threads).expect("both classes");
-            let above = (PEAK.load(Relaxed) - before) as f64 / f64::from(1 << 20);
+            let above = peak(|| all_metrics(data, threads).expect("both classes"));
+            let above = above as f64 / f64::from(1 << 20);
             println!(
                 "{}, {threads} threads: {above:.1} MiB above the input",
                 data.name
