@@ -147,31 +147,31 @@ impl<C> PoincareBall<C> {
             let weights = normalised_weights(weights, dim, x.dims()[dim]);
             let ball = self.detached::<B>();
             let (detached_x, detached_weights) = (x.clone().detach(), weights.clone().detach());
-            // The negative gradient of ½ Σ wᵢ d(m, xᵢ)².
-            let negative_gradient = |mean: Tensor<B, D>| {
-                (ball.logmap(mean, detached_x.clone()) * detached_weights.clone()).sum_dim(dim)
-            };
-            let hessian = |mean: Tensor<B, D>| {
-                let (x, weights) = (detached_x.clone(), detached_weights.clone());
-                Hessian::new(&ball, mean, x, weights, axes)
+            let points_at = |mean: Tensor<B, D>| {
+                let log_x = ball.logmap(mean.clone(), detached_x.clone());
+                PointsAt::new(&ball, mean, log_x, detached_weights.clone(), axes)
             };
 
             let mut mean = ball.midpoint(detached_x.clone(), detached_weights.clone(), dim);
             let mut steps_needed = 1;
             while steps_taken < steps_needed {
-                let (x, weights) = (detached_x.clone(), detached_weights.clone());
-                let bound = ball.hessian_bound(mean.clone(), x, weights, dim);
+                let points = points_at(mean.clone());
+                let bound = points.hessian_bound();
                 let further_steps = steps_to(tolerance, largest_bound(bound.clone()));
                 steps_needed = 1 + further_steps.min(MAX_STEPS);
                 // The best step size for a Hessian with eigenvalues between 1 and L is 2/(1 + L).
                 let tau = bound.add_scalar(1.0).recip().mul_scalar(2.0);
-                mean = ball.expmap(mean.clone(), negative_gradient(mean) * tau);
+                mean = ball.expmap(mean, points.negative_gradient() * tau);
                 steps_taken += 1;
             }
-            let step = hessian(mean.clone()).solve(negative_gradient(mean.clone()));
+            let points = points_at(mean.clone());
+            let step = Hessian::new(&points).solve(points.negative_gradient());
             let mean = ball.expmap(mean, step);
-            let negative_gradient = (self.logmap(mean.clone(), x) * weights).sum_dim(dim);
-            let step = hessian(mean.clone()).solve(negative_gradient);
+
+            let log_x = self.logmap(mean.clone(), x);
+            let (detached_log_x, masses) = (log_x.clone().detach(), detached_weights.clone());
+            let points = PointsAt::new(&ball, mean.clone(), detached_log_x, masses, axes);
+            let step = Hessian::new(&points).solve((log_x * weights).sum_dim(dim));
             self.expmap(mean, step)
         });
         (mean, steps_taken)
@@ -187,22 +187,49 @@ impl<C> PoincareBall<C> {
             axis: self.axis,
         }
     }
+}
 
-    /// L = Σ wᵢ tᵢ coth tᵢ with tᵢ = √c d(m, xᵢ). The eigenvalues of the Hessian of ½ Σ wᵢ d(m, xᵢ)² are
-    /// between 1 and L.
-    fn hessian_bound<B: HyperbolicBackend, const D: usize>(
-        &self,
+/// The points as they lie about a point m.
+struct PointsAt<B: Backend, const D: usize> {
+    /// log_m(xᵢ).
+    log_x: Tensor<B, D>,
+    /// The Euclidean norm of each.
+    norm: Tensor<B, D>,
+    /// tᵢ coth tᵢ with tᵢ = √c d(m, xᵢ).
+    t_coth_t: Tensor<B, D>,
+    /// wᵢ, which add up to 1 or are all 0.
+    weights: Tensor<B, D>,
+    /// The axes of the points and of their coordinates.
+    axes: [usize; 2],
+}
+
+impl<B: HyperbolicBackend, const D: usize> PointsAt<B, D> {
+    fn new(
+        ball: &PoincareBall,
         m: Tensor<B, D>,
-        x: Tensor<B, D>,
+        log_x: Tensor<B, D>,
         weights: Tensor<B, D>,
-        dim: usize,
-    ) -> Tensor<B, D>
-    where
-        C: Curvature<B>,
-    {
-        let z = self.c.times(self.dist(m, x).square());
-        let t_coth_t = tanhc(z).recip();
-        (t_coth_t * weights).sum_dim(dim)
+        axes: [usize; 2],
+    ) -> Self {
+        let norm = safe_sqrt(log_x.clone().square().sum_dim(axes[1]));
+        let distance = norm.clone() * ball.lambda_x(m);
+        Self {
+            t_coth_t: tanhc(distance.square() * ball.c).recip(),
+            log_x,
+            norm,
+            weights,
+            axes,
+        }
+    }
+
+    /// The negative gradient of ½ Σ wᵢ d(m, xᵢ)².
+    fn negative_gradient(&self) -> Tensor<B, D> {
+        (self.log_x.clone() * self.weights.clone()).sum_dim(self.axes[0])
+    }
+
+    /// L = Σ wᵢ tᵢ coth tᵢ. The eigenvalues of the Hessian of ½ Σ wᵢ d(m, xᵢ)² are between 1 and L.
+    fn hessian_bound(&self) -> Tensor<B, D> {
+        (self.t_coth_t.clone() * self.weights.clone()).sum_dim(self.axes[0])
     }
 }
 
@@ -221,26 +248,17 @@ struct Hessian<B: Backend, const D: usize> {
 }
 
 impl<B: HyperbolicBackend, const D: usize> Hessian<B, D> {
-    /// `axes` are those of the points and of the coordinates in the tensors.
-    fn new(
-        ball: &PoincareBall,
-        m: Tensor<B, D>,
-        x: Tensor<B, D>,
-        weights: Tensor<B, D>,
-        axes: [usize; 2],
-    ) -> Self {
+    fn new(points: &PointsAt<B, D>) -> Self {
+        let axes = points.axes;
         let mut order = std::array::from_fn(|axis| axis);
         order.sort_by_key(|axis| axes.iter().position(|last| last == axis));
-        let tolerance = epsilon(x.dtype());
-        let distance = ball.dist(m.clone(), x.clone());
-        let t_coth_t = tanhc(distance.square() * ball.c).recip();
+        let tolerance = epsilon(points.log_x.dtype());
+        let (weights, t_coth_t) = (points.weights.clone(), points.t_coth_t.clone());
         // 1 where all weights are 0, else 0.
         let missing_weight = weights.clone().sum_dim(axes[0]).neg().add_scalar(1.0);
-        let bound = (t_coth_t.clone() * weights.clone()).sum_dim(axes[0]) + missing_weight;
-
-        let log_x = ball.logmap(m, x);
-        let norm = safe_sqrt(log_x.clone().square().sum_dim(axes[1]));
-        let rows = safe_div(log_x, norm) * safe_sqrt(t_coth_t.sub_scalar(1.0) * weights);
+        let bound = points.hessian_bound() + missing_weight;
+        let directions = safe_div(points.log_x.clone(), points.norm.clone());
+        let rows = directions * safe_sqrt(t_coth_t.sub_scalar(1.0) * weights);
         let (bound, rows) = (bound.permute(order), rows.permute(order));
         let [points, coordinates] = [rows.dims()[D - 2], rows.dims()[D - 1]];
         let gram = if points < coordinates {
