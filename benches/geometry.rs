@@ -91,12 +91,13 @@ fn frechet_mean(criterion: &mut Criterion) {
             let mut mean = ball.midpoint(x.clone(), weights.clone(), 0);
             // The search inside stops at the root of the rounding.
             for _ in 0..2 * steps {
-                let pull = (ball.logmap(mean.clone(), x.clone()) * weights.clone()).sum_dim(0);
+                let negative_gradient =
+                    (ball.logmap(mean.clone(), x.clone()) * weights.clone()).sum_dim(0);
                 let t = ball.dist(mean.clone().detach(), x.clone().detach());
                 let t = t.clone().mul_scalar(1.0 + 1e-6) / t.tanh();
-                let kappa = (t * weights.clone().detach()).sum_dim(0);
-                let tau = kappa.add_scalar(1.0).recip().mul_scalar(2.0);
-                mean = ball.expmap(mean, pull * tau);
+                let bound = (t * weights.clone().detach()).sum_dim(0);
+                let tau = bound.add_scalar(1.0).recip().mul_scalar(2.0);
+                mean = ball.expmap(mean, negative_gradient * tau);
             }
             mean
         };

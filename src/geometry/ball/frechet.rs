@@ -169,8 +169,8 @@ impl<C> PoincareBall<C> {
             let mean = ball.expmap(mean, step);
 
             let log_x = self.logmap(mean.clone(), x);
-            let (detached_log_x, masses) = (log_x.clone().detach(), detached_weights.clone());
-            let points = PointsAt::new(&ball, mean.clone(), detached_log_x, masses, axes);
+            let detached_log_x = log_x.clone().detach();
+            let points = PointsAt::new(&ball, mean.clone(), detached_log_x, detached_weights, axes);
             let step = Hessian::new(&points).solve((log_x * weights).sum_dim(dim));
             self.expmap(mean, step)
         });
