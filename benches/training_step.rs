@@ -101,7 +101,7 @@ fn parts(criterion: &mut Criterion) {
     });
     group.bench_function("student", |b| {
         let student = student.as_ref().unwrap().valid();
-        b.iter(|| student.teacher_head(plain.clone()))
+        b.iter(|| student.teacher_head(config.image_padding.apply(plain.clone())))
     });
     group.bench_function("autoencoder", |b| {
         let student = student.as_ref().unwrap().valid();
@@ -120,6 +120,7 @@ fn parts(criterion: &mut Criterion) {
                 jittered: jittered.clone(),
                 penalty: None,
                 window: None,
+                padding: config.image_padding,
             };
             let mut marks = vec![Instant::now()];
             let loss = student_loss(&before, &embedding, config.hard_quantile, batch).unwrap();

@@ -61,12 +61,14 @@ struct Args {
     /// PDN-S or PDN-M
     #[arg(long, default_value = "small")]
     size: Size,
-    /// The score of the border that the networks do not see
+    #[command(flatten)]
+    maps_of: common::MapFlags,
+    /// The score of the border that the networks do not see without padding
     #[arg(long, default_value = "zero-deviation")]
     border: BorderFlag,
     /// Test this trained model (a model.safetensors) instead of training one; goes with no flag of
     /// model or recipe
-    #[arg(long, conflicts_with_all = ["recipe", "steps", "learning_rate", "schedule", "weight_decay", "copied_layers", "tiles", "penalty_every", "checkpoint_every", "accept_changes", "seed", "method", "curvature", "clip", "scale", "hard_quantile", "image_size", "size", "border", "teacher", "penalty"])]
+    #[arg(long, conflicts_with_all = ["recipe", "steps", "learning_rate", "schedule", "weight_decay", "copied_layers", "tiles", "penalty_every", "checkpoint_every", "accept_changes", "seed", "method", "curvature", "clip", "scale", "hard_quantile", "image_size", "size", "image_padding", "smoothing", "border", "teacher", "penalty"])]
     model: Option<PathBuf>,
     /// Teacher: shipped (the crate's own PDN-S), random, or a file of weights (safetensors,
     /// or .pth if built with --features pytorch; in the names of PyTorch's Sequential or of anomalib)
@@ -156,6 +158,7 @@ impl Args {
             config.hard_quantile = quantile;
         }
         config.image_size = ImageSize::square(self.image_size);
+        let config = self.maps_of.apply(config);
         config.validate()?;
         Ok(config)
     }

@@ -6,7 +6,9 @@ use std::time::Duration;
 use std::collections::BTreeMap;
 
 use crate::data::ImageSource;
-use crate::detect::{Calibration, CalibrationScores, Detector, SigmaThreshold, ThresholdPolicy};
+use crate::detect::{
+    Calibration, CalibrationScores, Detector, FprThreshold, SigmaThreshold, ThresholdPolicy,
+};
 use crate::error::{Error, Result, check};
 use crate::features::{FeatureExtractor, ModelBackend, release_scratch};
 use crate::methods::Method;
@@ -73,7 +75,9 @@ impl<B: ModelBackend> Trainer<B> {
             sigmas: recipe.threshold_sigmas,
             least_deviation: recipe.least_deviation,
         };
-        let mut calibration = Calibration::default().with_threshold(threshold);
+        let mut calibration = Calibration::default()
+            .with_threshold(threshold)
+            .with_pixel_threshold(FprThreshold(recipe.pixel_false_positives));
         calibration.map_quantiles = recipe.map_quantiles;
         let split = Split {
             validation: recipe.validation,
@@ -121,7 +125,7 @@ impl<B: ModelBackend, M: Method<B>> Trainer<B, M> {
         Self { split, ..self }
     }
 
-    /// With another calibration, in place of the recipe's quantiles and threshold.
+    /// With another calibration, in place of the recipe's quantiles and thresholds.
     pub fn with_calibration(self, calibration: Calibration) -> Self {
         Self {
             calibration,
@@ -129,7 +133,7 @@ impl<B: ModelBackend, M: Method<B>> Trainer<B, M> {
         }
     }
 
-    /// With another rule for the threshold, in place of the recipe's
+    /// With another rule for the threshold of images, in place of the recipe's
     /// ([`TrainConfig::threshold_sigmas`]). In training it is given scores of good images alone; with images
     /// with defects, use [`Detector::choose_threshold`].
     pub fn with_threshold(self, policy: impl ThresholdPolicy + 'static) -> Self {

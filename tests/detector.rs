@@ -7,7 +7,8 @@ use std::sync::Mutex;
 
 use burn::backend::Flex;
 use hypad::data::ImageSet;
-use hypad::methods::hypad::HypAd;
+use hypad::detect::{CalibrationScores, Detection, MaximumThreshold, Thresholds};
+use hypad::methods::hypad::{HypAd, ImagePadding};
 use hypad::training::RunOptions;
 use hypad::{Detector, Error, HypAdConfig, ImageSize, ScoreMap, TrainConfig, Trained, Trainer};
 use image::{DynamicImage, Rgb, Rgb32FImage, RgbImage};
@@ -163,6 +164,13 @@ fn damaged_files_are_refused(detector: &Detector<Flex>, folder: &Path) {
             let fields = json.as_object_mut().unwrap();
             fields.remove("crc32");
             fields.insert("version".into(), version.into());
+            if version < 5 {
+                fields.remove("pixel_threshold").unwrap();
+                let settings = fields["settings"].as_object_mut().unwrap();
+                for name in ["smoothing", "image_padding"] {
+                    settings.remove(name).unwrap();
+                }
+            }
             if version < 4 {
                 as_before_version_4(fields);
             }
@@ -173,16 +181,16 @@ fn damaged_files_are_refused(detector: &Detector<Flex>, folder: &Path) {
         }
     };
     restore();
-    for version in [3, 4] {
+    for version in [3, 4, 5] {
         rewrite(&path, |_, _| (), without(version));
         assert!(load().unwrap_err().contains("checksum is missing"));
         restore();
     }
-    rewrite(&path, |_, _| (), without(5));
+    rewrite(&path, |_, _| (), without(6));
     assert!(
         load()
             .unwrap_err()
-            .contains("version 5; this version of hypad reads 2 to 4")
+            .contains("version 6; this version of hypad reads 2 to 5")
     );
     restore();
     WARNINGS.lock().unwrap().clear();
@@ -194,9 +202,20 @@ fn damaged_files_are_refused(detector: &Detector<Flex>, folder: &Path) {
         "{warnings}"
     );
     let image = &images(3)[2];
+    // It had one threshold, and no smoothing.
+    assert_eq!(old.thresholds(), detector.threshold().into());
+    assert_eq!(old.map_layout().smoothing, 0.0);
+    assert_eq!(old.maps(image).unwrap(), detector.maps(image).unwrap());
+    let [smoothed, found] = [detector, &old].map(|of| of.predict(image).unwrap());
+    assert!(
+        smoothed.score < found.score,
+        "{} {}",
+        smoothed.score,
+        found.score
+    );
     assert_eq!(
-        old.predict(image).unwrap(),
-        detector.predict(image).unwrap()
+        found,
+        Detection::new(found.map.clone(), detector.threshold())
     );
 
     // In a file without a checksum, numbers that cannot be.
@@ -318,6 +337,20 @@ fn training_repeats_and_its_file_predicts_the_same() {
         model.config()
     );
     assert_eq!(loaded.threshold_policy(), first.detector.threshold_policy());
+    assert_eq!(loaded.thresholds(), first.detector.thresholds());
+    let Thresholds {
+        image: of_images,
+        pixel,
+    } = loaded.thresholds();
+    assert!(pixel < of_images, "{pixel} {of_images}");
+    assert_eq!(found.anomalous, found.score >= of_images);
+    assert!(
+        found
+            .mask
+            .iter()
+            .zip(found.map.iter())
+            .all(|(mask, score)| *mask == (*score >= pixel))
+    );
     assert!(loaded.threshold_policy().unwrap().contains("sigmas: 3"));
     assert_eq!(loaded.predict(image).unwrap(), found);
     // Nothing but the file itself was left in its folder.
@@ -347,6 +380,15 @@ fn training_repeats_and_its_file_predicts_the_same() {
                 plain.save(&path).unwrap();
                 let loaded = Detector::<Flex>::load(&path, &device).unwrap();
                 assert_eq!((loaded.threshold(), true), (threshold, written));
+                assert_eq!(loaded.thresholds(), plain.thresholds());
+                assert!(loaded.thresholds().pixel <= threshold);
+                let policy =
+                    plain.choose_threshold(&MaximumThreshold, CalibrationScores::good(&[0.5]));
+                assert_eq!(policy.unwrap(), 0.5_f32.next_up());
+                plain.set_pixel_threshold(0.25).unwrap();
+                assert_eq!(plain.threshold_policy(), Some("MaximumThreshold"));
+                assert_eq!(plain.thresholds().pixel, 0.25);
+                assert!(plain.set_pixel_threshold(f32::NAN).is_err());
                 assert_eq!(loaded.threshold_policy(), None);
             }
             Err(error) => assert!(
@@ -373,6 +415,10 @@ fn training_repeats_and_its_file_predicts_the_same() {
         },
         HypAdConfig {
             padding: true,
+            ..small()
+        },
+        HypAdConfig {
+            image_padding: ImagePadding::Reflect,
             ..small()
         },
         HypAdConfig {

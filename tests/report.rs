@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use hypad::data::{MvtecCategory, TestImage};
+use hypad::detect::Thresholds;
 use hypad::metrics::Ranking;
-use hypad::report::{Evaluation, Evaluator, MapFolder, MvtecMetricsFile, Table};
+use hypad::report::{Evaluation, Evaluator, ImageRow, MapFolder, MvtecMetricsFile, Table};
 use hypad::{Error, ImageSize, ScoreMap};
 use image::GrayImage;
 
@@ -72,6 +73,18 @@ fn tables_say_what_was_found() {
         ("hole", "000", true, [4, 2, 0]),
     ];
     assert!(rows.eq(expected), "{images:?}");
+    // 5 anomalous pixels, of which 2 are found, and 2 others.
+    assert_eq!(evaluator.pixel_f1(0.9).unwrap(), Some(4.0 / 9.0));
+    // The highest score is 23/24.
+    let thresholds = Thresholds {
+        image: 0.97,
+        pixel: 0.9,
+    };
+    for (both, image) in evaluator.images(thresholds).unwrap().iter().zip(&images) {
+        assert!(!both.detected);
+        let pixels = |row: &ImageRow| (row.found_pixels, row.false_pixels);
+        assert_eq!(pixels(both), pixels(image));
+    }
 
     // Average precision and the trapezoid rule are two numbers, and both are there.
     let pixel = evaluator.evaluate().unwrap().pixel;

@@ -4,6 +4,7 @@
 
 pub mod fabric;
 mod folder;
+mod maps;
 mod recipe;
 mod results;
 mod teacher;
@@ -25,6 +26,7 @@ use hypad::{Detector, Error, HypAdConfig, Result, ScoreMap, TrainConfig, Trainer
 #[allow(unused_imports)] // as above
 pub use {
     folder::{RunFolder, as_written, category_folder},
+    maps::MapFlags,
     recipe::RecipeFlags,
     results::*,
     teacher::teacher,
@@ -174,7 +176,7 @@ impl<B: ModelBackend> Run<B> {
             }
         }
         let evaluation = evaluator.evaluate()?;
-        write_tables(&evaluator, detector.threshold(), &out.join("tables"))?;
+        write_tables(&evaluator, detector.thresholds(), &out.join("tables"))?;
         self.folder.remove_old_pictures()?;
         let shown = category.test.iter().take(self.pictures);
         let bar = ProgressBar::new(true, shown.len(), "drawing");
@@ -182,7 +184,7 @@ impl<B: ModelBackend> Run<B> {
             let image = range.to_rgb8(&open(&test.path)?);
             let map = ScoreMap::read_tiff(waiting_map(index))?;
             let truth = test.truth(map.size())?;
-            let found = Detection::new(map, detector.threshold());
+            let found = Detection::new(map, detector.thresholds());
             let picture = panel(&image, &truth, &found, (low, high))?;
             let path = format!("pictures/{}/{}.png", test.defect, name_of(test));
             write_png(&out.join(path), &picture)?;
@@ -206,6 +208,8 @@ impl<B: ModelBackend> Run<B> {
             evaluation,
             defects: evaluator.defects()?,
             threshold: detector.threshold(),
+            pixel_threshold: detector.thresholds().pixel,
+            pixel_f1: evaluator.pixel_f1(detector.thresholds().pixel)?,
             seconds: Seconds {
                 train,
                 evaluate: started.elapsed().as_secs_f64(),

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use hypad::data::{ImageSet, MvtecCategory, TestImage};
+use hypad::detect::Thresholds;
 use hypad::report::{Evaluation, Evaluator, MetricsRow, Table};
 use hypad::{Error, Result};
 
@@ -12,10 +13,15 @@ pub fn name_of(test: &TestImage) -> String {
     stem.to_string_lossy().into_owned()
 }
 
-/// Writes what was found of each image, region and kind of defect at a threshold.
-pub fn write_tables(evaluator: &Evaluator, threshold: f32, folder: &Path) -> Result<()> {
-    Table::new(evaluator.images(threshold)?).write(folder.join("images"))?;
-    Table::new(evaluator.regions(threshold)?).write(folder.join("regions"))?;
+/// Writes what was found of each image, region and kind of defect at thresholds.
+pub fn write_tables(
+    evaluator: &Evaluator,
+    thresholds: impl Into<Thresholds>,
+    folder: &Path,
+) -> Result<()> {
+    let thresholds = thresholds.into();
+    Table::new(evaluator.images(thresholds)?).write(folder.join("images"))?;
+    Table::new(evaluator.regions(thresholds.pixel)?).write(folder.join("regions"))?;
     Table::new(evaluator.defects()?).write(folder.join("defects"))
 }
 

@@ -12,7 +12,8 @@ use image::DynamicImage;
 use super::calibration::Calibration;
 use super::model_file;
 use super::normalisation::MapNormalisation;
-use super::threshold::{CalibrationScores, ThresholdPolicy};
+use super::smoothing::smooth;
+use super::threshold::{CalibrationScores, ThresholdPolicy, Thresholds};
 use crate::data::image::{PixelRange, resize, to_tensor, unit};
 use crate::error::{Error, Result, check, check_finite};
 use crate::features::ModelBackend;
@@ -27,25 +28,30 @@ use crate::{ImageSize, ScoreMap};
 pub struct Detection {
     /// How anomalous the image is: the maximum of the map.
     pub score: f32,
+    /// Whether the score reaches the threshold of images.
+    pub anomalous: bool,
     /// How anomalous each pixel is: a map of the size of the image.
     pub map: ScoreMap,
-    /// Where the map reaches the detector's threshold, row by row.
+    /// Where the map reaches the threshold of pixels, row by row.
     pub mask: Vec<bool>,
 }
 
 impl Detection {
-    /// The maximum of a map, and where it reaches a threshold.
-    pub fn new(map: ScoreMap, threshold: f32) -> Self {
+    /// The maximum of a map, and where it reaches a threshold: one number, or [`Thresholds`].
+    pub fn new(map: ScoreMap, thresholds: impl Into<Thresholds>) -> Self {
+        let thresholds = thresholds.into();
+        let score = map.maximum();
         Self {
-            score: map.maximum(),
-            mask: map.iter().map(|value| *value >= threshold).collect(),
+            score,
+            anomalous: score >= thresholds.image,
+            mask: map.iter().map(|value| *value >= thresholds.pixel).collect(),
             map,
         }
     }
 }
 
 /// A trained model of any method with all it takes to judge an image: how its raw maps are calibrated,
-/// the threshold, the range of the pixels.
+/// the thresholds, the range of the pixels.
 ///
 /// # Example
 ///
@@ -66,7 +72,7 @@ pub struct Detector<B: Backend> {
     layout: MapLayout,
     /// Of each branch.
     pub(super) normalisations: Vec<MapNormalisation>,
-    pub(super) threshold: f32,
+    pub(super) thresholds: Thresholds,
     pub(super) threshold_policy: Option<String>,
     pub(super) pixel_range: PixelRange,
     device: B::Device,
@@ -76,11 +82,12 @@ pub struct Detector<B: Backend> {
 const BROKEN: &str = "the model is broken: load its file again, or train it again";
 
 impl<B: Backend> Detector<B> {
-    /// A detector that does not calibrate its maps yet, and whose masks are empty.
+    /// A detector that does not calibrate its maps yet, and to which nothing is anomalous.
     ///
     /// # Errors
     ///
-    /// [`Error::Setting`] for a model without maps, or whose maps or images have no pixel.
+    /// [`Error::Setting`] for a model without maps, or whose maps or images have no pixel, and for a smoothing
+    /// out of its range.
     pub fn new(model: impl AnomalyModel<B>, device: &B::Device) -> Result<Self> {
         let layout = model.map_layout();
         let (count, area) = (layout.branches.len(), layout.size.area());
@@ -90,11 +97,17 @@ impl<B: Backend> Detector<B> {
             format!("{count} of {}", layout.size),
             "at least one of at least 1 x 1",
         )?;
+        check(
+            (0.0..=MapLayout::MOST_SMOOTHING).contains(&layout.smoothing),
+            "smoothing",
+            layout.smoothing,
+            "between 0 and 32 locations",
+        )?;
         Ok(Self {
             normalisations: vec![MapNormalisation::default(); count],
             model: Arc::new(model),
             layout,
-            threshold: f32::INFINITY,
+            thresholds: f32::INFINITY.into(),
             threshold_policy: None,
             pixel_range: PixelRange::default(),
             device: device.clone(),
@@ -161,29 +174,66 @@ impl<B: Backend> Detector<B> {
         &self.layout
     }
 
-    /// From this value on a pixel of the map is in the mask.
+    /// From this score on an image is anomalous.
     pub fn threshold(&self) -> f32 {
-        self.threshold
+        self.thresholds.image
     }
 
-    /// How the threshold was chosen, in words; `None` if that is not known.
+    /// The thresholds of images and of pixels.
+    pub fn thresholds(&self) -> Thresholds {
+        self.thresholds
+    }
+
+    /// How the threshold of images was chosen, in words; `None` if that is not known.
     pub fn threshold_policy(&self) -> Option<&str> {
         self.threshold_policy.as_deref()
     }
 
-    /// Sets the threshold.
+    /// Sets the threshold of images. That of pixels is lowered to it if it is above, so that the mask of
+    /// an anomalous image is not empty; it is never raised.
     ///
     /// # Errors
     ///
-    /// [`Error::Setting`] for NaN and −∞; +∞ leaves every mask empty.
+    /// [`Error::Setting`] for NaN and −∞; with +∞ no image is anomalous.
     pub fn set_threshold(&mut self, threshold: f32) -> Result<()> {
-        check(
-            threshold.is_finite() || threshold == f32::INFINITY,
-            "threshold",
-            threshold,
-            "a number, or infinity for masks without a pixel",
-        )?;
-        (self.threshold, self.threshold_policy) = (threshold, None);
+        let pixel = self.thresholds.pixel.min(threshold);
+        let image = threshold;
+        self.set_thresholds(Thresholds { image, pixel })
+    }
+
+    /// Sets the threshold of pixels alone.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`set_thresholds`](Self::set_thresholds).
+    pub fn set_pixel_threshold(&mut self, pixel: f32) -> Result<()> {
+        let policy = self.threshold_policy.take();
+        let image = self.thresholds.image;
+        let set = self.set_thresholds(Thresholds { image, pixel });
+        self.threshold_policy = policy;
+        set
+    }
+
+    /// Sets both thresholds: a number, or [`Thresholds`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Setting`] for NaN and −∞; +∞ is never reached.
+    pub fn set_thresholds(&mut self, thresholds: impl Into<Thresholds>) -> Result<()> {
+        let thresholds = thresholds.into();
+        for (name, value) in [
+            ("threshold", thresholds.image),
+            ("pixel threshold", thresholds.pixel),
+        ] {
+            let holds = value.is_finite() || value == f32::INFINITY;
+            check(
+                holds,
+                name,
+                value,
+                "a number, or infinity for one that nothing reaches",
+            )?;
+        }
+        (self.thresholds, self.threshold_policy) = (thresholds, None);
         Ok(())
     }
 
@@ -219,7 +269,7 @@ impl<B: Backend> Detector<B> {
         Ok(())
     }
 
-    /// Calibrates the maps and chooses the threshold on good images that the model was not trained on,
+    /// Calibrates the maps and chooses the thresholds on good images that the model was not trained on,
     /// of its input size. Returns their scores.
     ///
     /// # Errors
@@ -242,14 +292,22 @@ impl<B: Backend> Detector<B> {
         let branches = 0..self.layout.branches.len();
         self.normalisations = branches.map(fit).collect::<Result<_>>()?;
         let size = self.model.input_size();
-        let score = |maps| Ok(self.detect_from_maps(&self.normalise(maps)?, size)?.score);
-        let scores: Vec<f32> = maps.into_iter().map(score).collect::<Result<_>>()?;
+        let (mut scores, mut locations) = (Vec::new(), Vec::new());
+        for maps in maps {
+            let joined = self.joined(&self.normalise(maps)?);
+            locations.extend_from_slice(&joined);
+            scores.push(self.to_image_size(joined, size)?.maximum());
+        }
+        let pixel = calibration
+            .pixel_threshold
+            .threshold(CalibrationScores::good(&locations))?;
+        self.set_thresholds(pixel)?;
         self.choose_threshold(&*calibration.threshold, CalibrationScores::good(&scores))?;
         Ok(scores)
     }
 
-    /// Chooses the threshold by a rule, from scores of images that the model was not trained on: of good
-    /// ones, and of ones with defects where there are any. Returns the threshold.
+    /// Chooses the threshold of images by a rule, from scores of images that the model was not trained on:
+    /// of good ones, and of ones with defects where there are any. Returns the threshold.
     ///
     /// # Errors
     ///
@@ -302,9 +360,9 @@ impl<B: Backend> Detector<B> {
     pub fn detect_from_maps(&self, maps: &[ScoreMap], size: ImageSize) -> Result<Detection> {
         self.check_maps(maps)?;
         check(size.area() > 0, "image size", size, "at least 1 x 1")?;
-        let map = self.to_image_size(mean(maps), size)?;
+        let map = self.to_image_size(self.joined(maps), size)?;
         check_finite(&map, "anomaly map", BROKEN)?;
-        Ok(Detection::new(map, self.threshold))
+        Ok(Detection::new(map, self.thresholds))
     }
 
     /// The maps of an image of the model's input size, before they are calibrated.
@@ -354,6 +412,11 @@ impl<B: Backend> Detector<B> {
             .collect();
         self.check_maps(&maps)?;
         Ok(maps)
+    }
+
+    /// The mean of the maps, smoothed.
+    fn joined(&self, maps: &[ScoreMap]) -> Vec<f32> {
+        smooth(mean(maps), self.layout.size, self.layout.smoothing)
     }
 
     /// Sets the map into its place in the image: the border, then bilinear, half-pixel centres.

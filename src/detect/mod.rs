@@ -4,6 +4,7 @@ mod calibration;
 mod detector;
 mod model_file;
 mod normalisation;
+mod smoothing;
 mod threshold;
 
 pub use calibration::Calibration;
@@ -11,5 +12,5 @@ pub use detector::{Detection, Detector};
 pub use normalisation::MapNormalisation;
 pub use threshold::{
     CalibrationScores, F1Threshold, FprThreshold, MaximumThreshold, QuantileThreshold,
-    SigmaThreshold, ThresholdPolicy,
+    SigmaThreshold, ThresholdPolicy, Thresholds,
 };

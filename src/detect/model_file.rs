@@ -1,8 +1,9 @@
 //! The file of a detector: safetensors, with the weights of its model as tensors and all the rest as
 //! JSON under the key `hypad` of its header.
 //!
-//! Version 4 names the method, so that the file of any can be read. Versions 3 and 2 are of HypAD;
-//! version 2 has no checksum and is read with a warning.
+//! Version 5 has a threshold of pixels beside that of images, which in earlier versions was both. Version
+//! 4 names the method, so that the file of any can be read. Versions 3 and 2 are of HypAD; version 2 has no
+//! checksum and is read with a warning.
 
 use std::path::Path;
 
@@ -10,6 +11,7 @@ use burn::tensor::backend::Backend;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::threshold::Thresholds;
 use super::{detector::Detector, normalisation::MapNormalisation};
 use crate::data::image::PixelRange;
 use crate::error::{Error, Result};
@@ -21,7 +23,9 @@ use crate::warning::warn;
 /// Key in the header of the file.
 const KEY: &str = "hypad";
 /// Raised when the meaning of the file changes.
-const VERSION: u32 = 4;
+const VERSION: u32 = 5;
+/// The last version with one threshold.
+const ONE_THRESHOLD: u32 = 4;
 /// The last version of HypAD alone.
 const HYPAD_ALONE: u32 = 3;
 /// The last version without a checksum.
@@ -44,8 +48,11 @@ struct Description {
     pixel_range: PixelRange,
     /// Of each branch.
     normalisations: Vec<MapNormalisation>,
-    /// None if no pixel shall ever be in the mask.
+    /// None if no image shall ever be anomalous.
     threshold: Option<f32>,
+    /// None if no pixel shall ever be in the mask.
+    #[serde(default)]
+    pixel_threshold: Option<f32>,
     threshold_policy: Option<String>,
 }
 
@@ -76,6 +83,7 @@ impl From<OldDescription> for Description {
             pixel_range: old.pixel_range,
             normalisations: vec![old.student_map, old.autoencoder_map],
             threshold: old.threshold,
+            pixel_threshold: old.threshold,
             threshold_policy: None,
         }
     }
@@ -88,7 +96,7 @@ struct Version {
 
 pub fn save<B: Backend>(detector: &Detector<B>, path: &Path) -> Result<()> {
     let ModelParts { settings, tensors } = detector.model().to_parts()?;
-    let threshold = detector.threshold;
+    let Thresholds { image, pixel } = detector.thresholds;
     let description = Description {
         crc32: String::new(),
         version: VERSION,
@@ -97,7 +105,8 @@ pub fn save<B: Backend>(detector: &Detector<B>, path: &Path) -> Result<()> {
         settings,
         pixel_range: detector.pixel_range,
         normalisations: detector.normalisations.clone(),
-        threshold: threshold.is_finite().then_some(threshold),
+        threshold: image.is_finite().then_some(image),
+        pixel_threshold: pixel.is_finite().then_some(pixel),
         threshold_policy: detector.threshold_policy.clone(),
     };
     let json = serde_json::to_string(&description).map_err(|e| Error::Format {
@@ -126,8 +135,8 @@ pub fn load<B: Backend>(
     let unreadable = |e| format(format!("its description cannot be read: {e}"));
     let Version { version } = serde_json::from_str(json).map_err(unreadable)?;
     match (version, file.has_checksum) {
-        (VERSION | HYPAD_ALONE, true) => {}
-        (VERSION | HYPAD_ALONE, false) => {
+        (VERSION | ONE_THRESHOLD | HYPAD_ALONE, true) => {}
+        (VERSION | ONE_THRESHOLD | HYPAD_ALONE, false) => {
             return Err(format("damaged: its checksum is missing".into()));
         }
         (WITHOUT_CHECKSUM, false) if file.metadata.len() == 1 => warn(format_args!(
@@ -144,6 +153,13 @@ pub fn load<B: Backend>(
     }
     let description: Description = match version {
         VERSION => serde_json::from_str(json).map_err(unreadable)?,
+        ONE_THRESHOLD => {
+            let old: Description = serde_json::from_str(json).map_err(unreadable)?;
+            Description {
+                pixel_threshold: old.threshold,
+                ..old
+            }
+        }
         _ => serde_json::from_str::<OldDescription>(json)
             .map_err(unreadable)?
             .into(),
@@ -161,8 +177,58 @@ pub fn load<B: Backend>(
         .set_normalisations(description.normalisations)
         .map_err(in_file)?;
     detector
-        .set_threshold(description.threshold.unwrap_or(f32::INFINITY))
+        .set_thresholds(Thresholds {
+            image: description.threshold.unwrap_or(f32::INFINITY),
+            pixel: description.pixel_threshold.unwrap_or(f32::INFINITY),
+        })
         .map_err(in_file)?;
     detector.threshold_policy = description.threshold_policy;
     Ok(detector)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::methods::hypad::{HypAd, HypAdConfig};
+    use burn::backend::Flex;
+
+    /// Files of version 4 had one threshold for images and pixels.
+    #[test]
+    fn one_threshold_is_both() {
+        let device = Default::default();
+        let networks = HypAdConfig::for_tests().init::<Flex>(&device).unwrap();
+        let model = HypAd::new(HypAdConfig::for_tests(), networks).unwrap();
+        let mut detector = Detector::new(model, &device).unwrap();
+        let thresholds = Thresholds {
+            image: 0.7,
+            pixel: 0.2,
+        };
+        detector.set_thresholds(thresholds).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.safetensors");
+        detector.save(&path).unwrap();
+        let loaded = Detector::<Flex>::load(&path, &device).unwrap();
+        assert_eq!(loaded.thresholds(), thresholds);
+
+        let file = TensorFile::read(&path).unwrap();
+        let mut old: Value = serde_json::from_str(&file.metadata[KEY]).unwrap();
+        let fields = old.as_object_mut().unwrap();
+        fields.insert("version".into(), ONE_THRESHOLD.into());
+        for name in ["pixel_threshold", "crc32"] {
+            fields.remove(name).unwrap();
+        }
+        let settings = fields["settings"].as_object_mut().unwrap();
+        for name in ["smoothing", "image_padding"] {
+            settings.remove(name).unwrap();
+        }
+        let header = HeaderEntry {
+            key: KEY,
+            json: old.to_string(),
+        };
+        let bytes = to_bytes(file.tensors, Precision::Full, Some(header)).unwrap();
+        std::fs::write(&path, bytes).unwrap();
+        let loaded = Detector::<Flex>::load(&path, &device).unwrap();
+        assert_eq!(loaded.thresholds(), 0.7.into());
+        assert_eq!(loaded.map_layout().smoothing, 0.0);
+    }
 }

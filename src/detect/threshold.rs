@@ -5,7 +5,35 @@ use std::fmt::Debug;
 use crate::error::{Error, Result, check};
 use crate::metrics::{Ranking, fpr_threshold, quantile, sigma_threshold};
 
-/// The scores from which a threshold is chosen: image scores of images that were not trained on.
+/// From which score on an image is anomalous, and from which on a pixel is in the mask. The score of an
+/// image is the maximum of its map. One threshold for both would call many good images anomalous, or leave
+/// much of a defect out of its mask.
+///
+/// ```
+/// use hypad::detect::Thresholds;
+///
+/// assert_eq!(Thresholds::from(0.3), Thresholds { image: 0.3, pixel: 0.3 });
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Thresholds {
+    /// Of images.
+    pub image: f32,
+    /// Of pixels.
+    pub pixel: f32,
+}
+
+impl From<f32> for Thresholds {
+    /// One for both.
+    fn from(threshold: f32) -> Self {
+        Self {
+            image: threshold,
+            pixel: threshold,
+        }
+    }
+}
+
+/// The scores from which a threshold is chosen: scores of images, or of their
+/// pixels, that were not trained on.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct CalibrationScores<'a> {
@@ -52,7 +80,7 @@ impl<'a> CalibrationScores<'a> {
 /// # Ok::<(), hypad::Error>(())
 /// ```
 pub trait ThresholdPolicy: Debug + Send + Sync {
-    /// The threshold: a pixel whose score is at least this is in the mask.
+    /// The threshold: an image, or a pixel, whose score is at least this is anomalous.
     ///
     /// # Errors
     ///

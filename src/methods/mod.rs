@@ -161,9 +161,15 @@ pub struct MapLayout {
     pub border: usize,
     /// The score of these locations.
     pub border_score: Border,
+    /// Standard deviation, in locations, of the Gaussian that smoothes the map: between 0, no smoothing, and
+    /// [`MOST_SMOOTHING`](Self::MOST_SMOOTHING).
+    pub smoothing: f64,
 }
 
 impl MapLayout {
+    /// The largest [`smoothing`](Self::smoothing): 32 locations.
+    pub const MOST_SMOOTHING: f64 = 32.0;
+
     /// Maps that cover the image.
     pub fn new<S: Into<String>>(branches: impl IntoIterator<Item = S>, size: ImageSize) -> Self {
         Self {
@@ -171,7 +177,14 @@ impl MapLayout {
             size,
             border: 0,
             border_score: Border::default(),
+            smoothing: 0.0,
         }
+    }
+
+    /// With the Gaussian of this standard deviation, in locations, over the map that the branches give
+    /// together.
+    pub fn with_smoothing(self, smoothing: f64) -> Self {
+        Self { smoothing, ..self }
     }
 
     /// Maps that lack some locations on each side of the image.

@@ -10,6 +10,7 @@ use super::score_file::ScoreFile;
 use super::table::{ImageRow, MetricsRow, RegionRow};
 use crate::ScoreMap;
 use crate::data::GOOD;
+use crate::detect::Thresholds;
 use crate::error::{Error, Result, check};
 use crate::metrics::{AnomalousPixels, PixelImage, PixelRanking, Ranking};
 
@@ -157,18 +158,36 @@ impl Evaluator {
             .collect()
     }
 
-    /// Every image: what was found in it at a threshold.
+    /// The F1 score of the pixels of all images together at a threshold: 2 TP / (2 TP + FP + FN). `None`
+    /// without an anomalous pixel.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`images`](Self::images).
+    pub fn pixel_f1(&self, threshold: f32) -> Result<Option<f64>> {
+        let rows = self.images(threshold)?;
+        let total = |of: fn(&ImageRow) -> u64| rows.iter().map(of).sum::<u64>() as f64;
+        let anomalous = total(|row| row.anomalous_pixels);
+        let found = total(|row| row.found_pixels);
+        let predicted = found + total(|row| row.false_pixels);
+        Ok((anomalous > 0.0).then(|| 2.0 * found / (anomalous + predicted)))
+    }
+
+    /// Every image: what was found in it at a threshold, one number or
+    /// [`Thresholds`](crate::detect::Thresholds).
     ///
     /// # Errors
     ///
     /// As [`evaluate`](Self::evaluate), and [`Error::Setting`] for a threshold that is NaN.
-    pub fn images(&self, threshold: f32) -> Result<Vec<ImageRow>> {
-        check_threshold(threshold)?;
+    pub fn images(&self, thresholds: impl Into<Thresholds>) -> Result<Vec<ImageRow>> {
+        let Thresholds { image, pixel } = thresholds.into();
+        check_threshold(image)?;
+        check_threshold(pixel)?;
         let mut rows = Vec::new();
         for (defect, group) in &self.groups {
             let ranking = group.regions()?;
             let mut sums = vec![(0, 0, 0.0); group.names.len()];
-            let overlaps = ranking.overlaps(threshold);
+            let overlaps = ranking.overlaps(pixel);
             for (region, overlap) in ranking.regions().iter().zip(overlaps) {
                 let (regions, pixels, found) = &mut sums[region.image];
                 *regions += 1;
@@ -182,18 +201,18 @@ impl Evaluator {
                     defect: defect.clone(),
                     anomalous: defect != GOOD,
                     score: group.scores[at],
-                    detected: group.scores[at] >= threshold,
+                    detected: group.scores[at] >= image,
                     regions,
                     anomalous_pixels,
                     found_pixels: found.round() as u64,
-                    false_pixels: normal.iter().filter(|score| **score >= threshold).count() as u64,
+                    false_pixels: normal.iter().filter(|score| **score >= pixel).count() as u64,
                 });
             }
         }
         Ok(rows)
     }
 
-    /// Every connected region of the truth: how much of it was found at a threshold.
+    /// Every connected region of the truth: how much of it was found at a threshold of pixels.
     ///
     /// # Errors
     ///

@@ -40,8 +40,12 @@ pub struct Report {
     pub evaluation: Evaluation,
     /// The same of each kind of defect, its images among all good ones.
     pub defects: Vec<MetricsRow>,
-    /// The threshold of the predicted masks.
+    /// From this score on an image is anomalous; `null` if none ever is.
     pub threshold: f32,
+    /// From this score on a pixel is in the predicted mask; `null` as above.
+    pub pixel_threshold: f32,
+    /// F1 score of the pixels at that threshold; the largest of any is `pixel.f1_max`.
+    pub pixel_f1: Option<f64>,
     /// Where the time went.
     pub seconds: Seconds,
     /// All settings of the model.

@@ -31,7 +31,7 @@ pub struct RegionRow {
     pub height: usize,
     /// Highest score.
     pub score: f32,
-    /// The part of it with score ≥ threshold.
+    /// The part of it with score ≥ the threshold of pixels.
     pub overlap: f64,
 }
 
@@ -47,15 +47,15 @@ pub struct ImageRow {
     pub anomalous: bool,
     /// Highest score of the map.
     pub score: f32,
-    /// Whether the score reaches the threshold.
+    /// Whether the score reaches the threshold of images.
     pub detected: bool,
     /// Number of connected regions of the truth.
     pub regions: usize,
     /// Number of anomalous pixels.
     pub anomalous_pixels: u64,
-    /// Anomalous pixels with score ≥ threshold.
+    /// Anomalous pixels with score ≥ the threshold of pixels.
     pub found_pixels: u64,
-    /// Normal pixels with score ≥ threshold.
+    /// Normal pixels with score ≥ the threshold of pixels.
     pub false_pixels: u64,
 }
 

@@ -3,11 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::autoencoder::AutoencoderConfig;
+use super::padding::ImagePadding;
 use crate::ImageSize;
 use crate::error::{Error, Result, check};
 use crate::features::{PdnConfig, PdnSize};
 use crate::geometry::PoincareBall;
-use crate::methods::Border;
+use crate::methods::{Border, MapLayout};
 
 /// How the channel vector of a location is reduced before it enters the ball.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,7 +84,12 @@ pub struct HypAdConfig {
     pub network: PdnSize,
     /// Zero padding in them. The published results are without.
     pub padding: bool,
-    /// The score of the outermost 16 pixels of 256, which unpadded networks do not see.
+    /// How the image is padded before unpadded networks, so that their maps cover it. A teacher that is not
+    /// a [`Pdn`](crate::features::Pdn) sees the image as it is.
+    #[serde(default)]
+    pub image_padding: ImagePadding,
+    /// The score of the outermost 16 pixels of 256, which unpadded networks do not see without
+    /// [`image_padding`](Self::image_padding).
     #[serde(default, alias = "margin")]
     pub border: Border,
     /// The size to which images are resized: 256 × 256; each side between 128 and 8192.
@@ -103,6 +109,10 @@ pub struct HypAdConfig {
     pub curvature: f64,
     /// How embeddings are compared, in training and in the map.
     pub distance: Distance,
+    /// Standard deviation, in locations, of the Gaussian that smoothes the map. The default is 1; with 0,
+    /// as in EfficientAD, the map is not smoothed.
+    #[serde(default)]
+    pub smoothing: f64,
     /// The student learns from the deviations at or above this quantile of an image: 0.99 of
     /// locations for geodesic distances, 0.999 of elements for EfficientAD; 0 takes all.
     pub hard_quantile: f64,
@@ -117,6 +127,7 @@ impl HypAdConfig {
         Self {
             network: PdnSize::Small,
             padding: false,
+            image_padding: ImagePadding::None,
             border: Border::default(),
             image_size: ImageSize::square(256),
             channels: 384,
@@ -126,17 +137,19 @@ impl HypAdConfig {
             clip: Some(2.3),
             curvature: 0.01,
             distance: Distance::Geodesic,
+            smoothing: 1.0,
             hard_quantile: 0.99,
         }
     }
 
     /// HypAD read literally: the features are clipped without being scaled, which leaves of every
     /// vector only its direction, and the distance is a plain mean over all places: the paper gives
-    /// neither a scale nor mining. How it does beside [`small`](Self::small) is in
+    /// neither a scale nor mining, and no smoothing. How it does beside [`small`](Self::small) is in
     /// `docs/training.md`; mining without a scale fails.
     pub fn literal() -> Self {
         Self {
             scale: FeatureScale::None,
+            smoothing: 0.0,
             hard_quantile: 0.0,
             ..Self::small()
         }
@@ -158,6 +171,7 @@ impl HypAdConfig {
             clip: None,
             curvature: 0.0,
             distance: Distance::SquaredDifference,
+            smoothing: 0.0,
             hard_quantile: 0.999,
             ..Self::small()
         }
@@ -212,6 +226,12 @@ impl HypAdConfig {
             "0 with the Euclidean squared difference",
         )?;
         check(
+            (0.0..=MapLayout::MOST_SMOOTHING).contains(&self.smoothing),
+            "smoothing",
+            self.smoothing,
+            "between 0 and 32 locations",
+        )?;
+        check(
             (0.0..1.0).contains(&self.hard_quantile),
             "hard quantile",
             self.hard_quantile,
@@ -223,23 +243,29 @@ impl HypAdConfig {
             self.dropout,
             "at least 0 and below 1",
         )?;
+        check(
+            !self.padding || self.image_padding == ImagePadding::None,
+            "image padding",
+            format!("{:?}", self.image_padding),
+            "none with padded networks",
+        )?;
         AutoencoderConfig::check_input(self.image_size)?;
         self.output_size().map(|_| ())
     }
 
-    /// The size of the feature maps: 56 × 56, or 64 × 64 with padding.
+    /// The size of the feature maps: 64 × 64 with padding of the image or in the networks, else 56 × 56.
     ///
     /// # Errors
     ///
     /// [`Error::Setting`] for images that are too small for the networks.
     pub fn output_size(&self) -> Result<ImageSize> {
         let pdn = self.teacher();
-        let size = self.image_size;
+        let size = self.image_padding.padded(self.image_size);
         match (pdn.output_size(size.width), pdn.output_size(size.height)) {
             (Some(width), Some(height)) => Ok(ImageSize { width, height }),
             _ => Err(Error::Setting {
                 name: "image size",
-                value: size.to_string(),
+                value: self.image_size.to_string(),
                 rule: "at least 33 x 33 for the networks",
             }),
         }
@@ -285,6 +311,23 @@ mod tests {
             },
             HypAdConfig {
                 hard_quantile: 1.0,
+                ..HypAdConfig::small()
+            },
+            HypAdConfig {
+                smoothing: f64::NAN,
+                ..HypAdConfig::small()
+            },
+            HypAdConfig {
+                smoothing: -1.0,
+                ..HypAdConfig::small()
+            },
+            HypAdConfig {
+                smoothing: 33.0,
+                ..HypAdConfig::small()
+            },
+            HypAdConfig {
+                padding: true,
+                image_padding: ImagePadding::Reflect,
                 ..HypAdConfig::small()
             },
             HypAdConfig {

@@ -220,7 +220,7 @@ impl<B: ModelBackend> Method<B> for HypAdMethod<B> {
         }
         // Burn draws weights when they are first used: now, before the first step's seed.
         let _ = student.valid();
-        let teacher = Teacher::of(teacher, config.output_size()?, device);
+        let teacher = Teacher::of(teacher, config, device)?;
         let teacher = self.normalise(teacher, images, options.progress, device)?;
         let penalty = self.penalty.as_ref().map(|images| images.fingerprint());
         let start = HypAdStart {
@@ -278,6 +278,7 @@ impl<B: ModelBackend> HypAdMethod<B> {
         let networks = HypAdNetworks {
             teacher: teacher.clone(),
             student: student.valid(),
+            padding: self.config.image_padding,
         };
         // The teacher was checked before: what is not finite now was trained.
         HypAd::new(self.config.clone(), networks).map_err(|error| match error {
@@ -357,10 +358,7 @@ impl<B: ModelBackend> Task<B> for Steps<'_, '_, B> {
         let (image, jittered) = (tensor(&sample.image), tensor(&sample.jittered));
         let projected = &self.projected;
         let teacher_jittered = match sample.window {
-            Some(window) if projected.sees_patches() => {
-                projected.forward(window.of_image(jittered.clone()))?
-            }
-            Some(window) => window.of_features(projected.forward(jittered.clone())?),
+            Some(window) => projected.forward_window(jittered.clone(), window)?,
             None => projected.forward(jittered.clone())?,
         };
         let features = || projected.forward(image.clone());
@@ -371,6 +369,7 @@ impl<B: ModelBackend> Task<B> for Steps<'_, '_, B> {
             jittered,
             penalty: sample.penalty.as_deref().map(tensor),
             window: sample.window,
+            padding: config.image_padding,
         };
         student_loss(student, &self.embedding, config.hard_quantile, batch)
     }

@@ -6,6 +6,7 @@ use burn::module::AutodiffModule;
 use burn::tensor::{Tensor, backend::Backend};
 
 use super::mining::student_term;
+use super::padding::ImagePadding;
 use super::window::Window;
 use crate::ImageSize;
 use crate::error::Result;
@@ -13,7 +14,7 @@ use crate::features::ModelBackend;
 use crate::methods::hypad::{Embedding, Student};
 
 /// The images of one step, each `[batch, 3, height, width]`, with the teacher's features of the
-/// first two, projected ([`Embedding`]) or not.
+/// first two, projected ([`Embedding`]) or not. No image is padded yet.
 #[derive(Clone, Debug)]
 pub struct Batch<B: Backend> {
     /// The image, for the student–teacher branch.
@@ -28,6 +29,8 @@ pub struct Batch<B: Backend> {
     pub teacher_jittered: Tensor<B, 4>,
     /// The part of the jittered image to which the autoencoder's terms are confined, if they are.
     pub window: Option<Window>,
+    /// How images are padded before the student.
+    pub padding: ImagePadding,
 }
 
 /// The sum, with equal weights, of
@@ -58,24 +61,26 @@ pub fn student_loss<B: ModelBackend>(
         &projected,
         embedding,
         hard_quantile,
-        batch.image,
+        batch.padding.apply(batch.image),
         batch.teacher,
     )?;
     if let Some(penalty) = batch.penalty {
+        // Penalty images are not padded: any part of them serves.
         let penalised = student.teacher_head(Tensor::from_inner(penalty));
         loss = loss + penalised.square().mean();
     }
+    let padded = Tensor::from_inner(batch.padding.apply(batch.jittered.clone()));
     let jittered = Tensor::from_inner(batch.jittered);
     let teacher = Tensor::from_inner(batch.teacher_jittered);
     // The autoencoder looks at the whole image in any case.
-    let autoencoder = projected.autoencoder(jittered.clone());
+    let autoencoder = projected.autoencoder(jittered);
     let (autoencoder, seen) = match batch.window {
         Some(window) => {
             let [_, _, rows, columns] = autoencoder.dims();
             window.check(ImageSize::new(columns, rows), student.is_padded())?;
-            (window.of_features(autoencoder), window.of_image(jittered))
+            (window.of_features(autoencoder), window.of_image(padded))
         }
-        None => (autoencoder, jittered),
+        None => (autoencoder, padded),
     };
     let autoencoder_head = projected.autoencoder_head(seen);
     let reconstruction = embedding.deviation(teacher, autoencoder.clone());
@@ -137,6 +142,7 @@ mod tests {
             teacher,
             teacher_jittered,
             window: None,
+            padding: ImagePadding::None,
         };
         let loss = student_loss(&student, &embedding, 0.95, batch).unwrap();
         // PDN-S and its second head, and the autoencoder's 14 convolutions: weight and bias.
@@ -146,11 +152,17 @@ mod tests {
     /// Windows that cover the map have the loss of the whole image on average.
     #[test]
     fn windows_take_their_share_of_the_loss() {
+        for image_padding in [ImagePadding::None, ImagePadding::Reflect] {
+            windows_take_their_share(HypAdConfig {
+                dropout: 0.0,
+                image_padding,
+                ..HypAdConfig::for_tests()
+            });
+        }
+    }
+
+    fn windows_take_their_share(config: HypAdConfig) {
         let device = Default::default();
-        let config = HypAdConfig {
-            dropout: 0.0,
-            ..HypAdConfig::for_tests()
-        };
         let embedding = Embedding::new(&config).unwrap();
         let model = config.init::<Autodiff<Flex>>(&device).unwrap();
         let teacher = config.init::<Flex>(&device).unwrap().teacher;
@@ -161,19 +173,24 @@ mod tests {
         };
         let (image, jittered) = (image(), image());
         let loss = |window: Option<Window>| {
-            let seen = window.map_or(jittered.clone(), |w| w.of_image(jittered.clone()));
+            let teacher_jittered = match window {
+                Some(window) => teacher.forward_window(jittered.clone(), window),
+                None => teacher.forward(jittered.clone()),
+            };
             let batch = Batch {
                 image: image.clone(),
                 jittered: jittered.clone(),
                 penalty: None,
                 teacher: teacher.forward(image.clone()).unwrap(),
-                teacher_jittered: teacher.forward(seen).unwrap(),
+                teacher_jittered: teacher_jittered.unwrap(),
                 window,
+                padding: config.image_padding,
             };
             let loss = student_loss(&student, &embedding, 0.9, batch).unwrap();
             loss.into_scalar().elem::<f64>()
         };
-        let tiles = (0..4).map(|index| loss(Some(Window::tile(index, 2, ImageSize::square(24)))));
+        let maps = config.output_size().unwrap();
+        let tiles = (0..4).map(|index| loss(Some(Window::tile(index, 2, maps))));
         let (mean, whole) = (tiles.sum::<f64>() / 4.0, loss(None));
         assert!((mean - whole).abs() < 1e-6 * whole, "{mean} {whole}");
     }

@@ -15,6 +15,7 @@ mod loss;
 mod mining;
 mod model;
 mod networks;
+mod padding;
 mod recipe;
 mod samples;
 mod window;
@@ -30,6 +31,7 @@ pub use loss::{Batch, student_loss};
 pub use mining::hard_mean;
 pub use model::HypAd;
 pub use networks::{Features, HypAdNetworks, Student, Teacher};
+pub use padding::ImagePadding;
 pub use recipe::TrainConfig;
 #[doc(hidden)]
 pub use window::Window;

@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::config::HypAdConfig;
 use super::embedding::Embedding;
 use super::networks::{ForeignTeacher, HypAdNetworks};
+use super::padding::ImagePadding;
 use crate::error::{Error, Result};
 use crate::features::{FeatureExtractor, ModelBackend};
 use crate::methods::{AnomalyModel, LoadModel, MapLayout, ModelParts};
@@ -72,8 +73,11 @@ impl<B: ModelBackend> AnomalyModel<B> for HypAd<B> {
 
     fn map_layout(&self) -> MapLayout {
         let branches = ["student and teacher", "student and autoencoder"];
-        let border = if self.config.padding { 0 } else { BORDER };
-        MapLayout::new(branches, self.output).with_border(border, self.config.border)
+        let covers = self.config.padding || self.config.image_padding != ImagePadding::None;
+        let border = if covers { 0 } else { BORDER };
+        MapLayout::new(branches, self.output)
+            .with_border(border, self.config.border)
+            .with_smoothing(self.config.smoothing)
     }
 
     fn raw_maps(&self, image: Tensor<B, 4>) -> Result<Vec<ScoreMap>> {

@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::autoencoder::{Autoencoder, AutoencoderConfig};
 use super::config::HypAdConfig;
+use super::padding::ImagePadding;
+use super::window::Window;
 use crate::ImageSize;
 use crate::error::{Error, Result, check};
 use crate::features::ops::{ModelBackend, conv, pool_channels, pool_outputs};
@@ -31,6 +33,8 @@ enum Network<B: Backend> {
 #[derive(Clone, Debug)]
 pub struct Teacher<B: Backend> {
     network: Network<B>,
+    /// Of the images that a [`Pdn`] sees.
+    padding: ImagePadding,
     mean: Tensor<B, 1>,
     std: Tensor<B, 1>,
     /// So many neighbouring channels are averaged; 1 where the network has done it.
@@ -39,31 +43,40 @@ pub struct Teacher<B: Backend> {
 
 impl<B: ModelBackend> Teacher<B> {
     /// A teacher that does not normalise yet: mean 0, standard deviation 1. The maps of a network that
-    /// is not a [`Pdn`] are resized to `output`, bilinear, and joined.
-    pub fn new(network: impl FeatureExtractor<B>, output: ImageSize, device: &B::Device) -> Self {
-        Self::of(Arc::new(network), output, device)
+    /// is not a [`Pdn`] are resized to the size of the maps of the configuration, bilinear, and joined.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`HypAdConfig::output_size`].
+    pub fn new(
+        network: impl FeatureExtractor<B>,
+        config: &HypAdConfig,
+        device: &B::Device,
+    ) -> Result<Self> {
+        Self::of(Arc::new(network), config, device)
     }
 
     pub(super) fn of(
         network: Arc<dyn FeatureExtractor<B>>,
-        output: ImageSize,
+        config: &HypAdConfig,
         device: &B::Device,
-    ) -> Self {
+    ) -> Result<Self> {
         let any: &dyn Any = &*network;
         let network = match any.downcast_ref::<Pdn<B>>() {
             Some(pdn) => Network::Pdn(pdn.clone().no_grad()),
-            None => Network::Other(network, output),
+            None => Network::Other(network, config.output_size()?),
         };
         let channels = match &network {
             Network::Pdn(pdn) => pdn.channels(),
             Network::Other(network, _) => network.maps().iter().map(|map| map.channels).sum(),
         };
-        Self {
+        Ok(Self {
             network,
+            padding: config.image_padding,
             mean: Tensor::zeros([channels], device),
             std: Tensor::ones([channels], device),
             group: 1,
-        }
+        })
     }
 
     /// The same network with this normalisation.
@@ -80,12 +93,6 @@ impl<B: ModelBackend> Teacher<B> {
         self.mean.clone()
     }
 
-    /// Whether the network sees every patch by itself, so that a part of the image is enough for a part
-    /// of the map.
-    pub(super) fn sees_patches(&self) -> bool {
-        matches!(self.network, Network::Pdn(_))
-    }
-
     /// (T(image) − mean) / std.
     ///
     /// # Shapes
@@ -98,18 +105,49 @@ impl<B: ModelBackend> Teacher<B> {
     /// Those of a network that is not a [`Pdn`], and [`Error::Size`] for maps of it that are not as it
     /// says.
     pub fn forward(&self, image: Tensor<B, 4>) -> Result<Tensor<B, 4>> {
-        let channels = self.mean.dims()[0];
-        let shape = [1, channels, 1, 1];
         let features = match &self.network {
-            Network::Pdn(pdn) => pdn.forward(image),
-            Network::Other(network, size) => joined(network.forward(image)?, *size, channels)?,
+            Network::Pdn(pdn) => pdn.forward(self.padding.apply(image)),
+            Network::Other(network, size) => {
+                joined(network.forward(image)?, *size, self.mean.dims()[0])?
+            }
         };
+        Ok(self.finish(features))
+    }
+
+    /// A part of the map: the same as [`forward`](Self::forward), in less time where the network is a
+    /// [`Pdn`], which sees every patch by itself.
+    ///
+    /// # Shapes
+    ///
+    /// - image: `[batch, 3, height, width]`, the whole
+    /// - output: `[batch, channels, h, w]` of the window
+    ///
+    /// # Errors
+    ///
+    /// As [`forward`](Self::forward).
+    ///
+    /// # Panics
+    ///
+    /// If the window is not within the map.
+    pub fn forward_window(&self, image: Tensor<B, 4>, window: Window) -> Result<Tensor<B, 4>> {
+        match &self.network {
+            Network::Pdn(pdn) => {
+                let seen = window.of_image(self.padding.apply(image));
+                Ok(self.finish(pdn.forward(seen)))
+            }
+            Network::Other(..) => Ok(window.of_features(self.forward(image)?)),
+        }
+    }
+
+    /// Normalises and groups features.
+    fn finish(&self, features: Tensor<B, 4>) -> Tensor<B, 4> {
+        let shape = [1, self.mean.dims()[0], 1, 1];
         let features = features - self.mean.clone().reshape(shape);
         let features = features / self.std.clone().reshape(shape);
-        Ok(match self.group {
+        match self.group {
             1 => features,
             group => pool_channels(features, group),
-        })
+        }
     }
 
     /// The means of groups of neighbouring channels of the normalised features. Where the network is a
@@ -131,6 +169,7 @@ impl<B: ModelBackend> Teacher<B> {
         let channels = pdn.channels();
         Self {
             network: Network::Pdn(pdn),
+            padding: self.padding,
             mean: Tensor::zeros([channels], &device),
             std: Tensor::ones([channels], &device),
             group: 1,
@@ -245,7 +284,7 @@ impl<B: ModelBackend> Student<B> {
     ///
     /// # Shapes
     ///
-    /// - image: `[batch, 3, height, width]`
+    /// - image: `[batch, 3, height, width]`, padded ([`ImagePadding`])
     /// - output: `[batch, channels, h, w]`
     pub fn teacher_head(&self, image: Tensor<B, 4>) -> Tensor<B, 4> {
         self.pdn.forward(image)
@@ -323,6 +362,8 @@ pub struct HypAdNetworks<B: Backend> {
     pub teacher: Teacher<B>,
     /// The trained part.
     pub student: Student<B>,
+    /// How images are padded before the student.
+    pub padding: ImagePadding,
 }
 
 impl HypAdConfig {
@@ -354,8 +395,9 @@ impl HypAdConfig {
         let student = self.init_student::<B>(device)?;
         let record = student.clone().into_record();
         Ok(HypAdNetworks {
-            teacher: Teacher::new(teacher, self.output_size()?, device),
+            teacher: Teacher::new(teacher, self, device)?,
             student: student.load_record(record),
+            padding: self.image_padding,
         })
     }
 
@@ -401,10 +443,11 @@ impl HypAdConfig {
         let autoencoder_head = student.imitator.weight.val().dims();
         let normalisation = [&teacher.mean, &teacher.std];
         let same = match &teacher.network {
-            Network::Pdn(pdn) => pdn.matches(&wanted),
+            Network::Pdn(pdn) => pdn.matches(&wanted) && teacher.padding == self.image_padding,
             Network::Other(_, size) => *size == self.output_size()?,
         };
         let same = same
+            && networks.padding == self.image_padding
             && student.pdn.matches(&wanted)
             && autoencoder_head == student.pdn.last().weight.val().dims()
             && normalisation.iter().all(|of| of.dims() == [self.channels])
@@ -455,7 +498,8 @@ impl<B: ModelBackend> HypAdNetworks<B> {
     ///
     /// Those of [`Teacher::forward`].
     pub fn forward(&self, image: Tensor<B, 4>) -> Result<Features<B>> {
-        let [student, student_autoencoder_head] = self.student.halves(image.clone());
+        let padded = self.padding.apply(image.clone());
+        let [student, student_autoencoder_head] = self.student.halves(padded);
         Ok(Features {
             teacher: self.teacher.forward(image.clone())?,
             student,
@@ -477,6 +521,7 @@ impl<B: ModelBackend> HypAdNetworks<B> {
         let filled = Self {
             teacher: self.teacher.fill(tensors.take_all("teacher."))?,
             student: tensors.take_all("student.").fill(self.student)?,
+            padding: self.padding,
         };
         tensors.expect_empty()?;
         Ok(filled)
@@ -487,6 +532,7 @@ impl<B: ModelBackend> HypAdNetworks<B> {
         Self {
             teacher: self.teacher.pooled(group),
             student: self.student.pooled(group),
+            padding: self.padding,
         }
     }
 }
@@ -547,8 +593,10 @@ mod tests {
         let image = Tensor::random([1, 3, 128, 128], Distribution::Default, &device);
         let features = model.forward(image.clone()).unwrap();
         let [teacher_head, autoencoder_head] = [
-            model.student.teacher_head(image.clone()),
-            model.student.autoencoder_head(image),
+            model
+                .student
+                .teacher_head(model.padding.apply(image.clone())),
+            model.student.autoencoder_head(model.padding.apply(image)),
         ]
         .map(Tensor::into_data);
         assert_eq!(features.student.into_data(), teacher_head);

@@ -29,9 +29,14 @@ pub struct TrainConfig {
     pub penalty_every: usize,
     /// Quantiles of the validation maps that become 0 and 0.1: 0.9 and 0.995.
     pub map_quantiles: [f64; 2],
-    /// The threshold of the predicted mask: this many standard deviations above the mean score of
-    /// the validation images, 3. Needs no defect to be chosen.
+    /// The threshold of images: this many standard deviations above the mean score of the validation
+    /// images, 3. Needs no defect to be chosen.
     pub threshold_sigmas: f64,
+    /// The threshold of pixels, from which on they are in the mask: the lowest that no more than this part
+    /// of the locations of the validation images reaches, 0.0005, lowered to that of images where it is
+    /// above. Needs no defect either.
+    #[serde(default = "pixel_false_positives")]
+    pub pixel_false_positives: f64,
     /// The least standard deviation of these scores that the threshold assumes: 0.01, a tenth of the
     /// distance between the two quantiles of the maps. Without it the threshold of images that are all
     /// alike, or of one image, would be the score of any such image.
@@ -49,6 +54,10 @@ pub struct TrainConfig {
     /// Seed of all that is random: split, order, initial weights, dropout, augmentation, parts of
     /// images, penalty images.
     pub seed: u64,
+}
+
+fn pixel_false_positives() -> f64 {
+    0.0005
 }
 
 fn least_deviation() -> f64 {
@@ -78,6 +87,7 @@ impl TrainConfig {
             penalty_every: 1,
             map_quantiles: [0.9, 0.995],
             threshold_sigmas: 3.0,
+            pixel_false_positives: pixel_false_positives(),
             least_deviation: least_deviation(),
             copied_layers: 0,
             tiles: 1,
@@ -152,6 +162,12 @@ impl TrainConfig {
             "map quantiles",
             format!("{low}, {high}"),
             "between 0 and 1, the first below the second",
+        )?;
+        check(
+            part(self.pixel_false_positives),
+            "pixel false positives",
+            self.pixel_false_positives,
+            "between 0 and 1",
         )?;
         check(
             at_least_0(self.threshold_sigmas),
