@@ -53,7 +53,7 @@ struct Args {
     #[arg(long, value_name = "PIXELS", default_value_t = HypAdConfig::small().image_size.width)]
     image_size: usize,
     #[command(flatten)]
-    maps_of: common::MapFlags,
+    map_flags: common::MapFlags,
     /// Teachers (PDN-S), with commas; each is a line of every method: shipped, random, or weight files
     #[arg(long, value_delimiter = ',', default_value = "shipped")]
     teacher: Vec<String>,
@@ -171,7 +171,7 @@ impl Args {
             config.hard_quantile = quantile;
         }
         config.image_size = ImageSize::square(self.image_size);
-        let config = self.maps_of.apply(config);
+        let config = self.map_flags.apply(config);
         config.validate()?;
         Ok(config)
     }

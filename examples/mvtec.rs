@@ -62,7 +62,7 @@ struct Args {
     #[arg(long, default_value = "small")]
     size: Size,
     #[command(flatten)]
-    maps_of: common::MapFlags,
+    map_flags: common::MapFlags,
     /// The score of the border that the networks do not see without padding
     #[arg(long, default_value = "zero-deviation")]
     border: BorderFlag,
@@ -158,7 +158,7 @@ impl Args {
             config.hard_quantile = quantile;
         }
         config.image_size = ImageSize::square(self.image_size);
-        let config = self.maps_of.apply(config);
+        let config = self.map_flags.apply(config);
         config.validate()?;
         Ok(config)
     }

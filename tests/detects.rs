@@ -1,7 +1,7 @@
 //! The detector detects: trained for 100 steps on the quickstart's fabric, it finds stains, cuts and
 //! knots where they are and passes good pieces, and each of its two maps is what it says. The figures
-//! in the comments are those of the seeds 1, 2 and 3, before maps were smoothed. One test, so that nothing else in the process
-//! draws from the backend's random numbers.
+//! in the comments are those of the seeds 1, 2 and 3, before maps were smoothed. One test, so that
+//! nothing else in the process draws from the backend's random numbers.
 
 use burn::backend::Flex;
 use burn::tensor::{Tensor, TensorData, Tolerance};
