@@ -82,6 +82,10 @@ fn parts(criterion: &mut Criterion) {
     let (plain, jittered) = (random(), random());
     let teacher = frozen.teacher.forward(plain.clone()).unwrap();
     let teacher_jittered = frozen.teacher.forward(jittered.clone()).unwrap();
+    let stem = |image: &Tensor<B, 4>| {
+        let padded = config.image_padding.apply(image.clone());
+        frozen.student.stem(padded)
+    };
 
     let mut group = criterion.benchmark_group("pdn_s_256");
     group.sample_size(10);
@@ -101,7 +105,7 @@ fn parts(criterion: &mut Criterion) {
     });
     group.bench_function("student", |b| {
         let student = student.as_ref().unwrap().valid();
-        b.iter(|| student.teacher_head(config.image_padding.apply(plain.clone())))
+        b.iter(|| student.teacher_head(student.stem(config.image_padding.apply(plain.clone()))))
     });
     group.bench_function("autoencoder", |b| {
         let student = student.as_ref().unwrap().valid();
@@ -116,11 +120,11 @@ fn parts(criterion: &mut Criterion) {
             let batch = Batch {
                 teacher: teacher.clone(),
                 teacher_jittered: teacher_jittered.clone(),
-                image: plain.clone(),
+                stem: stem(&plain),
                 jittered: jittered.clone(),
+                jittered_stem: stem(&jittered),
                 penalty: None,
                 window: None,
-                padding: config.image_padding,
             };
             let mut marks = vec![Instant::now()];
             let loss = student_loss(&before, &embedding, config.hard_quantile, batch).unwrap();

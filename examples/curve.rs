@@ -171,7 +171,7 @@ impl Args {
             config.hard_quantile = quantile;
         }
         config.image_size = ImageSize::square(self.image_size);
-        let config = self.map_flags.apply(config);
+        let config = self.recipe.apply(self.map_flags.apply(config));
         config.validate()?;
         Ok(config)
     }

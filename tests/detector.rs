@@ -222,9 +222,9 @@ fn damaged_files_are_refused(detector: &Detector<Flex>, folder: &Path) {
     let infinite = f32::INFINITY.to_le_bytes();
     for (tensor, value, message) in [
         (
-            "student.pdn.convs.0.weight",
+            "student.pdn.convs.2.weight",
             f32::NAN.to_le_bytes(),
-            "student.pdn.convs.0.weight",
+            "student.pdn.convs.2.weight",
         ),
         ("student.imitator.bias", infinite, "student.imitator.bias"),
         (
@@ -271,7 +271,7 @@ fn damaged_files_are_refused(detector: &Detector<Flex>, folder: &Path) {
     // A weight that is finite, but so large that the maps are not.
     restore();
     let enlarge = |name: &str, data: &mut Vec<u8>| {
-        if name == "student.pdn.convs.0.bias" {
+        if name == "student.pdn.convs.2.bias" {
             data.chunks_mut(4)
                 .for_each(|v| v.copy_from_slice(&3e38_f32.to_le_bytes()));
         }

@@ -1,7 +1,7 @@
 //! Flags of a recipe of training.
 
 use hypad::training::Schedule;
-use hypad::{Result, TrainConfig};
+use hypad::{HypAdConfig, Result, TrainConfig};
 
 /// A recipe of training.
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -38,6 +38,10 @@ pub struct RecipeFlags {
     /// First convolutions of the student that start as the teacher's
     #[arg(long)]
     copied_layers: Option<usize>,
+    /// First convolutions of the student that are the teacher's and stay so
+    /// [default: that of the method, 2 for HypAD and 0 for EfficientAD; 0 with the published recipe]
+    #[arg(long, value_name = "N")]
+    shared_layers: Option<usize>,
     /// The autoencoder's terms of a step are taken in one of N x N parts of the image; 1: everywhere
     #[arg(long, value_name = "N")]
     tiles: Option<usize>,
@@ -65,6 +69,18 @@ impl RecipeFlags {
     /// Whether to go on from a checkpoint of a training with other images or settings.
     pub fn accept_changes(&self) -> bool {
         self.accept_changes
+    }
+
+    /// The model with the layers that are shared.
+    pub fn apply(&self, model: HypAdConfig) -> HypAdConfig {
+        let shared_layers = match self.recipe {
+            Recipe::Fast => model.shared_layers,
+            Recipe::Published => 0,
+        };
+        HypAdConfig {
+            shared_layers: self.shared_layers.unwrap_or(shared_layers),
+            ..model
+        }
     }
 
     /// The recipe, and its name if it is not the default, without the flags that change it.

@@ -30,6 +30,7 @@ pub fn release_scratch() {
 // In signatures of the backend's operations.
 #[doc(hidden)]
 pub use ops::{AdamStep, ConvGrads};
+pub(crate) use pdn::Reach;
 pub use pdn::{Pdn, PdnConfig, PdnSize};
 pub use resnet::{ResNet, ResNetConfig};
 pub use targets::{TARGET_CHANNELS, Targets};

@@ -1,6 +1,8 @@
 //! The patch description network: a shallow network whose every output describes a 33 × 33 patch.
 //! Batzner, Heckler, König, *EfficientAD*, WACV 2024, Tables 6 and 7.
 
+use std::ops::Range;
+
 use burn::module::Module;
 use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
@@ -144,6 +146,24 @@ fn describe(convs: usize, channels: usize, padding: bool) -> String {
     format!("{convs} convolutions, {channels} outputs, {form}")
 }
 
+/// The part of an input that an output sees along one axis, and how far the parts of neighbouring outputs
+/// are apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reach {
+    /// Places of the input that an output sees.
+    pub patch: usize,
+    /// Places of the input from output to output.
+    pub stride: usize,
+}
+
+impl Reach {
+    /// Of an output, in pixels of the image.
+    pub const IMAGE: Self = Self {
+        patch: PdnConfig::PATCH,
+        stride: PdnConfig::STRIDE,
+    };
+}
+
 /// A patch description network. Made by [`PdnConfig::init`].
 #[derive(Module, Debug)]
 pub struct Pdn<B: Backend> {
@@ -170,11 +190,36 @@ impl<B: ModelBackend> Pdn<B> {
     /// - image: `[batch, 3, height, width]`
     /// - output: `[batch, inputs of the last convolution, _, _]`
     pub(crate) fn trunk(&self, image: Tensor<B, 4>) -> Tensor<B, 4> {
-        let last = self.convs.len() - 1;
-        let mut x = image;
+        self.trunk_after(0, image)
+    }
+
+    /// The first convolutions; with 0 of them, the image itself. Never the last.
+    ///
+    /// # Shapes
+    ///
+    /// - image: `[batch, 3, height, width]`
+    /// - output: `[batch, outputs of the last of these convolutions, _, _]`
+    pub(crate) fn stem(&self, layers: usize, image: Tensor<B, 4>) -> Tensor<B, 4> {
+        self.hidden(0..layers.min(self.convs.len() - 1), image)
+    }
+
+    /// The trunk of what [`stem`](Self::stem) gave with this many layers.
+    pub(crate) fn trunk_after(&self, layers: usize, stem: Tensor<B, 4>) -> Tensor<B, 4> {
+        self.hidden(layers..self.convs.len() - 1, stem)
+    }
+
+    /// [`forward`](Self::forward) of what [`stem`](Self::stem) gave with this many layers.
+    pub(crate) fn forward_after(&self, layers: usize, stem: Tensor<B, 4>) -> Tensor<B, 4> {
+        self.head(self.trunk_after(layers, stem))
+    }
+
+    /// Convolutions with their ReLU and pool.
+    fn hidden(&self, layers: Range<usize>, input: Tensor<B, 4>) -> Tensor<B, 4> {
+        let mut x = input;
         let padding = if self.padding { POOL.2 } else { 0 };
-        for (index, (conv, pooled)) in self.convs[..last].iter().zip(&self.pools).enumerate() {
-            x = match (pooled, index) {
+        for index in layers {
+            let conv = &self.convs[index];
+            x = match (self.pools[index], index) {
                 // Little work and a large result: worth computing twice.
                 (true, 0) => conv_pool(conv, x, padding),
                 (true, _) => pool(conv_relu(conv, x), padding),
@@ -253,6 +298,50 @@ impl<B: Backend> Pdn<B> {
         (self, half())
     }
 
+    /// What an output of the unpadded form sees of the output of its first layers.
+    pub(crate) fn reach_after(&self, layers: usize) -> Reach {
+        let (pool_kernel, pool_stride, _) = POOL;
+        let after = self.convs.iter().zip(&self.pools).skip(layers);
+        after.rev().fold(
+            Reach {
+                patch: 1,
+                stride: 1,
+            },
+            |Reach {
+                 mut patch,
+                 mut stride,
+             },
+             (conv, pooled)| {
+                if *pooled {
+                    patch = pool_stride * (patch - 1) + pool_kernel;
+                    stride *= pool_stride;
+                }
+                patch += conv.weight.dims()[2] - 1;
+                Reach { patch, stride }
+            },
+        )
+    }
+
+    /// Whether the first convolutions have the weights of those of another network.
+    pub(crate) fn starts_as(&self, other: &Self, layers: usize) -> bool {
+        let weights = |pdn: &Self| {
+            let convs = pdn.convs.iter().take(layers).map(|conv| {
+                let bias = conv.bias.as_ref().map(|bias| bias.val().into_data());
+                (conv.weight.val().into_data(), bias)
+            });
+            convs.collect::<Vec<_>>()
+        };
+        weights(self) == weights(other)
+    }
+
+    /// With first convolutions that are not trained.
+    pub(crate) fn with_frozen(mut self, layers: usize) -> Self {
+        for conv in self.convs.iter_mut().take(layers) {
+            *conv = conv.clone().no_grad();
+        }
+        self
+    }
+
     /// With the first convolutions of another network, as far as they have the same shape; never the
     /// last.
     pub(crate) fn with_first(mut self, other: &Self, layers: usize) -> Self {
@@ -309,6 +398,7 @@ impl<B: ModelBackend> FeatureExtractor<B> for Pdn<B> {
 mod tests {
     use super::*;
     use burn::backend::Flex;
+    use burn::tensor::Distribution;
 
     #[test]
     fn parameter_counts_are_the_published_ones() {
@@ -397,6 +487,40 @@ mod tests {
                 assert_eq!(parts(conv), parts(&of.convs[index]));
             }
             assert_ne!(parts(&own.convs[0]), parts(&other.convs[0]));
+        }
+    }
+
+    /// A network is its stem and what comes after it, wherever it is cut, and an output sees as much of
+    /// the stem's output as is said.
+    #[test]
+    fn is_its_stem_and_the_rest() {
+        let device = Default::default();
+        for size in [PdnSize::Small, PdnSize::Medium] {
+            let pdn: Pdn<Flex> = PdnConfig::new(size, 5).init(&device);
+            let image = Tensor::random([1, 3, 45, 41], Distribution::Default, &device);
+            let whole = pdn.forward(image.clone()).into_data();
+            assert_eq!(whole.shape.to_vec(), [1, 5, 4, 3]);
+            assert_eq!(pdn.reach_after(0), Reach::IMAGE);
+            for layers in 0..size.convolutions() {
+                let stem = pdn.stem(layers, image.clone());
+                let [_, _, rows, columns] = stem.dims();
+                let Reach { patch, stride } = pdn.reach_after(layers);
+                let outputs = |places: usize| (places - patch) / stride + 1;
+                assert_eq!([outputs(rows), outputs(columns)], [4, 3], "{layers}");
+                let rest = pdn.forward_after(layers, stem.clone()).into_data();
+                assert_eq!(rest, whole);
+                let seen = stem.narrow(2, 2 * stride, patch).narrow(3, stride, patch);
+                let one: Vec<f32> = pdn
+                    .forward_after(layers, seen)
+                    .into_data()
+                    .to_vec()
+                    .unwrap();
+                let all: Vec<f32> = whole.to_vec().unwrap();
+                for (channel, value) in one.iter().enumerate() {
+                    let expected = all[(channel * 4 + 2) * 3 + 1];
+                    assert!((value - expected).abs() < 1e-5, "{value} {expected}");
+                }
+            }
         }
     }
 

@@ -88,6 +88,11 @@ pub struct HypAdConfig {
     /// a [`Pdn`](crate::features::Pdn) sees the image as it is.
     #[serde(default)]
     pub image_padding: ImagePadding,
+    /// The student's first so many convolutions are the teacher's, and are not trained; they are computed
+    /// once for both. 2, and 0 in EfficientAD; fewer than the network has. A teacher that is not a
+    /// [`Pdn`](crate::features::Pdn) shares none.
+    #[serde(default)]
+    pub shared_layers: usize,
     /// The score of the outermost 16 pixels of 256, which unpadded networks do not see without
     /// [`image_padding`](Self::image_padding).
     #[serde(default, alias = "margin")]
@@ -128,6 +133,7 @@ impl HypAdConfig {
             network: PdnSize::Small,
             padding: false,
             image_padding: ImagePadding::None,
+            shared_layers: 2,
             border: Border::default(),
             image_size: ImageSize::square(256),
             channels: 384,
@@ -151,6 +157,7 @@ impl HypAdConfig {
             scale: FeatureScale::None,
             smoothing: 0.0,
             hard_quantile: 0.0,
+            shared_layers: 0,
             ..Self::small()
         }
     }
@@ -173,6 +180,7 @@ impl HypAdConfig {
             distance: Distance::SquaredDifference,
             smoothing: 0.0,
             hard_quantile: 0.999,
+            shared_layers: 0,
             ..Self::small()
         }
     }
@@ -242,6 +250,12 @@ impl HypAdConfig {
             "dropout",
             self.dropout,
             "at least 0 and below 1",
+        )?;
+        check(
+            self.shared_layers < self.network.convolutions(),
+            "shared layers",
+            self.shared_layers,
+            "fewer than the convolutions of the network",
         )?;
         check(
             !self.padding || self.image_padding == ImagePadding::None,
@@ -323,6 +337,10 @@ mod tests {
             },
             HypAdConfig {
                 smoothing: 33.0,
+                ..HypAdConfig::small()
+            },
+            HypAdConfig {
+                shared_layers: 4,
                 ..HypAdConfig::small()
             },
             HypAdConfig {

@@ -74,12 +74,13 @@ impl<B: ModelBackend> HypAdMethod<B> {
     /// [`HypAdConfig::channels`]; maps of another size than the student's are resized to it.
     ///
     /// The weights of a network that is not a `Pdn` are not in the model file; [`HypAd::from_parts_with`]
-    /// reads it.
-    pub fn with_teacher(self, teacher: impl FeatureExtractor<B>) -> Self {
-        Self {
-            teacher: Some(Arc::new(teacher)),
-            ..self
+    /// reads it. It shares no layers with the student, whatever [`HypAdConfig::shared_layers`] is.
+    pub fn with_teacher(mut self, teacher: impl FeatureExtractor<B>) -> Self {
+        if pdn(&teacher).is_none() {
+            self.config.shared_layers = 0;
         }
+        self.teacher = Some(Arc::new(teacher));
+        self
     }
 
     /// In every step, or every [`TrainConfig::penalty_every`], the student also sees one of these
@@ -216,7 +217,9 @@ impl<B: ModelBackend> Method<B> for HypAdMethod<B> {
         let mut student = config.init_student::<Autodiff<B>>(device)?;
         if let Some(pdn) = pdn(&*teacher) {
             let pdn = Pdn::<Autodiff<B>>::from_inner(pdn.clone());
-            student = student.with_copied_layers(&pdn, recipe.copied_layers);
+            student = student
+                .with_copied_layers(&pdn, recipe.copied_layers)
+                .sharing(&pdn);
         }
         // Burn draws weights when they are first used: now, before the first step's seed.
         let _ = student.valid();
@@ -251,7 +254,8 @@ impl<B: ModelBackend> Method<B> for HypAdMethod<B> {
             projected: teacher.pooled(embedding.group()),
             embedding,
             teacher: &teacher,
-            cache: FeatureCache::new(images.len(), options.feature_cache),
+            // Of each image two maps: of the teacher, and of the shared layers.
+            cache: FeatureCache::new(2 * images.len(), options.feature_cache),
             run,
             device,
         };
@@ -356,20 +360,29 @@ impl<B: ModelBackend> Task<B> for Steps<'_, '_, B> {
         B::seed(device, rng(seed, Purpose::Dropout, step).random());
         let tensor = |pixels: &[f32]| to_tensor::<B>(pixels, config.image_size, device);
         let (image, jittered) = (tensor(&sample.image), tensor(&sample.jittered));
-        let projected = &self.projected;
-        let teacher_jittered = match sample.window {
-            Some(window) => projected.forward_window(jittered.clone(), window)?,
-            None => projected.forward(jittered.clone())?,
+        let padded = |image: &Tensor<B, 4>| config.image_padding.apply(image.clone());
+        let (teacher, shared) = (&self.projected, config.shared_layers);
+        let seen = match sample.window {
+            Some(window) => window.of_image(padded(&jittered)),
+            None => padded(&jittered),
         };
-        let features = || projected.forward(image.clone());
+        let jittered_stem = teacher.stem(shared, seen);
+        let teacher_jittered =
+            teacher.forward_after(shared, jittered_stem.clone(), &jittered, sample.window)?;
+        let stem = || Ok(teacher.stem(shared, padded(&image)));
+        let stem = match shared {
+            0 => stem()?,
+            _ => self.cache.get(2 * sample.index + 1, device, stem)?,
+        };
+        let features = || teacher.forward_after(shared, stem.clone(), &image, None);
         let batch = Batch {
-            teacher: self.cache.get(sample.index, device, features)?,
+            teacher: self.cache.get(2 * sample.index, device, features)?,
             teacher_jittered,
-            image,
+            stem,
             jittered,
+            jittered_stem,
             penalty: sample.penalty.as_deref().map(tensor),
             window: sample.window,
-            padding: config.image_padding,
         };
         student_loss(student, &self.embedding, config.hard_quantile, batch)
     }

@@ -18,7 +18,10 @@ pub fn in_double(student: Student<A>) -> Student<A> {
             &mut self,
             parameter: Param<Tensor<A, D>>,
         ) -> Param<Tensor<A, D>> {
-            parameter.map(|tensor| tensor.cast(DType::F64).detach().require_grad())
+            parameter.map(|tensor| {
+                let trained = tensor.is_require_grad();
+                tensor.cast(DType::F64).detach().set_require_grad(trained)
+            })
         }
     }
     student.map(&mut ToDouble)

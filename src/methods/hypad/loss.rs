@@ -6,22 +6,23 @@ use burn::module::AutodiffModule;
 use burn::tensor::{Tensor, backend::Backend};
 
 use super::mining::student_term;
-use super::padding::ImagePadding;
 use super::window::Window;
 use crate::ImageSize;
 use crate::error::Result;
 use crate::features::ModelBackend;
 use crate::methods::hypad::{Embedding, Student};
 
-/// The images of one step, each `[batch, 3, height, width]`, with the teacher's features of the
-/// first two, projected ([`Embedding`]) or not. No image is padded yet.
+/// The images of one step, with the teacher's features of the first two, projected ([`Embedding`]) or not.
 #[derive(Clone, Debug)]
 pub struct Batch<B: Backend> {
-    /// The image, for the student–teacher branch.
-    pub image: Tensor<B, 4>,
-    /// The jittered image, for the autoencoder's branch.
+    /// [`Student::stem`] of the image, padded, for the student–teacher branch.
+    pub stem: Tensor<B, 4>,
+    /// The jittered image, not padded, for the autoencoder: `[batch, 3, height, width]`.
     pub jittered: Tensor<B, 4>,
-    /// A penalty image, of anything but the category: the student's features on it are pushed to 0.
+    /// [`Student::stem`] of the jittered image, padded, or of what the window sees of it.
+    pub jittered_stem: Tensor<B, 4>,
+    /// A penalty image, of anything but the category: the student's features on it are pushed to 0. Not
+    /// padded: `[batch, 3, height, width]`.
     pub penalty: Option<Tensor<B, 4>>,
     /// Normalised teacher features of the image.
     pub teacher: Tensor<B, 4>,
@@ -29,8 +30,6 @@ pub struct Batch<B: Backend> {
     pub teacher_jittered: Tensor<B, 4>,
     /// The part of the jittered image to which the autoencoder's terms are confined, if they are.
     pub window: Option<Window>,
-    /// How images are padded before the student.
-    pub padding: ImagePadding,
 }
 
 /// The sum, with equal weights, of
@@ -61,28 +60,23 @@ pub fn student_loss<B: ModelBackend>(
         &projected,
         embedding,
         hard_quantile,
-        batch.padding.apply(batch.image),
+        batch.stem,
         batch.teacher,
     )?;
     if let Some(penalty) = batch.penalty {
         // Penalty images are not padded: any part of them serves.
-        let penalised = student.teacher_head(Tensor::from_inner(penalty));
+        let penalised = student.teacher_head(student.stem(Tensor::from_inner(penalty)));
         loss = loss + penalised.square().mean();
     }
-    let padded = Tensor::from_inner(batch.padding.apply(batch.jittered.clone()));
-    let jittered = Tensor::from_inner(batch.jittered);
     let teacher = Tensor::from_inner(batch.teacher_jittered);
     // The autoencoder looks at the whole image in any case.
-    let autoencoder = projected.autoencoder(jittered);
-    let (autoencoder, seen) = match batch.window {
-        Some(window) => {
-            let [_, _, rows, columns] = autoencoder.dims();
-            window.check(ImageSize::new(columns, rows), student.is_padded())?;
-            (window.of_features(autoencoder), window.of_image(padded))
-        }
-        None => (autoencoder, padded),
-    };
-    let autoencoder_head = projected.autoencoder_head(seen);
+    let mut autoencoder = projected.autoencoder(Tensor::from_inner(batch.jittered));
+    if let Some(window) = batch.window {
+        let [_, _, rows, columns] = autoencoder.dims();
+        window.check(ImageSize::new(columns, rows), student.is_padded())?;
+        autoencoder = window.of_features(autoencoder);
+    }
+    let autoencoder_head = projected.autoencoder_head(Tensor::from_inner(batch.jittered_stem));
     let reconstruction = embedding.deviation(teacher, autoencoder.clone());
     let imitation = embedding.deviation(autoencoder, autoencoder_head);
     Ok(loss + reconstruction.mean() + imitation.mean())
@@ -91,9 +85,9 @@ pub fn student_loss<B: ModelBackend>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::methods::hypad::HypAdConfig;
     use crate::methods::hypad::gradients::{assert_same, in_double};
     use crate::methods::hypad::hard_mean;
+    use crate::methods::hypad::{HypAdConfig, HypAdNetworks, ImagePadding};
     use burn::backend::Flex;
     use burn::tensor::{DType, Distribution, ElementConversion};
 
@@ -119,43 +113,44 @@ mod tests {
         let [teacher, teacher_jittered] = [(); 2].map(|()| random([1, 24, 24, 24]));
 
         let tracked = Tensor::<A, 4>::from_inner;
+        let stem = |image: &Tensor<Flex, 4>| student.stem(tracked(image.clone()));
         let deviation = |a: Tensor<Flex, 4>, b| embedding.deviation(tracked(a), b);
-        let teacher_head = deviation(
-            teacher.clone(),
-            student.teacher_head(tracked(image.clone())),
-        );
-        let seen = tracked(jittered.clone());
-        let autoencoder = student.autoencoder(seen.clone());
-        let autoencoder_head = student.autoencoder_head(seen);
+        let teacher_head = deviation(teacher.clone(), student.teacher_head(stem(&image)));
+        let autoencoder = student.autoencoder(tracked(jittered.clone()));
+        let autoencoder_head = student.autoencoder_head(stem(&jittered));
         let expected = hard_mean(teacher_head, 0.95).unwrap()
-            + student
-                .teacher_head(tracked(penalty.clone()))
-                .square()
-                .mean()
+            + student.teacher_head(stem(&penalty)).square().mean()
             + deviation(teacher_jittered.clone(), autoencoder.clone()).mean()
             + embedding.deviation(autoencoder, autoencoder_head).mean();
 
         let batch = Batch {
-            image,
+            stem: stem(&image).inner(),
+            jittered_stem: stem(&jittered).inner(),
             jittered,
             penalty: Some(penalty),
             teacher,
             teacher_jittered,
             window: None,
-            padding: ImagePadding::None,
         };
         let loss = student_loss(&student, &embedding, 0.95, batch).unwrap();
-        // PDN-S and its second head, and the autoencoder's 14 convolutions: weight and bias.
-        assert_eq!(assert_same(&loss, &expected, &student), 2 * (5 + 14));
+        // What is not shared of PDN-S and its second head, and the autoencoder's 14 convolutions: weight
+        // and bias.
+        let trained = 2 * (5 - config.shared_layers + 14);
+        assert_eq!(assert_same(&loss, &expected, &student), trained);
     }
 
     /// Windows that cover the map have the loss of the whole image on average.
     #[test]
     fn windows_take_their_share_of_the_loss() {
-        for image_padding in [ImagePadding::None, ImagePadding::Reflect] {
+        for (image_padding, shared_layers) in [
+            (ImagePadding::None, 2),
+            (ImagePadding::Reflect, 0),
+            (ImagePadding::Reflect, 1),
+        ] {
             windows_take_their_share(HypAdConfig {
                 dropout: 0.0,
                 image_padding,
+                shared_layers,
                 ..HypAdConfig::for_tests()
             });
         }
@@ -164,29 +159,35 @@ mod tests {
     fn windows_take_their_share(config: HypAdConfig) {
         let device = Default::default();
         let embedding = Embedding::new(&config).unwrap();
-        let model = config.init::<Autodiff<Flex>>(&device).unwrap();
-        let teacher = config.init::<Flex>(&device).unwrap().teacher;
-        let student = model.student;
+        let HypAdNetworks {
+            teacher, student, ..
+        } = config.init::<Flex>(&device).unwrap();
+        let tracked = Student::<Autodiff<Flex>>::from_inner(student.clone());
         let image = || {
             let normal = Distribution::Normal(0.0, 1.0);
             Tensor::<Flex, 4>::random([1, 3, 128, 128], normal, &device)
         };
         let (image, jittered) = (image(), image());
         let loss = |window: Option<Window>| {
-            let teacher_jittered = match window {
-                Some(window) => teacher.forward_window(jittered.clone(), window),
-                None => teacher.forward(jittered.clone()),
-            };
+            let padded = config.image_padding.apply(jittered.clone());
+            let seen = window.map_or(padded.clone(), |window| window.of_image(padded));
+            let jittered_stem = student.stem(seen);
+            let teacher_jittered = teacher.forward_after(
+                config.shared_layers,
+                jittered_stem.clone(),
+                &jittered,
+                window,
+            );
             let batch = Batch {
-                image: image.clone(),
+                stem: student.stem(config.image_padding.apply(image.clone())),
                 jittered: jittered.clone(),
+                jittered_stem,
                 penalty: None,
                 teacher: teacher.forward(image.clone()).unwrap(),
                 teacher_jittered: teacher_jittered.unwrap(),
                 window,
-                padding: config.image_padding,
             };
-            let loss = student_loss(&student, &embedding, 0.9, batch).unwrap();
+            let loss = student_loss(&tracked, &embedding, 0.9, batch).unwrap();
             loss.into_scalar().elem::<f64>()
         };
         let maps = config.output_size().unwrap();

@@ -42,13 +42,13 @@ fn hard_bound(values: &[f32], q: f64) -> Result<f32> {
 /// Above so many hard locations the whole image is cheaper than their patches.
 const MOST_PATCHES: usize = 64;
 
-/// The hard mean of the student's deviation from the teacher, differentiated on the patches of the
-/// hard locations alone if they are few, with the same result.
+/// The hard mean of the student's deviation from the teacher, from the [`stem`](Student::stem) of the
+/// image; differentiated on the patches of the hard locations alone if they are few, with the same result.
 pub(super) fn student_term<B: ModelBackend>(
     student: &Student<Autodiff<B>>,
     embedding: &Embedding,
     q: f64,
-    image: Tensor<B, 4>,
+    stem: Tensor<B, 4>,
     teacher: Tensor<B, 4>,
 ) -> Result<Tensor<Autodiff<B>, 1>> {
     let [batch, _, h, w] = teacher.dims();
@@ -56,13 +56,13 @@ pub(super) fn student_term<B: ModelBackend>(
     let few = (1.0 - q) * elements as f64 <= (MOST_PATCHES / batch.max(1)) as f64;
     if few && !student.is_padded() {
         let deviation =
-            embedding.deviation(teacher.clone(), student.valid().teacher_head(image.clone()));
+            embedding.deviation(teacher.clone(), student.valid().teacher_head(stem.clone()));
         let hardest = Hardest::of(deviation, q)?;
         if hardest.locations.len() <= MOST_PATCHES {
-            return Ok(on_patches(student, embedding, &hardest, image, teacher));
+            return Ok(on_patches(student, embedding, &hardest, stem, teacher));
         }
     }
-    on_images(student, embedding, q, image, teacher)
+    on_images(student, embedding, q, stem, teacher)
 }
 
 /// The hard mean over whole images.
@@ -70,10 +70,10 @@ fn on_images<B: ModelBackend>(
     student: &Student<Autodiff<B>>,
     embedding: &Embedding,
     q: f64,
-    image: Tensor<B, 4>,
+    stem: Tensor<B, 4>,
     teacher: Tensor<B, 4>,
 ) -> Result<Tensor<Autodiff<B>, 1>> {
-    let student = student.teacher_head(Tensor::from_inner(image));
+    let student = student.teacher_head(Tensor::from_inner(stem));
     hard_mean(embedding.deviation(Tensor::from_inner(teacher), student), q)
 }
 
@@ -114,10 +114,12 @@ fn on_patches<B: ModelBackend>(
     student: &Student<Autodiff<B>>,
     embedding: &Embedding,
     hardest: &Hardest,
-    image: Tensor<B, 4>,
+    stem: Tensor<B, 4>,
     teacher: Tensor<B, 4>,
 ) -> Tensor<Autodiff<B>, 1> {
-    let cut = |of: &Tensor<B, 4>, part: fn(&Window, Tensor<B, 4>) -> Tensor<B, 4>| {
+    let reach = student.reach();
+    type Part<'a, B> = &'a dyn Fn(&Window, Tensor<B, 4>) -> Tensor<B, 4>;
+    let cut = |of: &Tensor<B, 4>, part: Part<B>| {
         let patches = hardest.locations.iter().map(|[image, top, left]| {
             let place = Window {
                 top: *top,
@@ -129,10 +131,13 @@ fn on_patches<B: ModelBackend>(
         });
         Tensor::<Autodiff<B>, 4>::from_inner(Tensor::cat(patches.collect(), 0))
     };
-    let student = student.teacher_head(cut(&image, Window::of_image));
-    let deviation = embedding.deviation(cut(&teacher, Window::of_features), student);
+    let seen = cut(&stem, &|place, stem| place.of_input(stem, reach));
+    let deviation = embedding.deviation(
+        cut(&teacher, &Window::of_features),
+        student.teacher_head(seen),
+    );
     let weights = TensorData::new(hardest.weights.clone(), deviation.shape());
-    let weights = Tensor::<Autodiff<B>, 4>::from_data(weights, &image.device());
+    let weights = Tensor::<Autodiff<B>, 4>::from_data(weights, &stem.device());
     let weights = weights.cast(deviation.dtype());
     (deviation * weights).sum()
 }
@@ -186,9 +191,14 @@ mod tests {
         let squared = HypAdConfig {
             distance: Distance::SquaredDifference,
             curvature: 0.0,
+            shared_layers: 0,
             ..config.clone()
         };
-        for (config, q) in [(config, 0.9), (squared, 0.98)] {
+        let first = HypAdConfig {
+            shared_layers: 1,
+            ..config.clone()
+        };
+        for (config, q) in [(config, 0.9), (squared, 0.98), (first, 0.9)] {
             let embedding = Embedding::new(&config).unwrap();
             let student = in_double(config.init::<B>(&device).unwrap().student);
             let random = |shape: [usize; 4]| {
@@ -197,9 +207,10 @@ mod tests {
             };
             // The student takes images of any size.
             let image = random([2, 3, 72, 60]);
+            let stem = student.valid().stem(image);
             let teacher = random([2, 24, 10, 7]);
             let deviation =
-                embedding.deviation(teacher.clone(), student.valid().teacher_head(image.clone()));
+                embedding.deviation(teacher.clone(), student.valid().teacher_head(stem.clone()));
             let hardest = Hardest::of(deviation, q).unwrap();
             assert!((10..=40).contains(&hardest.locations.len()));
 
@@ -207,11 +218,13 @@ mod tests {
                 &student,
                 &embedding,
                 &hardest,
-                image.clone(),
+                stem.clone(),
                 teacher.clone(),
             );
-            let all = on_images(&student, &embedding, q, image, teacher).unwrap();
-            assert_eq!(assert_same(&few, &all, &student), 8);
+            let all = on_images(&student, &embedding, q, stem, teacher).unwrap();
+            // Weight and bias of the four convolutions, but of the shared ones.
+            let trained = 2 * (4 - config.shared_layers);
+            assert_eq!(assert_same(&few, &all, &student), trained);
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::ImageSize;
 use crate::error::{Error, Result, check};
 use crate::features::ops::{ModelBackend, conv, pool_channels, pool_outputs};
 use crate::features::weights::Tensors;
-use crate::features::{FeatureExtractor, Pdn, PdnConfig};
+use crate::features::{FeatureExtractor, Pdn, PdnConfig, Reach};
 
 /// The network of a teacher.
 #[derive(Clone, Debug)]
@@ -114,13 +114,22 @@ impl<B: ModelBackend> Teacher<B> {
         Ok(self.finish(features))
     }
 
-    /// A part of the map: the same as [`forward`](Self::forward), in less time where the network is a
-    /// [`Pdn`], which sees every patch by itself.
+    /// What the first layers make of a padded image or a part of it: itself with 0 layers, and where the
+    /// network is not a [`Pdn`].
+    pub(crate) fn stem(&self, layers: usize, padded: Tensor<B, 4>) -> Tensor<B, 4> {
+        match &self.network {
+            Network::Pdn(pdn) => pdn.stem(layers, padded),
+            Network::Other(..) => padded,
+        }
+    }
+
+    /// The same as [`forward`](Self::forward), or a part of it, from what [`stem`](Self::stem) made of the
+    /// same image, or of what the window sees of it. A [`Pdn`] looks at nothing else.
     ///
     /// # Shapes
     ///
-    /// - image: `[batch, 3, height, width]`, the whole
-    /// - output: `[batch, channels, h, w]` of the window
+    /// - image: `[batch, 3, height, width]`, the whole, not padded
+    /// - output: `[batch, channels, h, w]`, of the window if there is one
     ///
     /// # Errors
     ///
@@ -129,13 +138,19 @@ impl<B: ModelBackend> Teacher<B> {
     /// # Panics
     ///
     /// If the window is not within the map.
-    pub fn forward_window(&self, image: Tensor<B, 4>, window: Window) -> Result<Tensor<B, 4>> {
-        match &self.network {
-            Network::Pdn(pdn) => {
-                let seen = window.of_image(self.padding.apply(image));
-                Ok(self.finish(pdn.forward(seen)))
+    pub(crate) fn forward_after(
+        &self,
+        layers: usize,
+        stem: Tensor<B, 4>,
+        image: &Tensor<B, 4>,
+        window: Option<Window>,
+    ) -> Result<Tensor<B, 4>> {
+        match (&self.network, window) {
+            (Network::Pdn(pdn), _) => Ok(self.finish(pdn.forward_after(layers, stem))),
+            (Network::Other(..), None) => self.forward(image.clone()),
+            (Network::Other(..), Some(window)) => {
+                Ok(window.of_features(self.forward(image.clone())?))
             }
-            Network::Other(..) => Ok(window.of_features(self.forward(image)?)),
         }
     }
 
@@ -243,6 +258,11 @@ impl ForeignTeacher {
     }
 }
 
+/// How the names of the tensors of a network's convolution begin.
+fn convolution(network: &str, layer: usize) -> String {
+    format!("{network}convs.{layer}.")
+}
+
 /// Maps of a network resized to one size, one after the other along the channels.
 fn joined<B: Backend>(
     maps: Vec<Tensor<B, 4>>,
@@ -277,17 +297,36 @@ pub struct Student<B: Backend> {
     /// The last convolution whose output learns the autoencoder's. The field's name is a key of model files.
     imitator: Conv2d<B>,
     autoencoder: Autoencoder<B>,
+    /// So many first convolutions are the teacher's, and are not trained
+    /// ([`HypAdConfig::shared_layers`]).
+    shared: usize,
 }
 
 impl<B: ModelBackend> Student<B> {
-    /// The half of the student that predicts the teacher.
+    /// What the layers that the student shares with the teacher make of an image; the image itself if
+    /// there are none.
     ///
     /// # Shapes
     ///
     /// - image: `[batch, 3, height, width]`, padded ([`ImagePadding`])
+    /// - output: `[batch, outputs of the last shared convolution, _, _]`
+    pub fn stem(&self, image: Tensor<B, 4>) -> Tensor<B, 4> {
+        self.pdn.stem(self.shared, image)
+    }
+
+    /// What an output of the heads sees of the output of [`stem`](Self::stem).
+    pub(super) fn reach(&self) -> Reach {
+        self.pdn.reach_after(self.shared)
+    }
+
+    /// The half of the student that predicts the teacher.
+    ///
+    /// # Shapes
+    ///
+    /// - stem: that of the padded image
     /// - output: `[batch, channels, h, w]`
-    pub fn teacher_head(&self, image: Tensor<B, 4>) -> Tensor<B, 4> {
-        self.pdn.forward(image)
+    pub fn teacher_head(&self, stem: Tensor<B, 4>) -> Tensor<B, 4> {
+        self.pdn.forward_after(self.shared, stem)
     }
 
     /// The half of the student that predicts the autoencoder.
@@ -295,13 +334,13 @@ impl<B: ModelBackend> Student<B> {
     /// # Shapes
     ///
     /// As [`teacher_head`](Self::teacher_head).
-    pub fn autoencoder_head(&self, image: Tensor<B, 4>) -> Tensor<B, 4> {
-        conv(&self.imitator, self.pdn.trunk(image))
+    pub fn autoencoder_head(&self, stem: Tensor<B, 4>) -> Tensor<B, 4> {
+        conv(&self.imitator, self.pdn.trunk_after(self.shared, stem))
     }
 
     /// Both halves.
-    fn halves(&self, image: Tensor<B, 4>) -> [Tensor<B, 4>; 2] {
-        let x = self.pdn.trunk(image);
+    fn halves(&self, stem: Tensor<B, 4>) -> [Tensor<B, 4>; 2] {
+        let x = self.pdn.trunk_after(self.shared, stem);
         [self.pdn.head(x.clone()), conv(&self.imitator, x)]
     }
 
@@ -316,6 +355,7 @@ impl<B: ModelBackend> Student<B> {
             pdn: all.pdn.pooled(group),
             imitator: pool_outputs(&self.imitator, group),
             autoencoder: all.autoencoder.pooled(group),
+            shared: self.shared,
         }
     }
 
@@ -323,7 +363,8 @@ impl<B: ModelBackend> Student<B> {
     ///
     /// # Shapes
     ///
-    /// As [`teacher_head`](Self::teacher_head).
+    /// - image: `[batch, 3, height, width]`, not padded
+    /// - output: `[batch, channels, h, w]`
     pub fn autoencoder(&self, image: Tensor<B, 4>) -> Tensor<B, 4> {
         self.autoencoder.forward(image)
     }
@@ -333,6 +374,13 @@ impl<B: Backend> Student<B> {
     /// With the first convolutions of a teacher's network.
     pub(crate) fn with_copied_layers(mut self, teacher: &Pdn<B>, layers: usize) -> Self {
         self.pdn = self.pdn.with_first(teacher, layers);
+        self
+    }
+
+    /// With the shared layers of this teacher.
+    pub(crate) fn sharing(mut self, teacher: &Pdn<B>) -> Self {
+        let pdn = self.pdn.with_first(teacher, self.shared);
+        self.pdn = pdn.with_frozen(self.shared);
         self
     }
 
@@ -394,9 +442,14 @@ impl HypAdConfig {
     ) -> Result<HypAdNetworks<B>> {
         let student = self.init_student::<B>(device)?;
         let record = student.clone().into_record();
+        let mut student = student.load_record(record);
+        let teacher = Teacher::new(teacher, self, device)?;
+        if let Network::Pdn(pdn) = &teacher.network {
+            student = student.sharing(pdn);
+        }
         Ok(HypAdNetworks {
-            teacher: Teacher::new(teacher, self, device)?,
-            student: student.load_record(record),
+            teacher,
+            student,
             padding: self.image_padding,
         })
     }
@@ -418,6 +471,7 @@ impl HypAdConfig {
             pdn,
             imitator: autoencoder_head,
             autoencoder: self.autoencoder()?.init(device)?,
+            shared: self.shared_layers,
         })
     }
 
@@ -453,7 +507,19 @@ impl HypAdConfig {
             && normalisation.iter().all(|of| of.dims() == [self.channels])
             && self.autoencoder()?.matches(autoencoder);
         if same {
-            return Ok(());
+            let shared = self.shared_layers;
+            let shares = match &teacher.network {
+                Network::Pdn(pdn) => student.pdn.starts_as(pdn, shared),
+                Network::Other(..) => shared == 0,
+            };
+            let rule = "so many first convolutions of the student have the weights of the teacher's, which is \
+                        then a patch description network";
+            return check(
+                shares && student.shared == shared,
+                "shared layers",
+                shared,
+                rule,
+            );
         }
         let found = match &teacher.network {
             Network::Pdn(pdn) => pdn.describe(),
@@ -498,10 +564,11 @@ impl<B: ModelBackend> HypAdNetworks<B> {
     ///
     /// Those of [`Teacher::forward`].
     pub fn forward(&self, image: Tensor<B, 4>) -> Result<Features<B>> {
-        let padded = self.padding.apply(image.clone());
-        let [student, student_autoencoder_head] = self.student.halves(padded);
+        let stem = self.student.stem(self.padding.apply(image.clone()));
+        let [student, student_autoencoder_head] = self.student.halves(stem.clone());
+        let shared = self.student.shared;
         Ok(Features {
-            teacher: self.teacher.forward(image.clone())?,
+            teacher: self.teacher.forward_after(shared, stem, &image, None)?,
             student,
             student_autoencoder_head,
             autoencoder: self.student.autoencoder(image),
@@ -513,18 +580,30 @@ impl<B: ModelBackend> HypAdNetworks<B> {
         let mut tensors = Tensors::new();
         tensors.extend("teacher.", self.teacher.tensors()?);
         tensors.extend("student.", Tensors::of::<B, _>(&self.student)?);
+        // They are the teacher's.
+        for layer in 0..self.student.shared {
+            tensors.take_all(&convolution("student.pdn.", layer));
+        }
         Ok(tensors)
     }
 
     /// The same networks with the weights of a model file.
     pub(super) fn fill(self, mut tensors: Tensors) -> Result<Self> {
-        let filled = Self {
-            teacher: self.teacher.fill(tensors.take_all("teacher."))?,
-            student: tensors.take_all("student.").fill(self.student)?,
-            padding: self.padding,
-        };
+        let teacher = self.teacher.fill(tensors.take_all("teacher."))?;
+        let mut student = tensors.take_all("student.");
         tensors.expect_empty()?;
-        Ok(filled)
+        if let Network::Pdn(pdn) = &teacher.network {
+            let mut shared = Tensors::of::<B, _>(pdn)?;
+            for layer in 0..self.student.shared {
+                let weights = shared.take_all(&convolution("", layer));
+                student.extend(&convolution("pdn.", layer), weights);
+            }
+        }
+        Ok(Self {
+            teacher,
+            student: student.fill(self.student)?,
+            padding: self.padding,
+        })
     }
 
     /// The means of groups of neighbouring channels of all features, in less time.
@@ -573,6 +652,43 @@ mod tests {
     }
 
     #[test]
+    fn shared_layers_are_stored_once_and_come_back() {
+        let device = Default::default();
+        let image = Tensor::random([1, 3, 128, 128], Distribution::Default, &device);
+        for shared_layers in 0..=3 {
+            let config = HypAdConfig {
+                shared_layers,
+                ..HypAdConfig::for_tests()
+            };
+            let model: HypAdNetworks<Flex> = config.init(&device).unwrap();
+            let tensors = model.tensors().unwrap();
+            // Weight and bias of four convolutions and of the second head, and of 14 of the autoencoder.
+            let students = tensors.names().filter(|name| name.starts_with("student."));
+            assert_eq!(students.count(), 2 * (4 + 1 + 14 - shared_layers));
+            let other: HypAdNetworks<Flex> = config.init(&device).unwrap();
+            let filled = other.fill(tensors).unwrap();
+            config.check_networks(&filled).unwrap();
+            let student = |model: &HypAdNetworks<Flex>| {
+                let features = model.forward(image.clone()).unwrap();
+                features.student.into_data()
+            };
+            assert_eq!(student(&filled), student(&model));
+        }
+    }
+
+    #[test]
+    fn shared_layers_of_other_weights_are_refused() {
+        let device = Default::default();
+        let config = HypAdConfig::for_tests();
+        let mut model: HypAdNetworks<Flex> = config.init(&device).unwrap();
+        config.check_networks(&model).unwrap();
+        let other: HypAdNetworks<Flex> = config.init(&device).unwrap();
+        model.student = other.student;
+        let error = config.check_networks(&model).unwrap_err().to_string();
+        assert!(error.contains("shared layers"), "{error}");
+    }
+
+    #[test]
     fn has_the_published_number_of_parameters() {
         let networks: HypAdNetworks<Flex> = HypAdConfig::small().init(&Default::default()).unwrap();
         let Network::Pdn(teacher) = networks.teacher.network else {
@@ -592,11 +708,10 @@ mod tests {
         let model: HypAdNetworks<Flex> = config.init(&device).unwrap();
         let image = Tensor::random([1, 3, 128, 128], Distribution::Default, &device);
         let features = model.forward(image.clone()).unwrap();
+        let stem = model.student.stem(model.padding.apply(image));
         let [teacher_head, autoencoder_head] = [
-            model
-                .student
-                .teacher_head(model.padding.apply(image.clone())),
-            model.student.autoencoder_head(model.padding.apply(image)),
+            model.student.teacher_head(stem.clone()),
+            model.student.autoencoder_head(stem),
         ]
         .map(Tensor::into_data);
         assert_eq!(features.student.into_data(), teacher_head);

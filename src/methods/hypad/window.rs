@@ -4,7 +4,7 @@ use burn::tensor::{Tensor, backend::Backend};
 
 use crate::ImageSize;
 use crate::error::{Error, Result};
-use crate::features::PdnConfig;
+use crate::features::Reach;
 
 /// A rectangle of outputs of an unpadded patch description network, in rows and columns of its
 /// feature map.
@@ -81,21 +81,36 @@ impl Window {
     ///
     /// If that is not within the image, or the window is empty.
     pub fn of_image<B: Backend>(&self, image: Tensor<B, 4>) -> Tensor<B, 4> {
-        let seen = |places: usize| PdnConfig::STRIDE * (places - 1) + PdnConfig::PATCH;
-        let pixels = Window {
-            top: PdnConfig::STRIDE * self.top,
-            left: PdnConfig::STRIDE * self.left,
+        self.of_input(image, Reach::IMAGE)
+    }
+
+    /// The part of an input of some layers that this part of their output sees.
+    ///
+    /// # Shapes
+    ///
+    /// - input: `[batch, channels, h, w]`
+    /// - output: `[batch, channels, stride (height − 1) + patch, stride (width − 1) + patch]`
+    ///
+    /// # Panics
+    ///
+    /// As [`of_image`](Self::of_image).
+    pub(super) fn of_input<B: Backend>(&self, input: Tensor<B, 4>, reach: Reach) -> Tensor<B, 4> {
+        let Reach { patch, stride } = reach;
+        let seen = |places: usize| stride * (places - 1) + patch;
+        let part = Window {
+            top: stride * self.top,
+            left: stride * self.left,
             height: seen(self.height),
             width: seen(self.width),
         };
-        pixels.of_features(image)
+        part.of_features(input)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::features::{Pdn, PdnSize};
+    use crate::features::{Pdn, PdnConfig, PdnSize};
     use burn::backend::Flex;
     use burn::tensor::{Distribution, Tolerance};
 
