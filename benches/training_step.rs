@@ -145,15 +145,21 @@ fn parts(criterion: &mut Criterion) {
 
 fn prediction(criterion: &mut Criterion) {
     let device = Default::default();
-    let config = HypAdConfig::small();
-    let model = config.init(&device).unwrap();
-    let detector = Detector::<B>::new(HypAd::new(config, model).unwrap(), &device).unwrap();
     let image = DynamicImage::ImageRgb8(picture(0));
     let mut group = criterion.benchmark_group("pdn_s_256");
     group.sample_size(10);
-    group.bench_function("prediction", |b| {
-        b.iter(|| detector.predict(&image).unwrap())
-    });
+    for (name, shared_layers) in [
+        ("prediction", HypAdConfig::small().shared_layers),
+        ("prediction_no_shared_layers", 0),
+    ] {
+        let config = HypAdConfig {
+            shared_layers,
+            ..HypAdConfig::small()
+        };
+        let model = config.init(&device).unwrap();
+        let detector = Detector::<B>::new(HypAd::new(config, model).unwrap(), &device).unwrap();
+        group.bench_function(name, |b| b.iter(|| detector.predict(&image).unwrap()));
+    }
     group.finish();
 }
 

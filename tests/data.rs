@@ -147,6 +147,7 @@ fn training_refuses_what_it_cannot_do() {
     );
     let padded = hypad::HypAdConfig {
         padding: true,
+        image_padding: hypad::methods::hypad::ImagePadding::None,
         ..small()
     };
     let padded = fit(padded, TrainConfig::published(), 4).to_string();

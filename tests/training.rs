@@ -6,7 +6,8 @@ use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::Tensor;
 use hypad::data::ImageSet;
 use hypad::features::{Pdn, PdnConfig, PdnSize};
-use hypad::methods::hypad::{CLIPPED, Distance, Projection};
+use hypad::methods::Join;
+use hypad::methods::hypad::{CLIPPED, Distance, ImagePadding, Projection};
 use hypad::training::RunOptions;
 use hypad::{Error, HypAdConfig, ImageSize, Progress, TrainConfig, Trained, Trainer};
 use image::{DynamicImage, Rgb, RgbImage};
@@ -43,6 +44,8 @@ impl<'a> Run<'a> {
                 projection: Projection::ChannelPooling(4),
                 image_size: ImageSize::square(128),
                 curvature: 0.3,
+                // Many predictions less, where a detector is made after every other step.
+                join: Join::Mean,
                 ..HypAdConfig::small()
             },
             train: TrainConfig {
@@ -357,6 +360,7 @@ fn a_loss_that_is_not_finite_ends_it(own: &Pdn<Flex>) {
     squares.train.learning_rate = 5e4;
     squares.train.steps = 100;
     squares.model.distance = Distance::SquaredGeodesic;
+    squares.model.shared_layers = 0;
     squares.model.clip = None;
     diverges(squares, 2..=100);
 }
@@ -375,7 +379,7 @@ fn settings_that_do_not_go_together_are_refused(own: &Pdn<Flex>) {
     wrong(never, "checkpoint interval");
     let too_many = Run {
         train: TrainConfig {
-            tiles: 25,
+            tiles: 33,
             ..Run::new(own).train
         },
         ..Run::new(own)
@@ -384,6 +388,7 @@ fn settings_that_do_not_go_together_are_refused(own: &Pdn<Flex>) {
     let padded = Run {
         model: HypAdConfig {
             padding: true,
+            image_padding: ImagePadding::None,
             ..Run::new(own).model
         },
         ..Run::new(&padded)

@@ -9,6 +9,7 @@ mod recipe;
 mod results;
 mod teacher;
 
+use std::collections::BTreeMap;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -151,6 +152,9 @@ impl<B: ModelBackend> Run<B> {
                 range.white_16bit, range.white_float
             );
         }
+        for (branch, weight) in branches(&detector) {
+            println!("weight of {branch}: {weight}");
+        }
         let started = Instant::now();
         let mut predicting = 0.0;
         let mut evaluator = Evaluator::new();
@@ -207,6 +211,7 @@ impl<B: ModelBackend> Run<B> {
             pixel_range: detector.pixel_range(),
             evaluation,
             defects: evaluator.defects()?,
+            weights: branches(&detector),
             threshold: detector.threshold(),
             pixel_threshold: detector.thresholds().pixel,
             pixel_f1: evaluator.pixel_f1(detector.thresholds().pixel)?,
@@ -221,6 +226,12 @@ impl<B: ModelBackend> Run<B> {
         report.write(out.join("report.json"))?;
         Ok(report)
     }
+}
+
+/// The branches of a detector's model with their weights in the map.
+fn branches<B: ModelBackend>(detector: &Detector<B>) -> BTreeMap<String, f32> {
+    let names = detector.map_layout().branches.iter().cloned();
+    names.zip(detector.weights().iter().copied()).collect()
 }
 
 /// The settings of a detector's model.

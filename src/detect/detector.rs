@@ -9,6 +9,7 @@ use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 use image::DynamicImage;
 
+use super::branch_weights::{candidates, equal, plant, planted_per_image, rng};
 use super::calibration::Calibration;
 use super::model_file;
 use super::normalisation::MapNormalisation;
@@ -17,7 +18,8 @@ use super::threshold::{CalibrationScores, ThresholdPolicy, Thresholds};
 use crate::data::image::{PixelRange, resize, to_tensor, unit};
 use crate::error::{Error, Result, check, check_finite};
 use crate::features::ModelBackend;
-use crate::methods::{AnomalyModel, Border, LoadModel, MapLayout, ModelParts};
+use crate::methods::{AnomalyModel, Border, Join, LoadModel, MapLayout, ModelParts};
+use crate::metrics;
 use crate::progress::ProgressBar;
 use crate::warning::warn;
 use crate::{ImageSize, ScoreMap};
@@ -72,6 +74,8 @@ pub struct Detector<B: Backend> {
     layout: MapLayout,
     /// Of each branch.
     pub(super) normalisations: Vec<MapNormalisation>,
+    /// Of each branch; their sum is 1.
+    pub(super) weights: Vec<f32>,
     pub(super) thresholds: Thresholds,
     pub(super) threshold_policy: Option<String>,
     pub(super) pixel_range: PixelRange,
@@ -105,6 +109,7 @@ impl<B: Backend> Detector<B> {
         )?;
         Ok(Self {
             normalisations: vec![MapNormalisation::default(); count],
+            weights: equal(count),
             model: Arc::new(model),
             layout,
             thresholds: f32::INFINITY.into(),
@@ -253,6 +258,33 @@ impl<B: Backend> Detector<B> {
         Ok(())
     }
 
+    /// The weight of each branch in the map: equal, or chosen by calibration
+    /// ([`Join::PlantedDefects`](crate::methods::Join)).
+    pub fn weights(&self) -> &[f32] {
+        &self.weights
+    }
+
+    /// Sets the weight of each branch. The thresholds stay: choose them anew after it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Size`] unless there is one for each branch, [`Error::Setting`] unless all are at least 0
+    /// and their sum is 1, to 10⁻⁶.
+    pub fn set_weights(&mut self, weights: Vec<f32>) -> Result<()> {
+        self.check_branches("weights", weights.len())?;
+        let sum: f64 = weights.iter().map(|weight| f64::from(*weight)).sum();
+        let holds = weights.iter().all(|weight| *weight >= 0.0) && (sum - 1.0).abs() <= 1e-6;
+        let rule = "at least 0 each, with a sum of 1";
+        check(
+            holds,
+            "weights of the branches",
+            format!("{weights:?}"),
+            rule,
+        )?;
+        self.weights = weights;
+        Ok(())
+    }
+
     /// Divisors of 16-bit and float images, found over the training images.
     pub fn pixel_range(&self) -> PixelRange {
         self.pixel_range
@@ -291,10 +323,16 @@ impl<B: Backend> Detector<B> {
         };
         let branches = 0..self.layout.branches.len();
         self.normalisations = branches.map(fit).collect::<Result<_>>()?;
+        let maps = maps.into_iter().map(|maps| self.normalise(maps));
+        let maps = maps.collect::<Result<Vec<_>>>()?;
+        self.weights = equal(self.layout.branches.len());
+        if self.layout.join == Join::PlantedDefects && self.layout.branches.len() > 1 {
+            self.weights = self.weigh(good, &maps, progress)?;
+        }
         let size = self.model.input_size();
         let (mut scores, mut locations) = (Vec::new(), Vec::new());
         for maps in maps {
-            let joined = self.joined(&self.normalise(maps)?);
+            let joined = self.joined(&maps);
             locations.extend_from_slice(&joined);
             scores.push(self.to_image_size(joined, size)?.maximum());
         }
@@ -304,6 +342,42 @@ impl<B: Backend> Detector<B> {
         self.set_thresholds(pixel)?;
         self.choose_threshold(&*calibration.threshold, CalibrationScores::good(&scores))?;
         Ok(scores)
+    }
+
+    /// The weights that tell good images best from the same with planted defects, given their calibrated
+    /// maps. Of equally good ones the most equal.
+    fn weigh(
+        &self,
+        good: &[DynamicImage],
+        maps: &[Vec<ScoreMap>],
+        progress: bool,
+    ) -> Result<Vec<f32>> {
+        let size = self.model.input_size();
+        let count = planted_per_image(good.len());
+        let bar = ProgressBar::new(progress, count * good.len(), "weighing the maps");
+        let mut all = maps.to_vec();
+        for (index, image) in good.iter().enumerate() {
+            let (pixels, mut rng) = (unit(image, &self.pixel_range), rng(index));
+            for _ in 0..count {
+                let planted = plant(&pixels, size, &mut rng);
+                all.push(self.normalise(self.raw_maps_of(&planted)?)?);
+                bar.inc();
+            }
+        }
+        let labels: Vec<bool> = (0..all.len()).map(|index| index >= good.len()).collect();
+        let mut best = (equal(self.layout.branches.len()), f64::NEG_INFINITY);
+        for weights in candidates(self.layout.branches.len()) {
+            let score = |maps: &Vec<ScoreMap>| {
+                let joined = self.joined_by(maps, &weights);
+                Ok(self.to_image_size(joined, size)?.maximum())
+            };
+            let scores = all.iter().map(score).collect::<Result<Vec<f32>>>()?;
+            let auroc = metrics::auroc(&scores, &labels)?;
+            if auroc > best.1 {
+                best = (weights, auroc);
+            }
+        }
+        Ok(best.0)
     }
 
     /// Chooses the threshold of images by a rule, from scores of images that the model was not trained on:
@@ -349,7 +423,7 @@ impl<B: Backend> Detector<B> {
         self.normalise(self.raw_maps(&small)?)
     }
 
-    /// Turns the calibrated maps of an image of this size into a detection: their mean, enlarged.
+    /// Turns the calibrated maps of an image of this size into a detection: their weighted mean, enlarged.
     /// [`predict`](Self::predict) is this of [`maps`](Self::maps).
     ///
     /// # Errors
@@ -367,10 +441,14 @@ impl<B: Backend> Detector<B> {
 
     /// The maps of an image of the model's input size, before they are calibrated.
     fn raw_maps(&self, image: &DynamicImage) -> Result<Vec<ScoreMap>> {
-        let pixels = unit(image, &self.pixel_range);
+        self.raw_maps_of(&unit(image, &self.pixel_range))
+    }
+
+    /// The same from `height × width × 3` values.
+    fn raw_maps_of(&self, pixels: &[f32]) -> Result<Vec<ScoreMap>> {
         // The networks' maxima would pass over a NaN.
-        check_finite(&pixels, "image", "a pixel must be a number")?;
-        let input = to_tensor(&pixels, self.model.input_size(), &self.device);
+        check_finite(pixels, "image", "a pixel must be a number")?;
+        let input = to_tensor(pixels, self.model.input_size(), &self.device);
         let maps = self.model.raw_maps(input)?;
         self.check_maps(&maps)?;
         Ok(maps)
@@ -414,9 +492,14 @@ impl<B: Backend> Detector<B> {
         Ok(maps)
     }
 
-    /// The mean of the maps, smoothed.
+    /// The weighted mean of the maps, smoothed.
     fn joined(&self, maps: &[ScoreMap]) -> Vec<f32> {
-        smooth(mean(maps), self.layout.size, self.layout.smoothing)
+        self.joined_by(maps, &self.weights)
+    }
+
+    fn joined_by(&self, maps: &[ScoreMap], weights: &[f32]) -> Vec<f32> {
+        let sum = weighted_sum(maps, weights);
+        smooth(sum, self.layout.size, self.layout.smoothing)
     }
 
     /// Sets the map into its place in the image: the border, then bilinear, half-pixel centres.
@@ -426,8 +509,10 @@ impl<B: Backend> Detector<B> {
         let border = self.layout.border;
         let unseen = match self.layout.border_score {
             Border::ZeroDeviation => {
-                let zeros = self.normalisations.iter().map(|scale| scale.apply(0.0));
-                zeros.sum::<f32>() / self.normalisations.len() as f32
+                let scales = self.normalisations.iter().zip(&self.weights);
+                scales
+                    .map(|(scale, weight)| weight * scale.apply(0.0))
+                    .sum()
             }
             Border::Zero => 0.0,
         };
@@ -460,14 +545,13 @@ impl<B: ModelBackend> Detector<B> {
     }
 }
 
-/// The mean of maps of one size, at least one.
-fn mean(maps: &[ScoreMap]) -> Vec<f32> {
-    let part = 1.0 / maps.len() as f32;
-    let mut sum: Vec<f32> = maps[0].iter().map(|value| part * value).collect();
-    for map in &maps[1..] {
+/// The weighted sum of maps of one size, at least one.
+fn weighted_sum(maps: &[ScoreMap], weights: &[f32]) -> Vec<f32> {
+    let mut sum = vec![0.0; maps[0].size().area()];
+    for (map, weight) in maps.iter().zip(weights) {
         sum.iter_mut()
             .zip(map)
-            .for_each(|(sum, value)| *sum += part * value);
+            .for_each(|(sum, value)| *sum += weight * value);
     }
     sum
 }

@@ -1,5 +1,6 @@
 //! A trained detector of any method: anomaly maps, scores and masks of images, and its file.
 
+mod branch_weights;
 mod calibration;
 mod detector;
 mod model_file;

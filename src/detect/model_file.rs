@@ -48,6 +48,9 @@ struct Description {
     pixel_range: PixelRange,
     /// Of each branch.
     normalisations: Vec<MapNormalisation>,
+    /// Of each branch; equal in files that do not say.
+    #[serde(default)]
+    weights: Option<Vec<f32>>,
     /// None if no image shall ever be anomalous.
     threshold: Option<f32>,
     /// None if no pixel shall ever be in the mask.
@@ -82,6 +85,7 @@ impl From<OldDescription> for Description {
             settings: old.config,
             pixel_range: old.pixel_range,
             normalisations: vec![old.student_map, old.autoencoder_map],
+            weights: None,
             threshold: old.threshold,
             pixel_threshold: old.threshold,
             threshold_policy: None,
@@ -105,6 +109,7 @@ pub fn save<B: Backend>(detector: &Detector<B>, path: &Path) -> Result<()> {
         settings,
         pixel_range: detector.pixel_range,
         normalisations: detector.normalisations.clone(),
+        weights: Some(detector.weights.clone()),
         threshold: image.is_finite().then_some(image),
         pixel_threshold: pixel.is_finite().then_some(pixel),
         threshold_policy: detector.threshold_policy.clone(),
@@ -176,6 +181,9 @@ pub fn load<B: Backend>(
     detector
         .set_normalisations(description.normalisations)
         .map_err(in_file)?;
+    if let Some(weights) = description.weights {
+        detector.set_weights(weights).map_err(in_file)?;
+    }
     detector
         .set_thresholds(Thresholds {
             image: description.threshold.unwrap_or(f32::INFINITY),

@@ -149,6 +149,20 @@ pub enum Border {
     Zero,
 }
 
+/// How the maps of several branches become one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Join {
+    /// Their mean, as in EfficientAD.
+    #[default]
+    Mean,
+    /// A weighted mean. When the detector is calibrated, defects are planted into good images that were
+    /// held out, and the weights are those, of multiples of a quarter, that tell these images best from
+    /// themselves without (image AUROC).
+    PlantedDefects,
+}
+
 /// The raw maps of a model: how many, how large, and how they lie in the input image.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -164,6 +178,8 @@ pub struct MapLayout {
     /// Standard deviation, in locations, of the Gaussian that smoothes the map: between 0, no smoothing, and
     /// [`MOST_SMOOTHING`](Self::MOST_SMOOTHING).
     pub smoothing: f64,
+    /// How the maps become one.
+    pub join: Join,
 }
 
 impl MapLayout {
@@ -178,7 +194,13 @@ impl MapLayout {
             border: 0,
             border_score: Border::default(),
             smoothing: 0.0,
+            join: Join::default(),
         }
+    }
+
+    /// With another way to make one map of those of the branches.
+    pub fn with_join(self, join: Join) -> Self {
+        Self { join, ..self }
     }
 
     /// With the Gaussian of this standard deviation, in locations, over the map that the branches give

@@ -1,5 +1,6 @@
 //! The report of a run as JSON.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Serialize;
@@ -40,6 +41,8 @@ pub struct Report {
     pub evaluation: Evaluation,
     /// The same of each kind of defect, its images among all good ones.
     pub defects: Vec<MetricsRow>,
+    /// Each branch of the model with its weight in the map.
+    pub weights: BTreeMap<String, f32>,
     /// From this score on an image is anomalous; `null` if none ever is.
     pub threshold: f32,
     /// From this score on a pixel is in the predicted mask; `null` as above.

@@ -8,7 +8,7 @@ use crate::ImageSize;
 use crate::error::{Error, Result, check};
 use crate::features::{PdnConfig, PdnSize};
 use crate::geometry::PoincareBall;
-use crate::methods::{Border, MapLayout};
+use crate::methods::{Border, Join, MapLayout};
 
 /// How the channel vector of a location is reduced before it enters the ball.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,6 +118,10 @@ pub struct HypAdConfig {
     /// as in EfficientAD, the map is not smoothed.
     #[serde(default)]
     pub smoothing: f64,
+    /// How the maps of student and teacher, and of student and autoencoder, become one: weighed by planted
+    /// defects; in EfficientAD their mean.
+    #[serde(default)]
+    pub join: Join,
     /// The student learns from the deviations at or above this quantile of an image: 0.99 of
     /// locations for geodesic distances, 0.999 of elements for EfficientAD; 0 takes all.
     pub hard_quantile: f64,
@@ -132,7 +136,7 @@ impl HypAdConfig {
         Self {
             network: PdnSize::Small,
             padding: false,
-            image_padding: ImagePadding::None,
+            image_padding: ImagePadding::Reflect,
             shared_layers: 2,
             border: Border::default(),
             image_size: ImageSize::square(256),
@@ -144,6 +148,7 @@ impl HypAdConfig {
             curvature: 0.01,
             distance: Distance::Geodesic,
             smoothing: 1.0,
+            join: Join::PlantedDefects,
             hard_quantile: 0.99,
         }
     }
@@ -156,8 +161,10 @@ impl HypAdConfig {
         Self {
             scale: FeatureScale::None,
             smoothing: 0.0,
+            join: Join::Mean,
             hard_quantile: 0.0,
             shared_layers: 0,
+            image_padding: ImagePadding::None,
             ..Self::small()
         }
     }
@@ -179,8 +186,10 @@ impl HypAdConfig {
             curvature: 0.0,
             distance: Distance::SquaredDifference,
             smoothing: 0.0,
+            join: Join::Mean,
             hard_quantile: 0.999,
             shared_layers: 0,
+            image_padding: ImagePadding::None,
             ..Self::small()
         }
     }

@@ -100,6 +100,7 @@ mod tests {
         let device = Default::default();
         let config = HypAdConfig {
             dropout: 0.0,
+            image_padding: ImagePadding::None,
             ..HypAdConfig::for_tests()
         };
         let embedding = Embedding::new(&config).unwrap();

@@ -78,6 +78,7 @@ impl<B: ModelBackend> AnomalyModel<B> for HypAd<B> {
         MapLayout::new(branches, self.output)
             .with_border(border, self.config.border)
             .with_smoothing(self.config.smoothing)
+            .with_join(self.config.join)
     }
 
     fn raw_maps(&self, image: Tensor<B, 4>) -> Result<Vec<ScoreMap>> {

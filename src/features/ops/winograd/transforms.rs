@@ -168,9 +168,11 @@ pub fn transform_weight(of: impl Fn(usize, usize, usize) -> f32 + Sync, sizes: S
             || {
                 for output in (0..outputs).step_by(LANES) {
                     let mut w = [[[0.0; LANES]; 4]; 4];
-                    for i in 0..kernel {
-                        for j in 0..kernel {
-                            for lane in 0..LANES {
+                    // Kernel by kernel: those of neighbouring outputs are often a power of 2 apart, and a
+                    // cache does not hold many such at once.
+                    for lane in 0..LANES {
+                        for i in 0..kernel {
+                            for j in 0..kernel {
                                 w[i][j][lane] = of(input, output + lane, i * kernel + j);
                             }
                         }
