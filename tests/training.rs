@@ -234,6 +234,7 @@ fn a_training_that_was_stopped_goes_on_as_if_it_had_not_been() {
     let cut = Run::resumable(&own, &path).fit().0;
     assert!(matches!(cut, Err(Error::Format { .. })));
 
+    layers_are_shared_from_a_checkpoint_on(&own, folder.path());
     what_would_fail_later_is_found_before_the_first_step(&own, folder.path());
     images_that_are_all_alike_have_a_threshold_above_their_score();
     settings_that_do_not_go_together_are_refused(&own);
@@ -331,6 +332,19 @@ fn images_that_are_all_alike_have_a_threshold_above_their_score() {
     let found = detector.predict(&grey()).unwrap();
     assert!(found.score < detector.threshold());
     assert!(!found.anomalous && !found.mask.contains(&true));
+}
+
+fn layers_are_shared_from_a_checkpoint_on(own: &Pdn<Flex>, folder: &Path) {
+    let path = folder.join("shared.safetensors");
+    let mut before = Run::resumable(own, &path);
+    before.model.shared_layers = 0;
+    before.fit().0.unwrap();
+    let mut after = Run {
+        accept_changes: true,
+        ..Run::resumable(own, &path)
+    };
+    after.train.steps = 8;
+    assert_eq!(after.fit().0.unwrap().losses.len(), 8);
 }
 
 fn a_loss_that_is_not_finite_ends_it(own: &Pdn<Flex>) {

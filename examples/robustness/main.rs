@@ -44,7 +44,7 @@ struct Args {
     #[arg(long)]
     model: PathBuf,
     /// Squares planted into every good test image for each distance from the edge
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 2, value_parser = at_least_one)]
     squares: usize,
     /// Seed of where they are
     #[arg(long, default_value_t = 0)]
@@ -56,6 +56,13 @@ struct Args {
 
 fn main() -> ExitCode {
     results::exit(run(&Args::parse()))
+}
+
+fn at_least_one(text: &str) -> std::result::Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("not a whole number of at least 1".into()),
+        Ok(count) => Ok(count),
+    }
 }
 
 fn run(args: &Args) -> Result<()> {
@@ -163,6 +170,12 @@ fn good_images(detector: &Detector<Flex>, category: &MvtecCategory) -> Result<Ve
         let found = detector.predict(&DynamicImage::ImageRgb8(image.clone()))?;
         good.push(Good { image, found });
     }
+    if good.is_empty() {
+        return Err(Error::Dataset {
+            path: category.name.clone().into(),
+            problems: vec!["no good test image to plant squares in".into()],
+        });
+    }
     Ok(good)
 }
 
@@ -191,21 +204,25 @@ fn edges(detector: &Detector<Flex>, good: &[Good]) -> Result<Vec<EdgeRow>> {
             rings[(distance / RING).min(RINGS - 1)].push(*score);
         }
     }
-    let rows = rings.iter_mut().enumerate().map(|(ring, scores)| {
-        let count = scores.len();
-        let sum: f64 = scores.iter().map(|score| f64::from(*score)).sum();
-        let above = scores.iter().filter(|score| **score >= threshold).count();
-        let (_, high, _) = scores.select_nth_unstable_by(count - 1 - count / 100, f32::total_cmp);
-        EdgeRow {
-            pixels_from_edge: match ring + 1 {
-                RINGS => format!("{} and more", RING * ring),
-                _ => format!("{} to {}", RING * ring, RING * (ring + 1) - 1),
-            },
-            mean_score: sum / count as f64,
-            high_score: *high,
-            in_masks: above as f64 / count as f64,
-        }
-    });
+    let rings = rings.iter_mut().enumerate();
+    let rows = rings
+        .filter(|(_, scores)| !scores.is_empty())
+        .map(|(ring, scores)| {
+            let count = scores.len();
+            let sum: f64 = scores.iter().map(|score| f64::from(*score)).sum();
+            let above = scores.iter().filter(|score| **score >= threshold).count();
+            let (_, high, _) =
+                scores.select_nth_unstable_by(count - 1 - count / 100, f32::total_cmp);
+            EdgeRow {
+                pixels_from_edge: match ring + 1 {
+                    RINGS => format!("{} and more", RING * ring),
+                    _ => format!("{} to {}", RING * ring, RING * (ring + 1) - 1),
+                },
+                mean_score: sum / count as f64,
+                high_score: *high,
+                in_masks: above as f64 / count as f64,
+            }
+        });
     Ok(rows.collect())
 }
 

@@ -18,7 +18,7 @@ const SIDES: [f64; 2] = [1.0 / 32.0, 5.0 / 32.0];
 /// The least mean difference that a planted rectangle makes to the values between 0 and 1 of its pixels:
 /// a piece of plain background on plain background is no defect.
 const LEAST_CHANGE: f32 = 0.02;
-/// How often a rectangle is drawn before any will do.
+/// How often a rectangle is drawn until it changes the image; none is planted where none does.
 const DRAWS: usize = 50;
 
 /// How many times a defect is planted into each of so many images.
@@ -31,12 +31,12 @@ pub(super) fn rng(image: usize) -> StdRng {
     StdRng::seed_from_u64(image as u64)
 }
 
-/// An image with a planted defect, from and to `height × width × 3` values.
-pub(super) fn plant(pixels: &[f32], size: ImageSize, rng: &mut StdRng) -> Vec<f32> {
+/// An image with a planted defect, from and to `height × width × 3` values; `None` where no rectangle makes a
+/// difference, as in a plain image.
+pub(super) fn plant(pixels: &[f32], size: ImageSize, rng: &mut StdRng) -> Option<Vec<f32>> {
     let ImageSize { width, height } = size;
     let shorter = width.min(height);
     let [least, most] = SIDES.map(|part| ((shorter as f64 * part) as usize).clamp(1, shorter));
-    let mut planted = pixels.to_vec();
     for _ in 0..DRAWS {
         let [w, h] = [(); 2].map(|()| rng.random_range(least..=most));
         let mut place = || {
@@ -51,12 +51,13 @@ pub(super) fn plant(pixels: &[f32], size: ImageSize, rng: &mut StdRng) -> Vec<f3
         if differences.sum::<f32>() < LEAST_CHANGE * (3 * w * h) as f32 {
             continue;
         }
+        let mut planted = pixels.to_vec();
         for r in 0..h {
             planted[row(to, r)].copy_from_slice(&pixels[row(from, r)]);
         }
-        break;
+        return Some(planted);
     }
-    planted
+    None
 }
 
 /// Equal weights of so many branches.
@@ -121,15 +122,17 @@ mod tests {
             .map(|at| (at % 180 / 3) as f32 / 60.0)
             .collect();
         for index in 0..20 {
-            let planted = plant(&pixels, size, &mut rng(index));
-            assert_eq!(planted, plant(&pixels, size, &mut rng(index)));
+            let planted = plant(&pixels, size, &mut rng(index)).unwrap();
+            assert_eq!(
+                Some(&planted),
+                plant(&pixels, size, &mut rng(index)).as_ref()
+            );
             let changed = planted.iter().zip(&pixels).filter(|(a, b)| a != b).count();
             assert!((1..=3 * 6 * 6).contains(&changed), "{changed}");
         }
         // Nothing in a plain image is a defect.
         let plain = vec![0.5; 60 * 40 * 3];
-        assert_eq!(plant(&plain, size, &mut rng(0)), plain);
-        let pixel = vec![0.5; 3];
-        assert_eq!(plant(&pixel, ImageSize::new(1, 1), &mut rng(0)), pixel);
+        assert_eq!(plant(&plain, size, &mut rng(0)), None);
+        assert_eq!(plant(&[0.5; 3], ImageSize::square(1), &mut rng(0)), None);
     }
 }

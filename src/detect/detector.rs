@@ -90,8 +90,8 @@ impl<B: Backend> Detector<B> {
     ///
     /// # Errors
     ///
-    /// [`Error::Setting`] for a model without maps, or whose maps or images have no pixel, and for a smoothing
-    /// out of its range.
+    /// [`Error::Setting`] for a model without maps, or whose maps or images have no pixel, for a smoothing
+    /// out of its range, and for more branches than can be weighed.
     pub fn new(model: impl AnomalyModel<B>, device: &B::Device) -> Result<Self> {
         let layout = model.map_layout();
         let (count, area) = (layout.branches.len(), layout.size.area());
@@ -106,6 +106,12 @@ impl<B: Backend> Detector<B> {
             "smoothing",
             layout.smoothing,
             "between 0 and 32 locations",
+        )?;
+        check(
+            layout.join == Join::Mean || count <= MapLayout::MOST_WEIGHED,
+            "branches that are weighed by planted defects",
+            count,
+            "at most 4",
         )?;
         Ok(Self {
             normalisations: vec![MapNormalisation::default(); count],
@@ -332,9 +338,9 @@ impl<B: Backend> Detector<B> {
         let size = self.model.input_size();
         let (mut scores, mut locations) = (Vec::new(), Vec::new());
         for maps in maps {
-            let joined = self.joined(&maps);
+            let joined = self.joined(&maps, &self.weights);
             locations.extend_from_slice(&joined);
-            scores.push(self.to_image_size(joined, size)?.maximum());
+            scores.push(self.to_image_size(joined, &self.weights, size)?.maximum());
         }
         let pixel = calibration
             .pixel_threshold
@@ -359,17 +365,22 @@ impl<B: Backend> Detector<B> {
         for (index, image) in good.iter().enumerate() {
             let (pixels, mut rng) = (unit(image, &self.pixel_range), rng(index));
             for _ in 0..count {
-                let planted = plant(&pixels, size, &mut rng);
-                all.push(self.normalise(self.raw_maps_of(&planted)?)?);
+                if let Some(planted) = plant(&pixels, size, &mut rng) {
+                    all.push(self.normalise(self.raw_maps_of(&planted)?)?);
+                }
                 bar.inc();
             }
         }
         let labels: Vec<bool> = (0..all.len()).map(|index| index >= good.len()).collect();
         let mut best = (equal(self.layout.branches.len()), f64::NEG_INFINITY);
+        if !labels.contains(&true) {
+            // Plain images, in which nothing can be planted.
+            return Ok(best.0);
+        }
         for weights in candidates(self.layout.branches.len()) {
             let score = |maps: &Vec<ScoreMap>| {
-                let joined = self.joined_by(maps, &weights);
-                Ok(self.to_image_size(joined, size)?.maximum())
+                let joined = self.joined(maps, &weights);
+                Ok(self.to_image_size(joined, &weights, size)?.maximum())
             };
             let scores = all.iter().map(score).collect::<Result<Vec<f32>>>()?;
             let auroc = metrics::auroc(&scores, &labels)?;
@@ -434,7 +445,8 @@ impl<B: Backend> Detector<B> {
     pub fn detect_from_maps(&self, maps: &[ScoreMap], size: ImageSize) -> Result<Detection> {
         self.check_maps(maps)?;
         check(size.area() > 0, "image size", size, "at least 1 x 1")?;
-        let map = self.to_image_size(self.joined(maps), size)?;
+        let joined = self.joined(maps, &self.weights);
+        let map = self.to_image_size(joined, &self.weights, size)?;
         check_finite(&map, "anomaly map", BROKEN)?;
         Ok(Detection::new(map, self.thresholds))
     }
@@ -493,23 +505,19 @@ impl<B: Backend> Detector<B> {
     }
 
     /// The weighted mean of the maps, smoothed.
-    fn joined(&self, maps: &[ScoreMap]) -> Vec<f32> {
-        self.joined_by(maps, &self.weights)
-    }
-
-    fn joined_by(&self, maps: &[ScoreMap], weights: &[f32]) -> Vec<f32> {
+    fn joined(&self, maps: &[ScoreMap], weights: &[f32]) -> Vec<f32> {
         let sum = weighted_sum(maps, weights);
         smooth(sum, self.layout.size, self.layout.smoothing)
     }
 
     /// Sets the map into its place in the image: the border, then bilinear, half-pixel centres.
-    fn to_image_size(&self, map: Vec<f32>, size: ImageSize) -> Result<ScoreMap> {
+    fn to_image_size(&self, map: Vec<f32>, weights: &[f32], size: ImageSize) -> Result<ScoreMap> {
         let [h, w] = self.layout.size.height_width();
         let map = Tensor::<B, 4>::from_data(TensorData::new(map, [1, 1, h, w]), &self.device);
         let border = self.layout.border;
         let unseen = match self.layout.border_score {
             Border::ZeroDeviation => {
-                let scales = self.normalisations.iter().zip(&self.weights);
+                let scales = self.normalisations.iter().zip(weights);
                 scales
                     .map(|(scale, weight)| weight * scale.apply(0.0))
                     .sum()

@@ -204,8 +204,13 @@ mod tests {
     #[test]
     fn one_threshold_is_both() {
         let device = Default::default();
-        let networks = HypAdConfig::for_tests().init::<Flex>(&device).unwrap();
-        let model = HypAd::new(HypAdConfig::for_tests(), networks).unwrap();
+        // As all were then.
+        let config = HypAdConfig {
+            shared_layers: 0,
+            ..HypAdConfig::for_tests()
+        };
+        let networks = config.init::<Flex>(&device).unwrap();
+        let model = HypAd::new(config, networks).unwrap();
         let mut detector = Detector::new(model, &device).unwrap();
         let thresholds = Thresholds {
             image: 0.7,
@@ -222,11 +227,11 @@ mod tests {
         let mut old: Value = serde_json::from_str(&file.metadata[KEY]).unwrap();
         let fields = old.as_object_mut().unwrap();
         fields.insert("version".into(), ONE_THRESHOLD.into());
-        for name in ["pixel_threshold", "crc32"] {
+        for name in ["pixel_threshold", "weights", "crc32"] {
             fields.remove(name).unwrap();
         }
         let settings = fields["settings"].as_object_mut().unwrap();
-        for name in ["smoothing", "image_padding"] {
+        for name in ["smoothing", "image_padding", "shared_layers", "join"] {
             settings.remove(name).unwrap();
         }
         let header = HeaderEntry {
@@ -238,5 +243,6 @@ mod tests {
         let loaded = Detector::<Flex>::load(&path, &device).unwrap();
         assert_eq!(loaded.thresholds(), 0.7.into());
         assert_eq!(loaded.map_layout().smoothing, 0.0);
+        assert_eq!(loaded.weights(), [0.5, 0.5]);
     }
 }

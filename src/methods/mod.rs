@@ -157,9 +157,10 @@ pub enum Join {
     /// Their mean, as in EfficientAD.
     #[default]
     Mean,
-    /// A weighted mean. When the detector is calibrated, defects are planted into good images that were
-    /// held out, and the weights are those, of multiples of a quarter, that tell these images best from
-    /// themselves without (image AUROC).
+    /// A weighted mean, of at most [`MapLayout::MOST_WEIGHED`] branches. When the detector is calibrated,
+    /// defects are planted into good images that were held out, and the weights are those, equal or multiples
+    /// of a quarter, that tell these images best from themselves without (image AUROC). This takes 64
+    /// predictions or one for each image held out, whichever are more.
     PlantedDefects,
 }
 
@@ -185,6 +186,9 @@ pub struct MapLayout {
 impl MapLayout {
     /// The largest [`smoothing`](Self::smoothing): 32 locations.
     pub const MOST_SMOOTHING: f64 = 32.0;
+
+    /// The most branches that [`Join::PlantedDefects`] weighs.
+    pub const MOST_WEIGHED: usize = 4;
 
     /// Maps that cover the image.
     pub fn new<S: Into<String>>(branches: impl IntoIterator<Item = S>, size: ImageSize) -> Self {

@@ -14,7 +14,8 @@ pub struct RunOptions {
     /// Shows the progress on the standard error; see [`ProgressBar`](crate::progress::ProgressBar).
     pub progress: bool,
     /// Mebibytes of memory for features of training images that need not be computed again: 1024. HypAD's
-    /// take 0.8 for each image of 256 × 256, three times that without a projection.
+    /// take 3.3 for each image of 256 × 256: 1 of the teacher, three times that without a projection, and 2.3
+    /// of the layers that the student shares with it.
     pub feature_cache: usize,
     pub(crate) checkpoint: Option<Checkpoint>,
 }

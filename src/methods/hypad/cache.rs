@@ -1,4 +1,4 @@
-//! Teacher features of the training images, computed once: the teacher does not change.
+//! Feature maps of the training images that do not change, computed once.
 
 use burn::tensor::{Tensor, TensorData, f16};
 
@@ -13,29 +13,29 @@ pub struct FeatureCache {
 }
 
 impl FeatureCache {
-    /// An empty cache for so many images and mebibytes.
-    pub fn new(images: usize, mebibytes: usize) -> Self {
+    /// An empty cache for so many maps and mebibytes.
+    pub fn new(maps: usize, mebibytes: usize) -> Self {
         Self {
-            maps: vec![None; images],
+            maps: vec![None; maps],
             bytes_left: mebibytes << 20,
         }
     }
 
-    /// The features of an image: those that are kept, or else those that are computed now, and
+    /// The map of an index: the one that is kept, or else the one that is computed now, and
     /// kept if memory is left. Both are rounded to half precision, so the budget changes nothing.
     pub fn get<B: ModelBackend>(
         &mut self,
-        image: usize,
+        index: usize,
         device: &B::Device,
         compute: impl FnOnce() -> Result<Tensor<B, 4>>,
     ) -> Result<Tensor<B, 4>> {
         let load = |map: TensorData| Tensor::from_data(map.convert::<f32>(), device);
-        if let Some(Some(map)) = self.maps.get(image) {
+        if let Some(Some(map)) = self.maps.get(index) {
             return Ok(load(map.clone()));
         }
         let map = compute()?.into_data().convert::<f16>();
         let size = map.bytes.len();
-        if let Some(slot) = self.maps.get_mut(image)
+        if let Some(slot) = self.maps.get_mut(index)
             && size <= self.bytes_left
         {
             self.bytes_left -= size;

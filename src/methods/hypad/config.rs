@@ -67,7 +67,8 @@ pub enum Distance {
 
 /// Configuration of a [`HypAd`](super::HypAd) model.
 ///
-/// [`HypAdConfig::small`] is the default. The variants of an ablation are plain values:
+/// [`HypAdConfig::small`] is the default. Files of earlier versions lack `image_padding`, `shared_layers`,
+/// `smoothing` and `join`: they have none, 0, 0 and the mean, as models were then. The variants of an ablation are plain values:
 ///
 /// ```
 /// use hypad::HypAdConfig;
@@ -82,9 +83,11 @@ pub enum Distance {
 pub struct HypAdConfig {
     /// Which patch description network teacher and student are.
     pub network: PdnSize,
-    /// Zero padding in them. The published results are without.
+    /// Zero padding in them, which goes with no [`image_padding`](Self::image_padding). The published results
+    /// are without.
     pub padding: bool,
-    /// How the image is padded before unpadded networks, so that their maps cover it. A teacher that is not
+    /// How the image is padded before unpadded networks, so that their maps cover it: mirrored, and not at
+    /// all in EfficientAD. A teacher that is not
     /// a [`Pdn`](crate::features::Pdn) sees the image as it is.
     #[serde(default)]
     pub image_padding: ImagePadding,

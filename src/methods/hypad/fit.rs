@@ -43,6 +43,8 @@ pub const CLIPPED: &str = "clipped";
 #[derive(Clone)]
 pub struct HypAdMethod<B: ModelBackend> {
     config: HypAdConfig,
+    /// The shared layers of the configuration as it was given.
+    shared_layers: usize,
     recipe: TrainConfig,
     teacher: Option<Arc<dyn FeatureExtractor<B>>>,
     penalty: Option<Arc<dyn ImageSource>>,
@@ -63,6 +65,7 @@ impl<B: ModelBackend> HypAdMethod<B> {
     /// With the crate's own teacher (PDN-S only) and no penalty images.
     pub fn new(config: HypAdConfig, recipe: TrainConfig) -> Self {
         Self {
+            shared_layers: config.shared_layers,
             config,
             recipe,
             teacher: None,
@@ -76,9 +79,10 @@ impl<B: ModelBackend> HypAdMethod<B> {
     /// The weights of a network that is not a `Pdn` are not in the model file; [`HypAd::from_parts_with`]
     /// reads it. It shares no layers with the student, whatever [`HypAdConfig::shared_layers`] is.
     pub fn with_teacher(mut self, teacher: impl FeatureExtractor<B>) -> Self {
-        if pdn(&teacher).is_none() {
-            self.config.shared_layers = 0;
-        }
+        self.config.shared_layers = match pdn(&teacher) {
+            Some(_) => self.shared_layers,
+            None => 0,
+        };
         self.teacher = Some(Arc::new(teacher));
         self
     }
@@ -215,11 +219,11 @@ impl<B: ModelBackend> Method<B> for HypAdMethod<B> {
         // From here on the order in which the backend's random numbers are drawn counts.
         Autodiff::<B>::seed(device, recipe.seed);
         let mut student = config.init_student::<Autodiff<B>>(device)?;
-        if let Some(pdn) = pdn(&*teacher) {
-            let pdn = Pdn::<Autodiff<B>>::from_inner(pdn.clone());
+        let of_teacher = pdn(&*teacher).map(|pdn| Pdn::<Autodiff<B>>::from_inner(pdn.clone()));
+        if let Some(pdn) = &of_teacher {
             student = student
-                .with_copied_layers(&pdn, recipe.copied_layers)
-                .sharing(&pdn);
+                .with_copied_layers(pdn, recipe.copied_layers)
+                .sharing(pdn);
         }
         // Burn draws weights when they are first used: now, before the first step's seed.
         let _ = student.valid();
@@ -233,7 +237,11 @@ impl<B: ModelBackend> Method<B> for HypAdMethod<B> {
             images: images.fingerprint,
             penalty: penalty.transpose()?,
         };
-        let state = resume(student, adam(recipe.weight_decay), start, options)?;
+        let mut state = resume(student, adam(recipe.weight_decay), start, options)?;
+        if let Some(pdn) = &of_teacher {
+            // A checkpoint of a training that shared none has layers of its own.
+            state.module = state.module.sharing(pdn);
+        }
         if no_copies && state.run_state.losses.is_empty() {
             warn(format_args!(
                 "the teacher {teacher_name} is not a PDN (patch description network): no layers are copied, \

@@ -37,7 +37,7 @@ impl<B: ModelBackend> HypAd<B> {
     ///
     /// Those of [`HypAdConfig::validate`], [`Error::Size`] for networks of another configuration,
     /// [`Error::NotFinite`] for a weight that is not finite, and [`Error::Setting`] for a teacher that
-    /// divides by a standard deviation that is not above 0.
+    /// divides by a standard deviation that is not above 0, and for shared layers that are not the teacher's.
     pub fn new(config: HypAdConfig, networks: HypAdNetworks<B>) -> Result<Self> {
         let embedding = Embedding::new(&config)?;
         config.check_networks(&networks)?;

@@ -430,7 +430,8 @@ impl HypAdConfig {
         self.init_with(pdn, device)
     }
 
-    /// The networks with this teacher.
+    /// The networks with this teacher. One that is not a [`Pdn`] shares no layers: set
+    /// [`shared_layers`](Self::shared_layers) to 0.
     ///
     /// # Errors
     ///
@@ -486,7 +487,7 @@ impl HypAdConfig {
     ///
     /// # Errors
     ///
-    /// [`Error::Size`] if they have others.
+    /// [`Error::Size`] if they have others, [`Error::Setting`] if layers that are shared differ.
     pub(crate) fn check_networks<B: ModelBackend>(
         &self,
         networks: &HypAdNetworks<B>,

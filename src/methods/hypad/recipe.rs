@@ -43,7 +43,8 @@ pub struct TrainConfig {
     #[serde(default = "least_deviation")]
     pub least_deviation: f64,
     /// The student's first convolutions that start as the teacher's, where they have one shape (all
-    /// but the last): 0. Of a teacher that is not a PDN none can be copied, which is a warning.
+    /// but the last): 0. Those that are shared
+    /// ([`HypAdConfig::shared_layers`](super::HypAdConfig::shared_layers)) are its own in any case. Of a teacher that is not a PDN none can be copied, which is a warning.
     #[serde(alias = "warm_layers")]
     pub copied_layers: usize,
     /// The autoencoder's terms of a step are taken in one of `tiles` × `tiles` parts of the image,
@@ -71,7 +72,8 @@ impl Default for TrainConfig {
 }
 
 impl TrainConfig {
-    /// The published recipe: EfficientAD, section 4.3 and appendix A, on which HypAD builds.
+    /// The published recipe: EfficientAD, section 4.3 and appendix A, on which HypAD builds. The model has
+    /// no shared layers there ([`HypAdConfig::shared_layers`](super::HypAdConfig::shared_layers) = 0).
     pub fn published() -> Self {
         Self {
             steps: 70_000,
@@ -95,8 +97,9 @@ impl TrainConfig {
         }
     }
 
-    /// Six to ten minutes on two cores: few steps at a high learning rate, from a student whose
-    /// first convolutions are the teacher's, with the autoencoder's terms in a quarter of the image.
+    /// Five minutes on two cores, ten or more for EfficientAD: few steps at a high learning rate, from a
+    /// student whose first convolutions are the teacher's, with the autoencoder's terms in a quarter of the
+    /// image.
     /// For unpadded networks.
     pub fn fast() -> Self {
         Self {
