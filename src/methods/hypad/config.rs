@@ -68,7 +68,8 @@ pub enum Distance {
 /// Configuration of a [`HypAd`](super::HypAd) model.
 ///
 /// [`HypAdConfig::small`] is the default. Files of earlier versions lack `image_padding`, `shared_layers`,
-/// `smoothing` and `join`: they have none, 0, 0 and the mean, as models were then. The variants of an ablation are plain values:
+/// `smoothing` and `join`: they have none, 0, 0 and the mean, as models were then. The variants of an
+/// ablation are plain values:
 ///
 /// ```
 /// use hypad::HypAdConfig;
@@ -87,8 +88,7 @@ pub struct HypAdConfig {
     /// are without.
     pub padding: bool,
     /// How the image is padded before unpadded networks, so that their maps cover it: mirrored, and not at
-    /// all in EfficientAD. A teacher that is not
-    /// a [`Pdn`](crate::features::Pdn) sees the image as it is.
+    /// all in EfficientAD. A teacher that is not a [`Pdn`](crate::features::Pdn) sees the image as it is.
     #[serde(default)]
     pub image_padding: ImagePadding,
     /// The student's first so many convolutions are the teacher's, and are not trained; they are computed

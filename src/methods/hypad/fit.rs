@@ -221,9 +221,7 @@ impl<B: ModelBackend> Method<B> for HypAdMethod<B> {
         let mut student = config.init_student::<Autodiff<B>>(device)?;
         let of_teacher = pdn(&*teacher).map(|pdn| Pdn::<Autodiff<B>>::from_inner(pdn.clone()));
         if let Some(pdn) = &of_teacher {
-            student = student
-                .with_copied_layers(pdn, recipe.copied_layers)
-                .sharing(pdn);
+            student = student.with_copied_layers(pdn, recipe.copied_layers);
         }
         // Burn draws weights when they are first used: now, before the first step's seed.
         let _ = student.valid();
@@ -239,7 +237,7 @@ impl<B: ModelBackend> Method<B> for HypAdMethod<B> {
         };
         let mut state = resume(student, adam(recipe.weight_decay), start, options)?;
         if let Some(pdn) = &of_teacher {
-            // A checkpoint of a training that shared none has layers of its own.
+            // Here, since a checkpoint of a training that shared none has layers of its own.
             state.module = state.module.sharing(pdn);
         }
         if no_copies && state.run_state.losses.is_empty() {
