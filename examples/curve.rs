@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use burn::backend::Flex;
 use clap::{Parser, ValueEnum};
-use hypad::data::{ImageSet, MvtecCategory, image::open};
+use hypad::data::{Category, ImageSet, image::open};
 use hypad::features::PdnConfig;
 use hypad::files::write_atomic;
 use hypad::metrics::auroc;
@@ -83,7 +83,7 @@ enum Variant {
 
 /// One line of a picture: a training.
 struct Line<'a> {
-    category: &'a MvtecCategory,
+    category: &'a Category,
     /// The method, and what differs from its defaults.
     variant: String,
     teacher: &'a str,
@@ -342,7 +342,7 @@ struct Found {
     autoencoder: Option<f64>,
 }
 
-fn test(category: &MvtecCategory, detector: &Detector<Flex>) -> Result<Found> {
+fn test(category: &Category, detector: &Detector<Flex>) -> Result<Found> {
     let mut evaluator = Evaluator::new();
     let (mut labels, mut student, mut autoencoder) = (Vec::new(), Vec::new(), Vec::new());
     // The score that one map alone would give.
@@ -355,8 +355,7 @@ fn test(category: &MvtecCategory, detector: &Detector<Flex>) -> Result<Found> {
         let maps = detector.maps(&image)?;
         let size = ImageSize::of(&image);
         let map = detector.detect_from_maps(&maps, size)?.map;
-        let truth = test.truth(size)?;
-        evaluator.add(&common::name_of(test), &test.defect, &map, &truth)?;
+        evaluator.add_test_image(test, &map, None)?;
         labels.push(test.is_anomalous());
         student.push(alone(&maps[0], size)?);
         autoencoder.push(alone(&maps[1], size)?);

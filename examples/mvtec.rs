@@ -6,12 +6,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
-use hypad::data::{ImageSet, MvtecCategory};
+use hypad::data::{Category, DataSet, ImageSet};
 use hypad::features::ModelBackend;
 use hypad::features::{PdnConfig, PdnSize};
 use hypad::methods::Border;
 use hypad::methods::hypad::FeatureScale;
 use hypad::report::Table;
+use hypad::run::{CategoryRun, RunFolder, Source, TrainingPlan, category_folder};
 use hypad::{Error, HypAdConfig, ImageSize, Result};
 
 /// Train HypAD on the normal images of a category, detect and localise the defects of its test
@@ -208,31 +209,26 @@ fn run_on<B: ModelBackend>(args: &Args) -> Result<()> {
     let device = B::Device::default();
     let source = source::<B>(args, &device)?;
     let categories = match args.category.as_str() {
-        "all" => MvtecCategory::names(&args.data)?,
+        "all" => DataSet::open(&args.data)?.names().to_vec(),
         name => vec![name.to_string()],
     };
-    if categories.is_empty() {
-        return Err(Error::Dataset {
-            path: args.data.clone(),
-            problems: vec!["no category: no folder in it has train/good".into()],
-        });
-    }
     // Everything is read before hours are spent on a part of it.
     let categories = common::load_categories(&args.data, &categories)?;
 
-    let run = |category: &MvtecCategory| -> Result<common::Run<B>> {
+    let run = |category: &Category| -> Result<CategoryRun<B>> {
         let out = match args.category.as_str() {
             "all" => args.out.join(&category.name),
-            name => common::category_folder(&args.out, name)?,
+            name => category_folder(&args.out, name)?,
         };
-        Ok(common::Run {
+        Ok(CategoryRun {
             source: source.clone(),
             pictures: args.pictures.unwrap_or(usize::MAX),
-            folder: common::RunFolder {
+            folder: RunFolder {
                 out,
                 overwrite: args.overwrite,
             },
             maps: args.maps.clone(),
+            progress: true,
         })
     };
     let runs = categories.iter().map(run).collect::<Result<Vec<_>>>()?;
@@ -250,6 +246,16 @@ fn run_on<B: ModelBackend>(args: &Args) -> Result<()> {
             checkpoints.push(run.checkpoint(category));
         }
         let report = run.go(category, &device)?;
+        if report.clipped.is_some_and(|part| part > 0.5) {
+            eprintln!(
+                "note: {:.1} % of the teacher's vectors are longer than the clip, which leaves their \
+                 directions only; a scale below 1 avoids that",
+                100.0 * report.clipped.unwrap_or_default()
+            );
+        }
+        for (branch, weight) in &report.weights {
+            println!("weight of {branch}: {weight}");
+        }
         println!("{}:\n{}", report.category, Table::new(report.defects));
         results.push((report.category, category.test.len(), report.evaluation));
     }
@@ -264,20 +270,19 @@ fn run_on<B: ModelBackend>(args: &Args) -> Result<()> {
     Ok(())
 }
 
-fn source<B: ModelBackend>(args: &Args, device: &B::Device) -> Result<common::Source<B>> {
+fn source<B: ModelBackend>(args: &Args, device: &B::Device) -> Result<Source<B>> {
     if let Some(path) = &args.model {
-        return Ok(common::Source::File(path.clone()));
+        return Ok(Source::File(path.clone()));
     }
     let (model, recipe) = (args.config()?, args.recipe.config()?);
     let network = PdnConfig::new(model.network, model.channels);
     let teacher = common::teacher::<B>(&args.teacher, network, args.recipe.seed, device)?;
     let penalty = args.penalty.as_ref().map(ImageSet::from_tree).transpose()?;
-    Ok(common::Source::Training {
-        model,
-        recipe,
+    Ok(Source::Training(Box::new(TrainingPlan {
         teacher: Some(teacher),
         penalty,
         checkpoint_every: args.recipe.checkpoint_every(),
         accept_changes: args.recipe.accept_changes(),
-    })
+        ..TrainingPlan::new(model, recipe)
+    })))
 }

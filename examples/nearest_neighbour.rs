@@ -12,7 +12,7 @@ use burn::tensor::module::interpolate;
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions, PadMode};
 use burn::tensor::{Int, Tensor, TensorData};
 use clap::Parser;
-use hypad::data::MvtecCategory;
+use hypad::data::Category;
 use hypad::data::image::{self, PixelRange, PixelRangeFinder};
 use hypad::features::{MobileNetV1, Targets};
 use hypad::features::{Pdn, PdnConfig, PdnSize};
@@ -120,7 +120,7 @@ fn run(args: &Args) -> Result<()> {
     }
     let categories = args.category.iter();
     let categories: Vec<_> = categories
-        .map(|name| MvtecCategory::load(&args.data, name))
+        .map(|name| Category::load(&args.data, name))
         .collect::<Result<_>>()?;
     let mut rows = Vec::new();
     for category in &categories {
@@ -141,7 +141,7 @@ fn run(args: &Args) -> Result<()> {
 
 fn score(
     args: &Args,
-    category: &MvtecCategory,
+    category: &Category,
     name: &str,
     features: &Features,
     device: &FlexDevice,
@@ -192,8 +192,7 @@ fn score(
         let options = InterpolateOptions::new(InterpolateMode::Bilinear).with_align_corners(false);
         let map = interpolate(whole, [size.height, size.width], options).into_data();
         let map = ScoreMap::new(map.iter::<f32>().collect(), size)?;
-        let truth = test.truth(size)?;
-        evaluator.add(&common::name_of(test), &test.defect, &map, &truth)?;
+        evaluator.add_test_image(test, &map, None)?;
     }
     evaluator.evaluate()
 }

@@ -12,7 +12,8 @@ use std::process::ExitCode;
 
 use burn::backend::Flex;
 use common::fabric;
-use hypad::data::MvtecCategory;
+use hypad::data::Category;
+use hypad::run::{CategoryRun, RunFolder, Source, TrainingPlan};
 use hypad::{HypAdConfig, ImageSize, Result, TrainConfig};
 
 const STEPS: usize = 150;
@@ -37,41 +38,40 @@ fn run() -> Result<()> {
         data.display()
     );
     make_category(&data.join("fabric"))?;
-    let category = MvtecCategory::load(&data, "fabric")?;
+    let category = Category::load(&data, "fabric")?;
 
     println!(
         "training {STEPS} steps on {} good images",
         category.train.len()
     );
-    let run = common::Run::<Flex> {
-        source: common::Source::Training {
-            model: HypAdConfig {
-                image_size: ImageSize::square(fabric::SIZE as usize),
-                ..HypAdConfig::small()
-            },
-            recipe: TrainConfig {
-                steps: STEPS,
-                seed: SEED,
-                ..TrainConfig::default()
-            },
-            teacher: None,
-            penalty: None,
+    let model = HypAdConfig {
+        image_size: ImageSize::square(fabric::SIZE as usize),
+        ..HypAdConfig::small()
+    };
+    let recipe = TrainConfig {
+        steps: STEPS,
+        seed: SEED,
+        ..TrainConfig::default()
+    };
+    let run = CategoryRun::<Flex> {
+        source: Source::Training(Box::new(TrainingPlan {
             checkpoint_every: None,
-            accept_changes: false,
-        },
+            ..TrainingPlan::new(model, recipe)
+        })),
         pictures: usize::MAX,
         // Every run of this program makes the same results.
-        folder: common::RunFolder {
+        folder: RunFolder {
             out: out.clone(),
             overwrite: true,
         },
         maps: None,
+        progress: true,
     };
     let report = run.go(&category, &Default::default())?;
     let result = (report.category, category.test.len(), report.evaluation);
     print!("{}", common::category_table(&[result]));
     println!(
-        "trained in {:.0} s, {:.2} s an image; report, model and pictures are in {}",
+        "trained in {:.0} s, {:.2} s an image; look at report.html and the pictures in {}",
         report.seconds.train.unwrap_or_default(),
         report.seconds.per_image,
         out.display()

@@ -36,6 +36,8 @@ pub mod progress;
 #[cfg(feature = "anomaly")]
 pub mod report;
 #[cfg(feature = "anomaly")]
+pub mod run;
+#[cfg(feature = "anomaly")]
 mod score_map;
 #[cfg(feature = "anomaly")]
 mod size;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use std::collections::BTreeMap;
 
-use crate::data::ImageSource;
+use crate::data::{ImageSource, Preparation};
 use crate::detect::{
     Calibration, CalibrationScores, Detector, FprThreshold, SigmaThreshold, ThresholdPolicy,
 };
@@ -13,6 +13,7 @@ use crate::error::{Error, Result, check};
 use crate::features::{FeatureExtractor, ModelBackend, release_scratch};
 use crate::methods::Method;
 use crate::methods::hypad::{HypAdConfig, HypAdMethod, TrainConfig};
+use crate::progress::ProgressBar;
 use crate::training::pool::in_own_pool;
 use crate::training::{Run, RunOptions, Split, TrainingImages};
 use crate::warning::warn;
@@ -26,6 +27,7 @@ pub struct Trainer<B: ModelBackend, M: Method<B> = HypAdMethod<B>> {
     method: M,
     split: Split,
     calibration: Calibration,
+    preparation: Preparation,
     options: RunOptions,
     backend: std::marker::PhantomData<fn() -> B>,
 }
@@ -115,6 +117,7 @@ impl<B: ModelBackend, M: Method<B>> Trainer<B, M> {
             method,
             split: Split::default(),
             calibration: Calibration::default(),
+            preparation: Preparation::default(),
             options: RunOptions::default(),
             backend: std::marker::PhantomData,
         }
@@ -139,6 +142,24 @@ impl<B: ModelBackend, M: Method<B>> Trainer<B, M> {
     pub fn with_threshold(self, policy: impl ThresholdPolicy + 'static) -> Self {
         Self {
             calibration: self.calibration.with_threshold(policy),
+            ..self
+        }
+    }
+
+    /// With another rule for the threshold of pixels, in place of the recipe's
+    /// ([`TrainConfig::pixel_false_positives`]); see [`Calibration::with_pixel_threshold`].
+    pub fn with_pixel_threshold(self, policy: impl ThresholdPolicy + 'static) -> Self {
+        Self {
+            calibration: self.calibration.with_pixel_threshold(policy),
+            ..self
+        }
+    }
+
+    /// With another way of images to the model's input: ignored pixels, tiles, their aspect ratio kept. The
+    /// detector keeps it.
+    pub fn with_preparation(self, preparation: Preparation) -> Self {
+        Self {
+            preparation,
             ..self
         }
     }
@@ -200,6 +221,7 @@ impl<B: ModelBackend, M: Method<B>> Trainer<B, M> {
     ) -> Result<Trained<B>> {
         self.method.validate(device)?;
         self.split.validate()?;
+        self.preparation.validate()?;
         if let Some(checkpoint) = &self.options.checkpoint {
             checkpoint.validate()?;
         }
@@ -209,10 +231,11 @@ impl<B: ModelBackend, M: Method<B>> Trainer<B, M> {
             images.len(),
             "at least 2, since a part of them is held out",
         )?;
-        let (size, progress) = (self.method.input_size(), self.options.progress);
-        let read = TrainingImages::read(images, &self.split, size, progress)?;
+        let size = self.method.input_size();
+        let read =
+            TrainingImages::read(images, &self.split, &self.preparation, size, &self.options)?;
         let mut show = |step, time, model| {
-            let (detector, _) = self.detector(model, &read, step, device)?;
+            let (detector, _) = self.detector(model, images, &read, step, device)?;
             watch(Progress {
                 step,
                 time,
@@ -222,7 +245,7 @@ impl<B: ModelBackend, M: Method<B>> Trainer<B, M> {
         let mut run = Run::new(&self.options, steps, &mut show);
         let model = self.method.fit(&read, &mut run, device)?;
         let log = run.log;
-        let (detector, scores) = self.detector(model, &read, log.losses.len(), device)?;
+        let (detector, scores) = self.detector(model, images, &read, log.losses.len(), device)?;
         let policy = &self.calibration.threshold;
         if let Some(caution) = policy.caution(CalibrationScores::good(&scores)) {
             warn(caution);
@@ -239,18 +262,36 @@ impl<B: ModelBackend, M: Method<B>> Trainer<B, M> {
     fn detector(
         &self,
         model: M::Model,
-        images: &TrainingImages,
+        images: &dyn ImageSource,
+        read: &TrainingImages,
         step: usize,
         device: &B::Device,
     ) -> Result<(Detector<B>, Vec<f32>)> {
         let mut detector = Detector::new(model, device)?;
-        detector.set_pixel_range(images.range)?;
-        let good = &images.validation;
-        let calibrated = detector.calibrate(good, &self.calibration, self.options.progress);
-        let scores = calibrated.map_err(|error| match error {
+        detector.set_pixel_range(read.range)?;
+        detector.set_preparation(self.preparation.clone())?;
+        let diverged = |error| match error {
             Error::NotFinite { .. } if step > 0 => Error::Diverged { step },
             error => error,
-        })?;
+        };
+        let good = &read.validation;
+        let calibrated = detector.calibrate(good, &self.calibration, self.options.progress);
+        let scores = calibrated.map_err(diverged)?;
+        if self.preparation.tiles.is_none() {
+            return Ok((detector, scores));
+        }
+        // The score of an image is the highest of all its tiles.
+        let what = "scoring the images held out";
+        let bar = ProgressBar::new(self.options.progress, read.held_out.len(), what);
+        let score = |index: &usize| {
+            let sample = images.load(*index)?;
+            let found = detector.predict(&sample.image).map_err(diverged)?;
+            Ok(found.score)
+        };
+        let scores = bar.wrap(&read.held_out).map(score);
+        let scores = scores.collect::<Result<Vec<f32>>>()?;
+        let policy = &*self.calibration.threshold;
+        detector.choose_threshold(policy, CalibrationScores::good(&scores))?;
         Ok((detector, scores))
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use burn::backend::Flex;
-use hypad::data::{ImageSet, MvtecCategory};
+use hypad::data::{Category, DataSet, ImageSet};
 use hypad::{Error, ImageSize, TrainConfig, Trainer};
 use image::{GrayImage, Luma, RgbImage};
 
@@ -39,18 +39,18 @@ fn category(root: &Path) {
 fn reads_the_layout() {
     let root = tempfile::tempdir().unwrap();
     category(root.path());
-    assert_eq!(MvtecCategory::names(root.path()).unwrap(), ["thing"]);
-    let thing = MvtecCategory::load(root.path(), "thing").unwrap();
+    assert_eq!(DataSet::open(root.path()).unwrap().names(), ["thing"]);
+    let thing = Category::load(root.path(), "thing").unwrap();
     assert_eq!(thing.train.len(), 2);
     let defects: Vec<&str> = thing.test.iter().map(|t| t.defect.as_str()).collect();
     assert_eq!(defects, ["dent", "dent", "good"]);
     assert_eq!(
         thing.test[0].truth(ImageSize::square(8)).unwrap(),
-        [true; 64]
+        Some(vec![true; 64])
     );
     assert_eq!(
         thing.test[2].truth(ImageSize::square(8)).unwrap(),
-        [false; 64]
+        Some(vec![false; 64])
     );
     assert!(thing.test[1].is_anomalous() && !thing.test[2].is_anomalous());
 }
@@ -63,7 +63,7 @@ fn names_every_mismatch() {
     png(root.path(), "thing/ground_truth/dent/007_mask.png", 8);
     png(root.path(), "thing/test/crack/000.png", 8);
     std::fs::create_dir(root.path().join("thing/test/empty")).unwrap();
-    let error = MvtecCategory::load(root.path(), "thing").unwrap_err();
+    let error = Category::load(root.path(), "thing").unwrap_err();
     let Error::Dataset { problems, .. } = &error else {
         panic!("{error}");
     };
@@ -83,7 +83,7 @@ fn names_a_mask_of_another_size_and_a_missing_category() {
     let root = tempfile::tempdir().unwrap();
     category(root.path());
     png(root.path(), "thing/ground_truth/dent/001_mask.png", 9);
-    let message = MvtecCategory::load(root.path(), "thing")
+    let message = Category::load(root.path(), "thing")
         .unwrap_err()
         .to_string();
     assert!(
@@ -91,7 +91,7 @@ fn names_a_mask_of_another_size_and_a_missing_category() {
         "{message}"
     );
 
-    let message = MvtecCategory::load(root.path(), "other")
+    let message = Category::load(root.path(), "other")
         .unwrap_err()
         .to_string();
     assert!(

@@ -166,6 +166,9 @@ fn damaged_files_are_refused(detector: &Detector<Flex>, folder: &Path) {
             let fields = json.as_object_mut().unwrap();
             fields.remove("crc32");
             fields.insert("version".into(), version.into());
+            if version < 6 {
+                fields.remove("preparation").unwrap();
+            }
             if version < 5 {
                 fields.remove("pixel_threshold").unwrap();
                 fields.remove("weights").unwrap();
@@ -184,16 +187,16 @@ fn damaged_files_are_refused(detector: &Detector<Flex>, folder: &Path) {
         }
     };
     restore();
-    for version in [3, 4, 5] {
+    for version in [3, 4, 5, 6] {
         rewrite(&path, |_, _| (), without(version));
         assert!(load().unwrap_err().contains("checksum is missing"));
         restore();
     }
-    rewrite(&path, |_, _| (), without(6));
+    rewrite(&path, |_, _| (), without(7));
     assert!(
         load()
             .unwrap_err()
-            .contains("version 6; this version of hypad reads 2 to 5")
+            .contains("version 7; this version of hypad reads 2 to 6")
     );
     restore();
     WARNINGS.lock().unwrap().clear();

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, Once};
 
 use files::{encode, exif, with_chunk};
-use hypad::data::{ImageSet, MvtecCategory};
+use hypad::data::{Category, DataSet, ImageSet};
 use hypad::{Error, ImageSize};
 use image::{DynamicImage, GrayImage, ImageFormat, Luma, RgbImage};
 
@@ -169,7 +169,7 @@ fn links_work_or_are_refused() {
     symlink("/nowhere", thing.join("test/good/009.png")).unwrap();
     symlink("/nowhere", thing.join("ground_truth/dent/009_mask.png")).unwrap();
     write(thing.join("test/hole/000.png"), &png());
-    let found = problems(MvtecCategory::load(root.path(), "linked_thing").unwrap_err());
+    let found = problems(Category::load(root.path(), "linked_thing").unwrap_err());
     let all = found.join("\n");
     for part in [
         "test/good/009.png is a link",
@@ -222,8 +222,11 @@ fn a_category_passes_over_hidden_entries() {
     }
     write(thing.join("test/stray.png"), &png());
     write(thing.join("train/bad/000.png"), &png());
-    assert_eq!(MvtecCategory::names(root.path()).unwrap(), ["hidden_thing"]);
-    let category = MvtecCategory::load(root.path(), "hidden_thing").unwrap();
+    assert_eq!(
+        DataSet::open(root.path()).unwrap().names(),
+        ["hidden_thing"]
+    );
+    let category = Category::load(root.path(), "hidden_thing").unwrap();
     assert_eq!(category.test.len(), 2);
     category.check(&|| ()).unwrap();
     let warned = |part: &str| warnings(&format!("{}: ", thing.join(part).display()));
@@ -248,7 +251,7 @@ fn names_that_share_outputs_and_odd_layouts_are_refused() {
     write(thing.join("test/good/000.bmp"), &png());
     write(thing.join("ground_truth/dent/001_mask.bmp"), &png());
     write(thing.join("ground_truth/scratch/000_mask.png"), &png());
-    let all = problems(MvtecCategory::load(root.path(), "twins").unwrap_err()).join("\n");
+    let all = problems(Category::load(root.path(), "twins").unwrap_err()).join("\n");
     for part in [
         "test/good: 000.bmp and 000.png would share the outputs of 000",
         "test/dent/001.png has two masks, 001_mask.bmp and 001_mask.png",
@@ -272,12 +275,12 @@ fn names_that_are_not_utf8_are_kept_apart() {
         thing.join("ground_truth/dent").join(name(b"\xff_mask.png")),
         &mask,
     );
-    let category = MvtecCategory::load(root.path(), "bytes").unwrap();
+    let category = Category::load(root.path(), "bytes").unwrap();
     assert_eq!(
         category
             .test
             .iter()
-            .filter(|test| test.mask.is_some())
+            .filter(|test| !test.masks().is_empty())
             .count(),
         2
     );
@@ -287,13 +290,13 @@ fn names_that_are_not_utf8_are_kept_apart() {
         thing.join("ground_truth/dent").join(name(b"\xfe_mask.png")),
         &mask,
     );
-    let all = problems(MvtecCategory::load(root.path(), "bytes").unwrap_err()).join("\n");
+    let all = problems(Category::load(root.path(), "bytes").unwrap_err()).join("\n");
     assert!(all.contains("would share the outputs"), "{all}");
     write(
         thing.join("test").join(name(b"\xff\xff")).join("000.png"),
         &png(),
     );
-    let all = problems(MvtecCategory::load(root.path(), "bytes").unwrap_err()).join("\n");
+    let all = problems(Category::load(root.path(), "bytes").unwrap_err()).join("\n");
     assert!(all.contains("is not UTF-8"), "{all}");
 }
 
@@ -314,7 +317,7 @@ fn check_finds_everything_at_once() {
             ("hole/001.png", exact.clone()),
         ],
     );
-    let category = MvtecCategory::load(root.path(), "checked").unwrap();
+    let category = Category::load(root.path(), "checked").unwrap();
     let count = AtomicUsize::new(0);
     let progress = || {
         count.fetch_add(1, Ordering::Relaxed);
@@ -323,16 +326,16 @@ fn check_finds_everything_at_once() {
     assert_eq!(count.load(Ordering::Relaxed), 6);
     let warned = warnings("checked: ");
     assert_eq!(warned.len(), 2, "{warned:?}");
-    assert!(
-        warned[0].contains("soft masks")
-            && warned[0].ends_with(": 2 of 3 masks in ground_truth/dent")
-    );
-    assert!(warned[1].contains("empty masks: 1 of 2 masks in ground_truth/hole;"));
+    assert!(warned[0].contains("soft masks") && warned[0].ends_with(": 2 of 3 masks of dent"));
+    assert!(warned[1].contains("empty masks: 1 of 2 images of hole;"));
     assert!(warned[1].contains("by pixels"));
     let anomalous = category.test.iter().filter(|test| test.is_anomalous());
     assert_eq!(anomalous.count(), 5);
     // A soft mask gives the same pixels as the exact one.
-    let truth = |at: usize| category.test[at].truth(ImageSize::new(32, 32)).unwrap();
+    let truth = |at: usize| {
+        let truth = category.test[at].truth(ImageSize::new(32, 32));
+        truth.unwrap().unwrap()
+    };
     assert_eq!(truth(1), truth(0));
     assert_eq!(
         truth(0),
@@ -356,7 +359,7 @@ fn check_finds_everything_at_once() {
     ] {
         cut(path);
     }
-    let category = MvtecCategory::load(root.path(), "checked").unwrap();
+    let category = Category::load(root.path(), "checked").unwrap();
     let found = problems(category.check(&|| ()).unwrap_err());
     assert_eq!(found.len(), 2, "{found:?}");
     assert!(found[0].contains("dent/000.png") && found[1].contains("001_mask.png"));
@@ -368,7 +371,7 @@ fn check_finds_everything_at_once() {
     let none = |path: &str| std::fs::write(thing.join(path), b"").unwrap();
     none("ground_truth/dent/000_mask.png");
     none("test/hole/000.png");
-    let found = problems(MvtecCategory::load(root.path(), "checked").unwrap_err());
+    let found = problems(Category::load(root.path(), "checked").unwrap_err());
     assert_eq!(found.len(), 2, "{found:?}");
 }
 
@@ -389,7 +392,7 @@ fn sizes_are_compared_upright() {
     for image in ["000.png", "001.png"] {
         write(thing.join("test/dent").join(image), &turned);
     }
-    let found = problems(MvtecCategory::load(root.path(), "turned").unwrap_err());
+    let found = problems(Category::load(root.path(), "turned").unwrap_err());
     assert_eq!(
         found,
         [
@@ -399,7 +402,7 @@ fn sizes_are_compared_upright() {
     // A mask with the orientation of its image fits as well.
     let mask = with_chunk(&mask(32, 20), b"eXIf", &exif(8), false);
     write(thing.join("ground_truth/dent/001_mask.png"), &mask);
-    let category = MvtecCategory::load(root.path(), "turned").unwrap();
+    let category = Category::load(root.path(), "turned").unwrap();
     let message = category.test[1]
         .truth(ImageSize::new(32, 20))
         .unwrap_err()
@@ -411,6 +414,7 @@ fn sizes_are_compared_upright() {
     assert_eq!(
         category.test[1]
             .truth(ImageSize::new(20, 32))
+            .unwrap()
             .unwrap()
             .len(),
         640
@@ -457,11 +461,11 @@ fn masks_are_read_from_files() {
         ),
     ];
     category(root.path(), "masks", &masks);
-    let category = MvtecCategory::load(root.path(), "masks").unwrap();
+    let category = Category::load(root.path(), "masks").unwrap();
     category.check(&|| ()).unwrap();
     for test in category.test.iter().filter(|test| test.is_anomalous()) {
         assert_eq!(
-            test.truth(ImageSize::new(32, 32)).unwrap(),
+            test.truth(ImageSize::new(32, 32)).unwrap().unwrap(),
             expected,
             "{}",
             test.path.display()

@@ -9,8 +9,8 @@ use std::path::Path;
 
 use files::jpeg::{self, Kind};
 use files::{Page, encode, exif, tiff, webp_with_exif, with_chunk};
-use hypad::data::TestImage;
 use hypad::data::image::{open, size};
+use hypad::data::{GroundTruth, TestImage};
 use hypad::{ImageSize, ScoreMap};
 use image::{DynamicImage, ImageBuffer, ImageFormat, Rgb};
 use rand::rngs::StdRng;
@@ -178,16 +178,11 @@ fn read(path: &Path, file: &[u8], what: &str) -> Option<DynamicImage> {
         assert_eq!(found, Some(ImageSize::of(image)), "{what}");
     }
     let path = path.to_path_buf();
-    let mask = Some(path.clone());
-    let defect = "dent".to_string();
-    let test = TestImage {
-        path: path.clone(),
-        defect,
-        mask,
-    };
+    let masks = GroundTruth::Masks(vec![path.clone()]);
+    let test = TestImage::new(path.clone(), "dent", masks);
     let size = found.unwrap_or(ImageSize::square(1));
     if let Ok(truth) = test.truth(size) {
-        assert_eq!(truth.len(), size.area(), "{what}");
+        assert_eq!(truth.unwrap().len(), size.area(), "{what}");
     }
     if let Ok(map) = ScoreMap::read_tiff(&path) {
         assert_eq!(map.len(), map.size().area(), "{what}");

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use hypad::data::{MvtecCategory, TestImage};
+use hypad::data::{Category, TestImage};
 use hypad::detect::Thresholds;
 use hypad::metrics::Ranking;
-use hypad::report::{Evaluation, Evaluator, ImageRow, MapFolder, MvtecMetricsFile, Table};
+use hypad::report::{
+    Evaluation, Evaluator, ImageRow, MapFolder, MvtecMetricsFile, Partial, ScoredImage, Shard,
+    Table,
+};
 use hypad::{Error, ImageSize, ScoreMap};
 use image::GrayImage;
 
@@ -64,6 +67,7 @@ fn tables_say_what_was_found() {
     let images = evaluator.images(0.9).unwrap();
     let rows = images.iter().map(|i| {
         let counts = [i.anomalous_pixels, i.found_pixels, i.false_pixels];
+        let counts = counts.map(Option::unwrap);
         (i.defect.as_str(), i.image.as_str(), i.detected, counts)
     });
     let expected = [
@@ -203,7 +207,7 @@ fn official_formats_go_there_and_back() {
         std::fs::create_dir_all(image.parent().unwrap()).unwrap();
         GrayImage::new(6, 4).save(image).unwrap();
     }
-    let category = MvtecCategory::load(folder.path().join("data"), "bottle").unwrap();
+    let category = Category::load(folder.path().join("data"), "bottle").unwrap();
     let test: &TestImage = &category.test[0];
     let maps = folder.path().join("maps");
     let problem = |maps| {
@@ -229,4 +233,165 @@ fn official_formats_go_there_and_back() {
     assert!(problem(maps.clone()).contains("000.tiff"));
     GrayImage::new(6, 4).save(&path).unwrap();
     assert!(problem(maps.clone()).contains("32-bit floats"));
+}
+
+#[test]
+fn images_without_masks_count_as_images_alone() {
+    let mut evaluator = evaluator();
+    let all = evaluator.evaluate().unwrap();
+    let map = map_of(&[0.7; 24]);
+    let image = ScoredImage {
+        name: "000",
+        defect: "stain",
+        map: &map,
+        truth: None,
+        ignore: None,
+    };
+    evaluator.add_image(image).unwrap();
+    let with = evaluator.evaluate().unwrap();
+    assert_eq!(with.image.auroc, Some(1.0));
+    assert_eq!((with.pixel.auroc, with.aupro.at_0_3), (None, None));
+    assert_eq!(evaluator.pixel_f1(0.5).unwrap(), None);
+    assert!(evaluator.official(0.3).is_err());
+    let curves = evaluator.curves().unwrap();
+    assert!(curves.image_roc.is_some() && curves.pro.is_none());
+    // The other kinds keep their pixels.
+    let defects = evaluator.defects().unwrap();
+    let pixel = |name: &str| {
+        defects
+            .iter()
+            .find(|row| row.name == name)
+            .unwrap()
+            .pixel_auroc
+    };
+    assert!(pixel("hole").is_some() && pixel("stain").is_none() && all.pixel.auroc.is_some());
+    let rows = evaluator.images(0.5).unwrap();
+    let stain = rows.iter().find(|row| row.defect == "stain").unwrap();
+    assert_eq!(
+        (stain.detected, stain.regions, stain.false_pixels),
+        (true, None, None)
+    );
+}
+
+#[test]
+fn ignored_pixels_count_nowhere() {
+    let size = ImageSize::new(4, 1);
+    let map = ScoreMap::new(vec![9.0, 0.1, 0.8, 0.2], size).unwrap();
+    let good = ScoreMap::new(vec![7.0, 0.1, 0.3, 0.2], size).unwrap();
+    let truth = [true, false, true, false];
+    let ignore = [true, false, false, false];
+    let mut evaluator = Evaluator::new();
+    let add = |evaluator: &mut Evaluator, defect, map, truth, ignore| {
+        evaluator.add_image(ScoredImage {
+            name: "000",
+            defect,
+            map,
+            truth,
+            ignore,
+        })
+    };
+    add(
+        &mut evaluator,
+        "dent",
+        &map,
+        Some(&truth[..]),
+        Some(&ignore[..]),
+    )
+    .unwrap();
+    add(&mut evaluator, "good", &good, None, Some(&ignore[..])).unwrap();
+    let rows = evaluator.images(0.5).unwrap();
+    assert_eq!((rows[0].score, rows[0].anomalous_pixels), (0.8, Some(1)));
+    assert_eq!((rows[1].score, rows[1].detected), (0.3, false));
+    assert_eq!(evaluator.evaluate().unwrap().pixel.auroc, Some(1.0));
+    let all = [true; 4];
+    assert!(
+        add(
+            &mut evaluator,
+            "dent",
+            &map,
+            Some(&truth[..]),
+            Some(&all[..])
+        )
+        .is_err()
+    );
+    assert!(add(&mut evaluator, "dent", &map, Some(&truth[..3]), None).is_err());
+    assert!(add(&mut evaluator, "good", &map, Some(&truth[..]), None).is_err());
+}
+
+/// An evaluation in parts, through files, is that of all images in every number.
+#[test]
+fn parts_are_the_whole() {
+    let size = ImageSize::new(16, 16);
+    let image = |index: usize| {
+        let value = |at: usize| ((at * 7919 + index * 104_729) % 1000) as f32 / 999.0;
+        let map = ScoreMap::new((0..256).map(value).collect(), size).unwrap();
+        let kind = ["good", "dent", "hole"][index % 3];
+        let truth = (0..256).map(|at| kind != "good" && at % 16 < 3 + index % 5 && at > 40);
+        (
+            format!("{index:03}"),
+            kind,
+            map,
+            truth.collect::<Vec<bool>>(),
+        )
+    };
+    let mut images: Vec<_> = (0..50).map(image).collect();
+    images.sort_by_key(|(name, kind, ..)| (*kind, name.clone()));
+    let gather = |range: std::ops::Range<usize>| {
+        let mut evaluator = Evaluator::new();
+        for (name, kind, map, truth) in &images[range] {
+            evaluator.add(name, kind, map, truth).unwrap();
+        }
+        evaluator
+    };
+    let whole = gather(0..50);
+    let folder = tempfile::tempdir().unwrap();
+    for of in [1, 2, 7, 50, 60] {
+        let path = |index: usize| folder.path().join(format!("{index}_of_{of}"));
+        for index in 0..of {
+            let shard = Shard::new(index, of).unwrap();
+            let evaluator = gather(shard.range(50));
+            let category = "thing".into();
+            let part = Partial {
+                category,
+                fingerprint: 7,
+                shard,
+                evaluator,
+            };
+            part.write(path(index)).unwrap();
+        }
+        let read = |indices: std::ops::Range<usize>| -> Vec<Partial> {
+            indices
+                .rev()
+                .map(|index| Partial::read(path(index)).unwrap())
+                .collect()
+        };
+        let all = Partial::merge(read(0..of)).unwrap().evaluator;
+        assert_eq!(all.evaluate().unwrap(), whole.evaluate().unwrap());
+        assert_eq!(all.images(0.5).unwrap(), whole.images(0.5).unwrap());
+        assert_eq!(all.regions(0.5).unwrap(), whole.regions(0.5).unwrap());
+        assert_eq!(all.defects().unwrap(), whole.defects().unwrap());
+        assert_eq!(all.official(0.3).unwrap(), whole.official(0.3).unwrap());
+        if of > 1 {
+            assert!(Partial::merge(read(1..of)).is_err());
+            let mut twice = read(0..of);
+            twice.extend(read(0..1));
+            assert!(Partial::merge(twice).is_err());
+        }
+    }
+    assert!(Partial::merge(Vec::new()).is_err());
+    assert!(Shard::new(2, 2).is_err() && Shard::new(0, 0).is_err());
+    // Any changed or missing byte is found.
+    let path = folder.path().join("0_of_2");
+    let bytes = std::fs::read(&path).unwrap();
+    for at in (0..bytes.len())
+        .step_by(97)
+        .chain(bytes.len() - 4..bytes.len())
+    {
+        let mut broken = bytes.clone();
+        broken[at] ^= 0x10;
+        std::fs::write(&path, broken).unwrap();
+        assert!(Partial::read(&path).is_err(), "{at}");
+        std::fs::write(&path, &bytes[..at]).unwrap();
+        assert!(Partial::read(&path).is_err(), "cut at {at}");
+    }
 }

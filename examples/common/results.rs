@@ -2,28 +2,9 @@
 
 use std::path::Path;
 
-use hypad::data::{ImageSet, MvtecCategory, TestImage};
-use hypad::detect::Thresholds;
-use hypad::report::{Evaluation, Evaluator, MetricsRow, Table};
+use hypad::data::{Category, ImageSet};
+use hypad::report::{Evaluation, MetricsRow, Table};
 use hypad::{Error, Result};
-
-/// The name of a test image within its folder.
-pub fn name_of(test: &TestImage) -> String {
-    let stem = test.path.file_stem().unwrap_or_default();
-    stem.to_string_lossy().into_owned()
-}
-
-/// Writes what was found of each image, region and kind of defect at thresholds.
-pub fn write_tables(
-    evaluator: &Evaluator,
-    thresholds: impl Into<Thresholds>,
-    folder: &Path,
-) -> Result<()> {
-    let thresholds = thresholds.into();
-    Table::new(evaluator.images(thresholds)?).write(folder.join("images"))?;
-    Table::new(evaluator.regions(thresholds.pixel)?).write(folder.join("regions"))?;
-    Table::new(evaluator.defects()?).write(folder.join("defects"))
-}
 
 /// The metrics of categories, with their means if there are several.
 pub fn category_table(categories: &[(String, usize, Evaluation)]) -> Table<MetricsRow> {
@@ -37,14 +18,6 @@ pub fn category_table(categories: &[(String, usize, Evaluation)]) -> Table<Metri
         rows.push(MetricsRow::new("mean", images, &Evaluation::mean(&all)));
     }
     Table::new(rows)
-}
-
-/// The error of a file operation, with the path it was about.
-pub fn io_error(path: &Path) -> impl FnOnce(std::io::Error) -> Error + '_ {
-    move |source| Error::Io {
-        path: path.to_path_buf(),
-        source,
-    }
 }
 
 /// The problems of several checks as one error.
@@ -62,11 +35,11 @@ pub fn all_problems(of: &str, found: Vec<Result<()>>) -> Result<()> {
 
 /// Categories of a data set. The problems of all of them are one error, with those of the training
 /// images.
-pub fn load_categories(data: &Path, names: &[String]) -> Result<Vec<MvtecCategory>> {
+pub fn load_categories(data: &Path, names: &[String]) -> Result<Vec<Category>> {
     let mut categories = Vec::new();
     let mut problems = Vec::new();
     for name in names {
-        match MvtecCategory::load(data, name) {
+        match Category::load(data, name) {
             Ok(category) => categories.push(category),
             Err(error) => problems.push(Err(error)),
         }

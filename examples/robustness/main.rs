@@ -17,11 +17,11 @@ use std::process::ExitCode;
 use burn::backend::Flex;
 use changes::Change;
 use clap::Parser;
-use hypad::data::MvtecCategory;
+use hypad::data::Category;
 use hypad::data::image::open;
 use hypad::image::{DynamicImage, RgbImage};
 use hypad::progress::ProgressBar;
-use hypad::report::{Evaluator, Table};
+use hypad::report::{Evaluator, ScoredImage, Table};
 use hypad::{Detector, Error, ImageSize, Result};
 use planted::{Place, Square};
 use rand::{SeedableRng, rngs::StdRng};
@@ -66,7 +66,7 @@ fn at_least_one(text: &str) -> std::result::Result<usize, String> {
 }
 
 fn run(args: &Args) -> Result<()> {
-    let category = MvtecCategory::load(&args.data, &args.category)?;
+    let category = Category::load(&args.data, &args.category)?;
     category.check(&|| ())?;
     let detector = Detector::<Flex>::load(&args.model, &Default::default())?;
     let changed = Table::new(changed(&detector, &category)?);
@@ -102,7 +102,7 @@ struct ChangeRow {
     defective: usize,
 }
 
-fn changed(detector: &Detector<Flex>, category: &MvtecCategory) -> Result<Vec<ChangeRow>> {
+fn changed(detector: &Detector<Flex>, category: &Category) -> Result<Vec<ChangeRow>> {
     let defective = category
         .test
         .iter()
@@ -122,8 +122,15 @@ fn changed(detector: &Detector<Flex>, category: &MvtecCategory) -> Result<Vec<Ch
             let image = change.of_image(&detector.pixel_range().to_rgb8(&open(&test.path)?))?;
             let found = detector.predict(&DynamicImage::ImageRgb8(image))?;
             let size = found.map.size();
-            let truth = change.of_truth(&test.truth(size)?, size);
-            evaluator.add(&results::name_of(test), &test.defect, &found.map, &truth)?;
+            let truth = test.truth(size)?;
+            let truth = truth.map(|truth| change.of_truth(&truth, size));
+            evaluator.add_image(ScoredImage {
+                name: &test.name,
+                defect: &test.defect,
+                map: &found.map,
+                truth: truth.as_deref(),
+                ignore: None,
+            })?;
             match test.is_anomalous() {
                 true => detected += usize::from(found.anomalous),
                 false => false_alarms += usize::from(found.anomalous),
@@ -151,7 +158,7 @@ struct Good {
     found: hypad::Detection,
 }
 
-fn good_images(detector: &Detector<Flex>, category: &MvtecCategory) -> Result<Vec<Good>> {
+fn good_images(detector: &Detector<Flex>, category: &Category) -> Result<Vec<Good>> {
     let tests = category.test.iter().filter(|test| !test.is_anomalous());
     let mut good = Vec::new();
     for test in tests {

@@ -75,6 +75,26 @@ impl Listing {
         }
     }
 
+    /// The images, of which there must be some; warns of all other entries.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Dataset`] for a folder without images.
+    pub fn into_images(self, folder: &Path) -> Result<Vec<PathBuf>> {
+        if self.images.is_empty() {
+            let of_images = |folder: &&PathBuf| {
+                Self::read(folder).is_ok_and(|listing| !listing.images.is_empty())
+            };
+            let below = match self.folders.iter().filter(of_images).count() {
+                0 => String::new(),
+                count => format!("; {count} of its folders hold images"),
+            };
+            return Err(no_image(folder, &below));
+        }
+        self.warn_besides_images(folder);
+        Ok(self.images)
+    }
+
     /// Warns of all entries but images, in one line.
     pub fn warn_besides_images(&self, folder: &Path) {
         self.warn_besides(folder, &[("folder", self.folders.len())]);
@@ -121,6 +141,17 @@ impl Listing {
                 folder.display()
             ));
         }
+    }
+}
+
+/// The error of a folder without images.
+pub fn no_image(folder: &Path, more: &str) -> Error {
+    Error::Dataset {
+        path: folder.to_path_buf(),
+        problems: vec![format!(
+            "no image ({}) in this folder{more}",
+            ENDINGS.join(", ")
+        )],
     }
 }
 

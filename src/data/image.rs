@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Display;
+use std::path::PathBuf;
 
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
@@ -102,6 +103,24 @@ pub fn unit(image: &DynamicImage, range: &PixelRange) -> Vec<f32> {
         }
         other => unit(&to_rgb(other), range),
     }
+}
+
+/// Decodes files on a thread of its own, two ahead of the one that is asked for. It ends when the iterator is
+/// dropped.
+pub(crate) fn decode_ahead(
+    paths: Vec<PathBuf>,
+) -> impl Iterator<Item = (PathBuf, Result<DynamicImage>)> {
+    // Besides one that is ready and one that is being decoded.
+    let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+    std::thread::spawn(move || {
+        for path in paths {
+            let image = open(&path);
+            if sender.send((path, image)).is_err() {
+                return;
+            }
+        }
+    });
+    receiver.into_iter()
 }
 
 /// The input of the networks.

@@ -6,10 +6,10 @@ use std::sync::{Mutex, PoisonError};
 use ::image::DynamicImage;
 use crc32fast::Hasher;
 
-use super::files::{ENDINGS, Listing};
+use super::files::{Listing, no_image};
 use super::image as images;
 use super::source::{Fingerprint, ImageSource, Sample, beyond_the_end, check_images};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::files::io_error;
 use crate::warning::warn;
 
@@ -35,19 +35,7 @@ impl ImageSet {
     /// with a link to nothing.
     pub fn from_dir(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let listing = Listing::read(path)?;
-        if listing.images.is_empty() {
-            let of_images = |folder: &&PathBuf| {
-                Listing::read(folder).is_ok_and(|listing| !listing.images.is_empty())
-            };
-            let below = match listing.folders.iter().filter(of_images).count() {
-                0 => String::new(),
-                count => format!("; {count} of its folders hold images"),
-            };
-            return Err(no_image(path, &below));
-        }
-        listing.warn_besides_images(path);
-        Ok(Self::from_files(listing.images))
+        Ok(Self::from_files(Listing::read(path)?.into_images(path)?))
     }
 
     /// All images in a folder and the folders below it, as of a data set with a folder for each
@@ -58,14 +46,7 @@ impl ImageSet {
     /// [`Error::Io`] for a folder that cannot be read, [`Error::Dataset`] if there is no image, or a
     /// link to nothing.
     pub fn from_tree(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref();
-        let (mut images, mut passed_over) = (Vec::new(), Listing::default());
-        collect_tree(path, &mut Vec::new(), &mut images, &mut passed_over)?;
-        passed_over.warn_besides(path, &[]);
-        match images.is_empty() {
-            true => Err(no_image(path, ", nor below it")),
-            false => Ok(Self::from_files(images)),
-        }
+        Ok(Self::from_files(images_below(path.as_ref())?))
     }
 
     /// These files, in this order.
@@ -90,6 +71,14 @@ impl ImageSet {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.items.is_empty()
+    }
+
+    /// The files; images in memory have none.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.items.iter().filter_map(|item| match item {
+            Item::File(path) => Some(path.as_path()),
+            Item::Memory(_) => None,
+        })
     }
 
     fn item(&self, index: usize) -> Result<&Item> {
@@ -187,13 +176,14 @@ fn rgb(image: DynamicImage) -> DynamicImage {
     }
 }
 
-fn no_image(folder: &Path, more: &str) -> Error {
-    Error::Dataset {
-        path: folder.to_path_buf(),
-        problems: vec![format!(
-            "no image ({}) in this folder{more}",
-            ENDINGS.join(", ")
-        )],
+/// All images in a folder and the folders below it, sorted by path; see [`ImageSet::from_tree`].
+pub(super) fn images_below(path: &Path) -> Result<Vec<PathBuf>> {
+    let (mut images, mut passed_over) = (Vec::new(), Listing::default());
+    collect_tree(path, &mut Vec::new(), &mut images, &mut passed_over)?;
+    passed_over.warn_besides(path, &[]);
+    match images.is_empty() {
+        true => Err(no_image(path, ", nor below it")),
+        false => Ok(images),
     }
 }
 

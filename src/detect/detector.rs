@@ -1,7 +1,7 @@
 //! A trained model of any method at work.
 
 use std::any::Any;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use burn::tensor::module::interpolate;
@@ -15,12 +15,15 @@ use super::model_file;
 use super::normalisation::MapNormalisation;
 use super::smoothing::smooth;
 use super::threshold::{CalibrationScores, ThresholdPolicy, Thresholds};
-use crate::data::image::{PixelRange, resize, to_tensor, unit};
+use crate::data::image::{PixelRange, decode_ahead, to_tensor, unit};
+use crate::data::{Placement, Preparation, Rect, Tiles};
 use crate::error::{Error, Result, check, check_finite};
 use crate::features::ModelBackend;
+use crate::features::weights::Precision;
 use crate::methods::{AnomalyModel, Border, Join, LoadModel, MapLayout, ModelParts};
 use crate::metrics;
 use crate::progress::ProgressBar;
+use crate::training::Input;
 use crate::warning::warn;
 use crate::{ImageSize, ScoreMap};
 
@@ -79,6 +82,7 @@ pub struct Detector<B: Backend> {
     pub(super) thresholds: Thresholds,
     pub(super) threshold_policy: Option<String>,
     pub(super) pixel_range: PixelRange,
+    pub(super) preparation: Preparation,
     device: B::Device,
 }
 
@@ -121,6 +125,7 @@ impl<B: Backend> Detector<B> {
             thresholds: f32::INFINITY.into(),
             threshold_policy: None,
             pixel_range: PixelRange::default(),
+            preparation: Preparation::default(),
             device: device.clone(),
         })
     }
@@ -166,7 +171,17 @@ impl<B: Backend> Detector<B> {
     ///
     /// [`Error::Io`](crate::Error), naming the file.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        model_file::save(self, path.as_ref())
+        model_file::save(self, path.as_ref(), Precision::Full)
+    }
+
+    /// As [`save`](Self::save), with the weights in 16 bits: half the size, and scores that differ by the
+    /// rounding of the weights.
+    ///
+    /// # Errors
+    ///
+    /// Those of `save`, and [`Error::NotFinite`] for a weight beyond the range of 16 bits.
+    pub fn save_half(&self, path: impl AsRef<Path>) -> Result<()> {
+        model_file::save(self, path.as_ref(), Precision::Half)
     }
 
     /// The model.
@@ -307,23 +322,55 @@ impl<B: Backend> Detector<B> {
         Ok(())
     }
 
-    /// Calibrates the maps and chooses the thresholds on good images that the model was not trained on,
-    /// of its input size. Returns their scores.
+    /// How images become inputs of the model.
+    pub fn preparation(&self) -> &Preparation {
+        &self.preparation
+    }
+
+    /// Sets how images become inputs of the model. What it was trained with is best; the thresholds stay.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Setting`] for tiles without pixels, or that overlap by their whole side.
+    pub fn set_preparation(&mut self, preparation: Preparation) -> Result<()> {
+        preparation.validate()?;
+        self.preparation = preparation;
+        Ok(())
+    }
+
+    /// The pixels of an image of this size that count nowhere, row by row; `None` if all count.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Size`] for an image whose aspect ratio is not that of the mask of ignored pixels.
+    pub fn ignored(&self, size: ImageSize) -> Result<Option<Vec<bool>>> {
+        let mask = self.preparation.ignore.as_ref();
+        mask.map(|mask| mask.at(size)).transpose()
+    }
+
+    /// Calibrates the maps and chooses the thresholds on good images, or tiles of them, that the model was
+    /// not trained on, of its input size. Returns their scores.
     ///
     /// # Errors
     ///
     /// Those of [`predict`](Self::predict) and of the policy, [`Error::Undefined`] for no images.
     pub(crate) fn calibrate(
         &mut self,
-        good: &[DynamicImage],
+        good: &[Input],
         calibration: &Calibration,
         progress: bool,
     ) -> Result<Vec<f32>> {
         let bar = ProgressBar::new(progress, good.len(), "calibrating");
-        let maps = bar.wrap(good).map(|image| self.raw_maps(image));
+        let maps = bar.wrap(good).map(|input| self.raw_maps(&input.image));
         let maps = maps.collect::<Result<Vec<_>>>()?;
+        let ignored = good
+            .iter()
+            .map(|input| self.ignored_locations(&input.placement));
+        let ignored: Vec<Option<Vec<bool>>> = ignored.collect();
         let fit = |branch: usize| {
-            let values = maps.iter().flat_map(|maps| maps[branch].iter().copied());
+            let values = maps.iter().zip(&ignored);
+            let values =
+                values.flat_map(|(maps, ignored)| counted(&maps[branch], ignored.as_deref()));
             let values: Vec<f32> = values.collect();
             MapNormalisation::fit(&values, calibration.map_quantiles)
         };
@@ -335,12 +382,11 @@ impl<B: Backend> Detector<B> {
         if self.layout.join == Join::PlantedDefects && self.layout.branches.len() > 1 {
             self.weights = self.weigh(good, &maps, progress)?;
         }
-        let size = self.model.input_size();
         let (mut scores, mut locations) = (Vec::new(), Vec::new());
-        for maps in maps {
-            let joined = self.joined(&maps, &self.weights);
-            locations.extend_from_slice(&joined);
-            scores.push(self.to_image_size(joined, &self.weights, size)?.maximum());
+        for ((maps, input), ignored) in maps.iter().zip(good).zip(&ignored) {
+            let joined = self.joined(maps, &self.weights);
+            locations.extend(counted(&joined, ignored.as_deref()));
+            scores.push(self.input_score(joined, &self.weights, &input.placement)?);
         }
         let pixel = calibration
             .pixel_threshold
@@ -352,21 +398,22 @@ impl<B: Backend> Detector<B> {
 
     /// The weights that tell good images best from the same with planted defects, given their calibrated
     /// maps. Of equally good ones the most equal.
-    fn weigh(
-        &self,
-        good: &[DynamicImage],
-        maps: &[Vec<ScoreMap>],
-        progress: bool,
-    ) -> Result<Vec<f32>> {
+    fn weigh(&self, good: &[Input], maps: &[Vec<ScoreMap>], progress: bool) -> Result<Vec<f32>> {
         let size = self.model.input_size();
         let count = planted_per_image(good.len());
         let bar = ProgressBar::new(progress, count * good.len(), "weighing the maps");
         let mut all = maps.to_vec();
-        for (index, image) in good.iter().enumerate() {
-            let (pixels, mut rng) = (unit(image, &self.pixel_range), rng(index));
+        let mut placements: Vec<&Placement> = good.iter().map(|input| &input.placement).collect();
+        for (index, input) in good.iter().enumerate() {
+            let (pixels, mut rng) = (unit(&input.image, &self.pixel_range), rng(index));
+            let ignored = self.preparation.ignored_cells(&input.placement, size);
             for _ in 0..count {
-                if let Some(planted) = plant(&pixels, size, &mut rng) {
+                if let Some(mut planted) = plant(&pixels, size, &mut rng) {
+                    for (at, _) in ignored.iter().flatten().enumerate().filter(|(_, i)| **i) {
+                        planted[3 * at..3 * at + 3].copy_from_slice(&pixels[3 * at..3 * at + 3]);
+                    }
                     all.push(self.normalise(self.raw_maps_of(&planted)?)?);
+                    placements.push(&input.placement);
                 }
                 bar.inc();
             }
@@ -378,11 +425,11 @@ impl<B: Backend> Detector<B> {
             return Ok(best.0);
         }
         for weights in candidates(self.layout.branches.len()) {
-            let score = |maps: &Vec<ScoreMap>| {
-                let joined = self.joined(maps, &weights);
-                Ok(self.to_image_size(joined, &weights, size)?.maximum())
+            let score = |(maps, placement): (&Vec<ScoreMap>, &&Placement)| {
+                self.input_score(self.joined(maps, &weights), &weights, placement)
             };
-            let scores = all.iter().map(score).collect::<Result<Vec<f32>>>()?;
+            let scores = all.iter().zip(&placements).map(score);
+            let scores = scores.collect::<Result<Vec<f32>>>()?;
             let auroc = metrics::auroc(&scores, &labels)?;
             if auroc > best.1 {
                 best = (weights, auroc);
@@ -410,13 +457,49 @@ impl<B: Backend> Detector<B> {
 
     /// Scores an image of any size and pixel type, and localises what is anomalous in it.
     ///
+    /// With [tiles](crate::data::Tiles) it takes, beyond the image, 12 bytes for each of its pixels and the
+    /// memory of one tile's prediction.
+    ///
     /// # Errors
     ///
-    /// [`Error::Setting`](crate::Error) for an image without pixels, and
+    /// [`Error::Setting`](crate::Error) for an image without pixels, [`Error::Size`](crate::Error) for one
+    /// that is smaller than a tile or has not the aspect ratio of the mask of ignored pixels, and
     /// [`Error::NotFinite`](crate::Error) for an image with a pixel, or a model with a result, that is
     /// NaN or infinite.
     pub fn predict(&self, image: &DynamicImage) -> Result<Detection> {
-        self.detect_from_maps(&self.maps(image)?, ImageSize::of(image))
+        let Some(tiles) = self.preparation.tiles else {
+            return self.detect_from_maps(&self.maps(image)?, ImageSize::of(image));
+        };
+        self.warn_of_range(image);
+        let image = self.preparation.black_out(image)?;
+        let map = self.tiled_map(&image, &tiles)?;
+        self.detect(map)
+    }
+
+    /// Several images, each as by [`predict`](Self::predict), with the same results.
+    ///
+    /// # Errors
+    ///
+    /// Those of the first image that has one, with its number.
+    pub fn predict_batch(&self, images: &[DynamicImage]) -> Result<Vec<Detection>> {
+        let predict = |(index, image)| self.predict(image).map_err(|e: Error| e.in_image(index));
+        images.iter().enumerate().map(predict).collect()
+    }
+
+    /// The image files, each with its detection or what is wrong with it, in their order. The next two are
+    /// decoded while one is looked at.
+    pub fn predict_files<'a>(
+        &'a self,
+        paths: impl IntoIterator<Item = PathBuf>,
+    ) -> impl Iterator<Item = (PathBuf, Result<Detection>)> + 'a {
+        decode_ahead(paths.into_iter().collect()).map(|(path, image)| {
+            let found = image.and_then(|image| self.predict(&image));
+            let found = found.map_err(|error| match error {
+                error @ (Error::Io { .. } | Error::Format { .. }) => error,
+                other => other.in_image(path.display()),
+            });
+            (path, found)
+        })
     }
 
     /// The calibrated maps of an image of any size and pixel type, one for each branch: what each has
@@ -424,18 +507,81 @@ impl<B: Backend> Detector<B> {
     ///
     /// # Errors
     ///
-    /// Those of [`predict`](Self::predict).
+    /// Those of [`predict`](Self::predict), and [`Error::Setting`] with tiles, which have maps of their own.
     pub fn maps(&self, image: &DynamicImage) -> Result<Vec<ScoreMap>> {
+        let tiles = self.preparation.tiles.is_some();
+        check(
+            !tiles,
+            "tiles",
+            "on",
+            "off: the maps of tiles are joined by predict alone",
+        )?;
+        self.warn_of_range(image);
+        let size = ImageSize::of(image);
+        check(size.area() > 0, "image size", size, "at least 1 x 1")?;
+        let image = self.preparation.black_out(image)?;
+        self.normalise(self.raw_maps(&self.whole(size).apply(&image)?)?)
+    }
+
+    fn warn_of_range(&self, image: &DynamicImage) {
         if let Some(doubt) = self.pixel_range.warning(image) {
             let size = ImageSize::of(image);
             warn(format_args!("an image of {size} pixels has {doubt}"));
         }
-        let small = resize(image, self.model.input_size())?;
-        self.normalise(self.raw_maps(&small)?)
+    }
+
+    /// Where all of an image lies in the input.
+    fn whole(&self, image: ImageSize) -> Placement {
+        let input = self.model.input_size();
+        self.preparation.placement(image, Rect::whole(image), input)
+    }
+
+    /// The map of an image from those of its tiles, blended where they overlap: the nearer a pixel is to
+    /// the edge of a tile, the less that tile counts.
+    fn tiled_map(&self, image: &DynamicImage, tiles: &Tiles) -> Result<ScoreMap> {
+        let size = ImageSize::of(image);
+        let (mut sum, mut weights) = (vec![0.0; size.area()], vec![0.0; size.area()]);
+        let ramp =
+            |at: usize, side: usize| (at.min(side - 1 - at) + 1).min(tiles.overlap.max(1)) as f32;
+        for tile in tiles.of(size)? {
+            let placement = self
+                .preparation
+                .placement(size, tile, self.model.input_size());
+            let maps = self.raw_maps(&placement.apply(&tile.cut(image))?)?;
+            let joined = self.joined(&self.normalise(maps)?, &self.weights);
+            let map = self.to_image_size(joined, &self.weights, &placement)?;
+            for y in 0..tile.height {
+                for x in 0..tile.width {
+                    let weight = ramp(x, tile.width) * ramp(y, tile.height);
+                    let at = (tile.y + y) * size.width + tile.x + x;
+                    sum[at] += weight * map[y * tile.width + x];
+                    weights[at] += weight;
+                }
+            }
+        }
+        sum.iter_mut()
+            .zip(&weights)
+            .for_each(|(sum, weight)| *sum /= weight);
+        ScoreMap::new(sum, size)
+    }
+
+    /// A map of the size of an image as a detection.
+    fn detect(&self, map: ScoreMap) -> Result<Detection> {
+        check_finite(&map, "anomaly map", BROKEN)?;
+        let map = match self.ignored(map.size())? {
+            None => map,
+            Some(ignored) => {
+                let (size, unseen) = (map.size(), self.zero_deviation(&self.weights));
+                let values = map.iter().zip(ignored);
+                let values = values.map(|(value, ignored)| if ignored { unseen } else { *value });
+                ScoreMap::new(values.collect(), size)?
+            }
+        };
+        Ok(Detection::new(map, self.thresholds))
     }
 
     /// Turns the calibrated maps of an image of this size into a detection: their weighted mean, enlarged.
-    /// [`predict`](Self::predict) is this of [`maps`](Self::maps).
+    /// [`predict`](Self::predict) is this of [`maps`](Self::maps), without tiles.
     ///
     /// # Errors
     ///
@@ -446,9 +592,7 @@ impl<B: Backend> Detector<B> {
         self.check_maps(maps)?;
         check(size.area() > 0, "image size", size, "at least 1 x 1")?;
         let joined = self.joined(maps, &self.weights);
-        let map = self.to_image_size(joined, &self.weights, size)?;
-        check_finite(&map, "anomaly map", BROKEN)?;
-        Ok(Detection::new(map, self.thresholds))
+        self.detect(self.to_image_size(joined, &self.weights, &self.whole(size))?)
     }
 
     /// The maps of an image of the model's input size, before they are calibrated.
@@ -510,25 +654,64 @@ impl<B: Backend> Detector<B> {
         smooth(sum, self.layout.size, self.layout.smoothing)
     }
 
-    /// Sets the map into its place in the image: the border, then bilinear, half-pixel centres.
-    fn to_image_size(&self, map: Vec<f32>, weights: &[f32], size: ImageSize) -> Result<ScoreMap> {
+    /// Sets the map into its place in the image, or the part of it that the model has seen: the border,
+    /// then bilinear, half-pixel centres.
+    fn to_image_size(
+        &self,
+        map: Vec<f32>,
+        weights: &[f32],
+        placement: &Placement,
+    ) -> Result<ScoreMap> {
         let [h, w] = self.layout.size.height_width();
         let map = Tensor::<B, 4>::from_data(TensorData::new(map, [1, 1, h, w]), &self.device);
         let border = self.layout.border;
         let unseen = match self.layout.border_score {
-            Border::ZeroDeviation => {
-                let scales = self.normalisations.iter().zip(weights);
-                scales
-                    .map(|(scale, weight)| weight * scale.apply(0.0))
-                    .sum()
-            }
+            Border::ZeroDeviation => self.zero_deviation(weights),
             Border::Zero => 0.0,
         };
         let map = map.pad((border, border, border, border), unseen);
         let options = InterpolateOptions::new(InterpolateMode::Bilinear).with_align_corners(false);
-        let map = interpolate(map, size.height_width(), options);
-        ScoreMap::new(map.into_data().iter::<f32>().collect(), size)
+        let (canvas, part) = placement.canvas();
+        let map = interpolate(map, canvas.height_width(), options);
+        let [rows, columns] = [part.y..part.y + part.height, part.x..part.x + part.width];
+        let map = map.slice([0..1, 0..1, rows, columns]);
+        ScoreMap::new(map.into_data().iter::<f32>().collect(), part.size())
     }
+
+    /// The score of a location in which nothing deviates.
+    fn zero_deviation(&self, weights: &[f32]) -> f32 {
+        let scales = self.normalisations.iter().zip(weights);
+        scales
+            .map(|(scale, weight)| weight * scale.apply(0.0))
+            .sum()
+    }
+
+    /// The locations of a map that do not count; `None` if all count.
+    fn ignored_locations(&self, placement: &Placement) -> Option<Vec<bool>> {
+        let (size, border) = (self.layout.size, self.layout.border);
+        let grid = ImageSize::new(size.width + 2 * border, size.height + 2 * border);
+        let cells = self.preparation.ignored_cells(placement, grid)?;
+        let rows = (border..border + size.height).map(|y| y * grid.width + border);
+        Some(
+            rows.flat_map(|start| &cells[start..start + size.width])
+                .copied()
+                .collect(),
+        )
+    }
+
+    /// The highest score that counts of an input's map.
+    fn input_score(&self, map: Vec<f32>, weights: &[f32], placement: &Placement) -> Result<f32> {
+        let ignored = self.preparation.ignored_cells(placement, placement.input);
+        let whole = placement.of_input();
+        let map = self.to_image_size(map, weights, &whole)?;
+        Ok(counted(&map, ignored.as_deref()).fold(f32::NAN, f32::max))
+    }
+}
+
+/// The values of a map that count.
+fn counted<'a>(map: &'a [f32], ignored: Option<&'a [bool]>) -> impl Iterator<Item = f32> + 'a {
+    let counts = move |at: &usize| ignored.is_none_or(|ignored| !ignored[*at]);
+    (0..map.len()).filter(counts).map(|at| map[at])
 }
 
 impl<B: ModelBackend> Detector<B> {

@@ -5,13 +5,16 @@ mod calibration;
 mod detector;
 mod model_file;
 mod normalisation;
+mod regions;
 mod smoothing;
 mod threshold;
 
 pub use calibration::Calibration;
 pub use detector::{Detection, Detector};
+pub use model_file::ModelInfo;
 pub use normalisation::MapNormalisation;
+pub use regions::AnomalousRegion;
 pub use threshold::{
-    CalibrationScores, F1Threshold, FprThreshold, MaximumThreshold, QuantileThreshold,
-    SigmaThreshold, ThresholdPolicy, Thresholds,
+    CalibrationScores, ConformalThreshold, F1Threshold, FprThreshold, MaximumThreshold,
+    QuantileThreshold, SigmaThreshold, ThresholdPolicy, Thresholds,
 };

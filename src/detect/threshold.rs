@@ -1,9 +1,10 @@
 //! How the threshold of a detector is chosen.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use crate::error::{Error, Result, check};
-use crate::metrics::{Ranking, fpr_threshold, quantile, sigma_threshold};
+use crate::metrics::{Ranking, conformal_threshold, fpr_threshold, quantile, sigma_threshold};
 
 /// From which score on an image is anomalous, and from which on a pixel is in the mask. The score of an
 /// image is the maximum of its map. One threshold for both would call many good images anomalous, or leave
@@ -100,6 +101,20 @@ pub trait ThresholdPolicy: Debug + Send + Sync {
     }
 }
 
+impl ThresholdPolicy for Arc<dyn ThresholdPolicy> {
+    fn threshold(&self, scores: CalibrationScores) -> Result<f32> {
+        (**self).threshold(scores)
+    }
+
+    fn caution(&self, scores: CalibrationScores) -> Option<String> {
+        (**self).caution(scores)
+    }
+
+    fn describe(&self) -> String {
+        (**self).describe()
+    }
+}
+
 /// k standard deviations above the mean score of good images.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SigmaThreshold {
@@ -193,6 +208,20 @@ impl ThresholdPolicy for FprThreshold {
     }
 }
 
+/// The threshold that a new good image reaches with a probability of at most this, if it was taken as those
+/// held out were; see [`conformal_threshold`]. It is refused where they are too few for the promise.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ConformalThreshold(
+    /// Above 0 and below 1.
+    pub f64,
+);
+
+impl ThresholdPolicy for ConformalThreshold {
+    fn threshold(&self, scores: CalibrationScores) -> Result<f32> {
+        conformal_threshold(scores.good, self.0)
+    }
+}
+
 /// The threshold with the largest F1 score. Needs images with defects.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct F1Threshold;
@@ -223,6 +252,7 @@ mod tests {
         assert_eq!(chosen(&QuantileThreshold(0.5)), 5.5);
         assert_eq!(chosen(&MaximumThreshold), 10.0_f32.next_up());
         assert_eq!(chosen(&FprThreshold(0.2)), 8.0_f32.next_up());
+        assert_eq!(chosen(&ConformalThreshold(0.2)), 9.0_f32.next_up());
         assert_eq!(chosen(&F1Threshold), 9.5);
         let sigmas = SigmaThreshold::default();
         assert!((chosen(&sigmas) - (5.5 + 3.0 * 8.25_f32.sqrt())).abs() < 1e-5);

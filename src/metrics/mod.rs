@@ -35,6 +35,8 @@ pub use pr::{BestThreshold, average_precision};
 pub use pro::{Aupro, PixelRanking};
 pub use ranking::{CountsAt, Ranking, ThresholdStep};
 pub use regions::Connectivity;
+#[cfg(feature = "anomaly")]
+pub(crate) use regions::regions;
 pub use roc::auroc;
 pub use spro::{DefectChannel, SaturatedPro, Saturation};
-pub use threshold::{fpr_threshold, quantile, sigma_threshold};
+pub use threshold::{conformal_threshold, fpr_threshold, quantile, sigma_threshold};

@@ -179,6 +179,47 @@ impl AnomalousPixels {
         }
     }
 
+    /// The keys of the pixels, and the regions; see [`from_parts`](Self::from_parts).
+    #[cfg(feature = "anomaly")]
+    pub(crate) fn parts(&self) -> (&[u64], &[Region]) {
+        (&self.pixels, &self.regions)
+    }
+
+    /// From what [`parts`](Self::parts) gave of so many images, each region as image, area, score and bounds.
+    /// `None` if a pixel is of no region, an area is not the number of its pixels, or an image or score is
+    /// none.
+    #[cfg(feature = "anomaly")]
+    pub(crate) fn from_parts(
+        pixels: Vec<u64>,
+        regions: Vec<(usize, u64, f32, [usize; 4])>,
+        images: usize,
+    ) -> Option<Self> {
+        let mut areas = vec![0_u64; regions.len()];
+        for key in &pixels {
+            *areas.get_mut((key & u64::from(u32::MAX)) as usize)? += 1;
+        }
+        let region = |((image, area, score, bounds), pixels): (&(_, _, f32, _), &u64)| {
+            let holds = *image < images && area == pixels && !score.is_nan();
+            holds.then_some(Region {
+                image: *image,
+                area: *area,
+                score: *score,
+                bounds: *bounds,
+            })
+        };
+        let regions = regions
+            .iter()
+            .zip(&areas)
+            .map(region)
+            .collect::<Option<_>>()?;
+        Some(Self {
+            connectivity: Connectivity::default(),
+            pixels,
+            regions,
+            images,
+        })
+    }
+
     /// Adds what was gathered from other images; theirs are numbered after these.
     pub fn merge(&mut self, other: Self) {
         let id = self.regions.len() as u64;

@@ -11,7 +11,7 @@ pub enum Connectivity {
 }
 
 /// The regions of a mask of `width` × `height`, each as the positions of its pixels, row by row.
-pub(super) fn regions(
+pub(crate) fn regions(
     anomalous: impl Fn(usize) -> bool,
     [width, height]: [usize; 2],
     connectivity: Connectivity,

@@ -155,9 +155,87 @@ pub fn fpr_threshold(normal: &[f32], rate: f64) -> Result<f32> {
     Ok(excluded.next_up())
 }
 
+/// The threshold of split conformal prediction: a new normal sample has score ≥ threshold with a
+/// probability of at most `rate`, if it is exchangeable with the n samples here (drawn as they were, and not
+/// learnt from). It is just above the ⌈(n + 1)(1 − rate)⌉-th smallest of their scores (Vovk, Gammerman, Shafer,
+/// *Algorithmic Learning in a Random World*, 2005).
+///
+/// # Errors
+///
+/// [`Error::NanScore`], and [`Error::Setting`] for a rate outside (0, 1), for one that so few samples
+/// cannot promise, which is any below 1/(n + 1), and if the score is +∞.
+///
+/// # Example
+///
+/// ```
+/// use hypad::metrics::conformal_threshold;
+///
+/// let normal: Vec<f32> = (1..=19).map(|score| score as f32).collect();
+/// assert_eq!(conformal_threshold(&normal, 0.05)?, 19.0_f32.next_up());
+/// assert!(conformal_threshold(&normal[1..], 0.05).is_err()); // 18 promise 1/19 at best
+/// # Ok::<(), hypad::Error>(())
+/// ```
+pub fn conformal_threshold(normal: &[f32], rate: f64) -> Result<f32> {
+    reject_nan(normal)?;
+    let refuse = |value: String, rule| {
+        Err(Error::Setting {
+            name: "false-alarm rate",
+            value,
+            rule,
+        })
+    };
+    if !(rate > 0.0 && rate < 1.0) {
+        return refuse(rate.to_string(), "above 0 and below 1");
+    }
+    let count = normal.len();
+    let allowed = count_within(rate, count + 1);
+    if allowed == 0 {
+        return refuse(
+            format!(
+                "{rate} from {count} good images, which promise {:.3} at best",
+                1.0 / (count + 1) as f64
+            ),
+            "at least 1/(n + 1) for n good images that were not trained on; hold out more",
+        );
+    }
+    let mut scores = normal.to_vec();
+    let descending = |a: &f32, b: &f32| b.partial_cmp(a).expect("no NaN");
+    let (_, highest, _) = scores.select_nth_unstable_by(allowed - 1, descending);
+    match *highest == f32::INFINITY {
+        true => refuse(
+            rate.to_string(),
+            "at least the part of scores that are infinite",
+        ),
+        false => Ok(highest.next_up()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Of 40 different scores each is left out once: how many reach the threshold of the others is exactly
+    /// what was promised.
+    #[test]
+    fn conformal_thresholds_keep_their_promise() {
+        let scores: Vec<f32> = (0..40).map(|i| ((i * 17) % 40) as f32).collect();
+        for allowed in 1..40_usize {
+            let rate = allowed as f64 / 40.0;
+            let alarms = (0..40).filter(|left_out| {
+                let mut others = scores.clone();
+                let score = others.swap_remove(*left_out);
+                score >= conformal_threshold(&others, rate).unwrap()
+            });
+            assert_eq!(alarms.count(), allowed, "{rate}");
+        }
+        assert!(conformal_threshold(&scores, 1.0 / 41.0).is_ok());
+        assert!(conformal_threshold(&scores, (1.0_f64 / 41.0).next_down()).is_err());
+        for wrong in [0.0, 1.0, f64::NAN, -0.1] {
+            assert!(conformal_threshold(&scores, wrong).is_err(), "{wrong}");
+        }
+        assert!(conformal_threshold(&[], 0.5).is_err());
+        assert!(conformal_threshold(&[f32::NAN], 0.5).is_err());
+    }
 
     /// k of n samples are within the rate k/n, for every k and n, and k − 1 within the next lower rate.
     #[test]

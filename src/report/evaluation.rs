@@ -9,13 +9,13 @@ use super::official::MvtecMetrics;
 use super::score_file::ScoreFile;
 use super::table::{ImageRow, MetricsRow, RegionRow};
 use crate::ScoreMap;
-use crate::data::GOOD;
+use crate::data::{GOOD, TestImage};
 use crate::detect::Thresholds;
 use crate::error::{Error, Result, check};
-use crate::metrics::{AnomalousPixels, PixelImage, PixelRanking, Ranking};
+use crate::metrics::{AnomalousPixels, Curve, PixelImage, PixelRanking, Ranking};
 
 /// Ranking metrics of images or of pixels. `None` where the data leaves them undefined.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct RankMetrics {
     /// Area under the ROC curve.
@@ -45,6 +45,16 @@ pub struct AreaMetrics {
     pub at_1: Option<f64>,
 }
 
+/// Curves of a category. `None` where the data leaves them undefined.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Curves {
+    /// True-positive rate by false-positive rate, of images.
+    pub image_roc: Option<Curve>,
+    /// Mean overlap of regions by false-positive rate of pixels.
+    pub pro: Option<Curve>,
+}
+
 /// All metrics of a category.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
@@ -57,9 +67,24 @@ pub struct Evaluation {
     pub aupro: AreaMetrics,
 }
 
+/// An image with its map and what is known of it.
+#[derive(Clone, Copy, Debug)]
+pub struct ScoredImage<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// [`GOOD`], or the kind of defect.
+    pub defect: &'a str,
+    /// Its map.
+    pub map: &'a ScoreMap,
+    /// Where it is anomalous, row by row; `None` if that is not known.
+    pub truth: Option<&'a [bool]>,
+    /// Pixels that count nowhere, row by row; `None` if all count.
+    pub ignore: Option<&'a [bool]>,
+}
+
 /// Gathers anomaly maps and their ground truth, from any model.
 ///
-/// An image's score is the highest of its map. It is anomalous by its kind, which is any but
+/// An image's score is the highest of its map, without the pixels that are ignored. It is anomalous by its kind, which is any but
 /// [`GOOD`], also where no pixel of its truth is; the official evaluation goes by the pixels, and so
 /// does [`official`](Self::official).
 ///
@@ -84,21 +109,31 @@ pub struct Evaluation {
 #[derive(Debug, Default)]
 pub struct Evaluator {
     /// By kind of defect.
-    groups: BTreeMap<String, Group>,
+    pub(super) groups: BTreeMap<String, Group>,
     /// The scores of the normal pixels of all images.
-    normal: ScoreFile,
+    pub(super) normal: ScoreFile,
+}
+
+/// The pixels of an image that count.
+struct Pixels {
+    /// The highest score of all.
+    score: f32,
+    /// Of each pixel, whether it is anomalous and counts.
+    anomalous: Vec<bool>,
+    /// The scores of the normal ones.
+    normal: Vec<f32>,
 }
 
 /// The images of one kind.
 #[derive(Debug, Default)]
-struct Group {
-    names: Vec<String>,
-    scores: Vec<f32>,
-    /// Whether the truth of each image has an anomalous pixel.
-    has_anomalous_pixel: Vec<bool>,
-    anomalous: AnomalousPixels,
+pub(super) struct Group {
+    pub names: Vec<String>,
+    pub scores: Vec<f32>,
+    /// Whether the truth of each image has an anomalous pixel; `None` where there is no truth.
+    pub has_anomalous_pixel: Vec<Option<bool>>,
+    pub anomalous: AnomalousPixels,
     /// Where the scores of the normal pixels of each image are.
-    normal: Vec<Range<u64>>,
+    pub normal: Vec<Range<u64>>,
 }
 
 impl Evaluator {
@@ -112,26 +147,134 @@ impl Evaluator {
     ///
     /// # Errors
     ///
-    /// In [`Error::InImage`] with the image's name: for a NaN, for a truth of another size than the map,
-    /// and for a good image with anomalous pixels. [`Error::Io`] if a temporary file cannot be written.
+    /// Those of [`add_image`](Self::add_image).
     pub fn add(&mut self, name: &str, defect: &str, map: &ScoreMap, truth: &[bool]) -> Result<()> {
-        let in_image = |error: Error| error.in_image(format!("{defect}/{name}"));
-        let image =
-            PixelImage::new(map, truth, map.size().width, map.size().height).map_err(in_image)?;
-        let anomalous_pixels = truth.iter().filter(|truth| **truth).count();
-        let rule = "0 in a good image";
-        let holds = defect != GOOD || anomalous_pixels == 0;
-        check(holds, "anomalous pixels", anomalous_pixels, rule).map_err(in_image)?;
-        let pixels = map.iter().zip(truth);
-        let normal = pixels.filter(|(_, truth)| !**truth);
-        let normal = self.normal.append(normal.map(|(score, _)| *score))?;
+        self.add_image(ScoredImage {
+            name,
+            defect,
+            map,
+            truth: Some(truth),
+            ignore: None,
+        })
+    }
+
+    /// Adds a test image of a data set with its map, and reads its masks.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`TestImage::truth`] and of [`add_image`](Self::add_image).
+    pub fn add_test_image(
+        &mut self,
+        test: &TestImage,
+        map: &ScoreMap,
+        ignore: Option<&[bool]>,
+    ) -> Result<()> {
+        let truth = test.truth(map.size())?;
+        self.add_image(ScoredImage {
+            name: &test.name,
+            defect: &test.defect,
+            map,
+            truth: truth.as_deref(),
+            ignore,
+        })
+    }
+
+    /// Adds an image. Without a truth it counts among images; metrics of pixels and regions are then
+    /// undefined for its kind and for all images together.
+    ///
+    /// # Errors
+    ///
+    /// In [`Error::InImage`] with the image's name: for a NaN, for a truth or ignored pixels of another size
+    /// than the map, for a good image with anomalous pixels, and if all pixels are ignored. [`Error::Io`] if
+    /// a temporary file cannot be written.
+    pub fn add_image(&mut self, image: ScoredImage) -> Result<()> {
+        let ScoredImage { name, defect, .. } = image;
+        let pixels = self
+            .gather(&image)
+            .map_err(|error| error.in_image(format!("{defect}/{name}")))?;
+        let normal = self.normal.append(pixels.normal.into_iter())?;
+        let size = image.map.size();
         let group = self.groups.entry(defect.to_string()).or_default();
-        group.anomalous.add(&image);
+        let [width, height] = [size.width, size.height];
+        let truth = &pixels.anomalous;
+        group
+            .anomalous
+            .add(&PixelImage::new(image.map, truth, width, height)?);
         group.normal.push(normal);
         group.names.push(name.to_string());
-        group.scores.push(map.maximum());
-        group.has_anomalous_pixel.push(anomalous_pixels > 0);
+        group.scores.push(pixels.score);
+        // A good image needs no truth.
+        let known = image.truth.is_some() || defect == GOOD;
+        let has_anomalous = known.then(|| truth.contains(&true));
+        group.has_anomalous_pixel.push(has_anomalous);
         Ok(())
+    }
+
+    /// Adds the images that another evaluator has gathered.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if a temporary file cannot be read or written.
+    pub fn merge(&mut self, other: Self) -> Result<()> {
+        for (kind, theirs) in other.groups {
+            let group = self.groups.entry(kind).or_default();
+            for place in &theirs.normal {
+                let scores = other.normal.read(place)?;
+                group.normal.push(self.normal.append(scores.into_iter())?);
+            }
+            group.names.extend(theirs.names);
+            group.scores.extend(theirs.scores);
+            group.has_anomalous_pixel.extend(theirs.has_anomalous_pixel);
+            group.anomalous.merge(theirs.anomalous);
+        }
+        Ok(())
+    }
+
+    /// The pixels of an image that count.
+    fn gather(&self, image: &ScoredImage) -> Result<Pixels> {
+        let (map, size) = (image.map, image.map.size());
+        let none = vec![false; size.area()];
+        let ignore = image.ignore.unwrap_or(&none);
+        let truth = image.truth.unwrap_or(&none);
+        for (what, found) in [
+            ("pixels of the truth", truth.len()),
+            ("pixels of the mask of ignored pixels", ignore.len()),
+        ] {
+            if found != size.area() {
+                return Err(Error::Size {
+                    what,
+                    expected: size.to_string(),
+                    found: found.to_string(),
+                });
+            }
+        }
+        PixelImage::new(map, truth, size.width, size.height)?;
+        let counted = || (0..size.area()).filter(|at| !ignore[*at]);
+        let score = counted()
+            .map(|at| map[at])
+            .fold(f32::NEG_INFINITY, f32::max);
+        check(
+            counted().next().is_some(),
+            "pixels that count",
+            0,
+            "at least 1: all pixels of the image are ignored",
+        )?;
+        let anomalous: Vec<bool> = truth.iter().zip(ignore).map(|(t, i)| *t && !*i).collect();
+        let count = anomalous.iter().filter(|truth| **truth).count();
+        let holds = image.defect != GOOD || count == 0;
+        check(holds, "anomalous pixels", count, "0 in a good image")?;
+        let normal = match image.truth.is_some() || image.defect == GOOD {
+            true => counted()
+                .filter(|at| !truth[*at])
+                .map(|at| map[at])
+                .collect(),
+            false => Vec::new(),
+        };
+        Ok(Pixels {
+            score,
+            anomalous,
+            normal,
+        })
     }
 
     /// The metrics of all images so far; what is undefined is `None`.
@@ -159,18 +302,26 @@ impl Evaluator {
     }
 
     /// The F1 score of the pixels of all images together at a threshold: 2 TP / (2 TP + FP + FN). `None`
-    /// without an anomalous pixel.
+    /// without an anomalous pixel, and if an image with a defect has no truth.
     ///
     /// # Errors
     ///
     /// Those of [`images`](Self::images).
     pub fn pixel_f1(&self, threshold: f32) -> Result<Option<f64>> {
         let rows = self.images(threshold)?;
-        let total = |of: fn(&ImageRow) -> u64| rows.iter().map(of).sum::<u64>() as f64;
-        let anomalous = total(|row| row.anomalous_pixels);
-        let found = total(|row| row.found_pixels);
-        let predicted = found + total(|row| row.false_pixels);
-        Ok((anomalous > 0.0).then(|| 2.0 * found / (anomalous + predicted)))
+        let total = |of: fn(&ImageRow) -> Option<u64>| -> Option<f64> {
+            let counts: Option<Vec<u64>> = rows.iter().map(of).collect();
+            counts.map(|counts| counts.iter().sum::<u64>() as f64)
+        };
+        let counts = (
+            total(|row| row.anomalous_pixels),
+            total(|row| row.found_pixels),
+            total(|row| row.false_pixels),
+        );
+        let (Some(anomalous), Some(found), Some(wrong)) = counts else {
+            return Ok(None);
+        };
+        Ok((anomalous > 0.0).then(|| 2.0 * found / (anomalous + found + wrong)))
     }
 
     /// Every image: what was found in it at a threshold, one number or
@@ -196,16 +347,19 @@ impl Evaluator {
             }
             for (at, (regions, anomalous_pixels, found)) in sums.into_iter().enumerate() {
                 let normal = self.normal.read(&group.normal[at])?;
+                let wrong = normal.iter().filter(|score| **score >= pixel).count();
+                // Without a truth there are no counts.
+                let known = |count: u64| group.has_anomalous_pixel[at].map(|_| count);
                 rows.push(ImageRow {
                     image: group.names[at].clone(),
                     defect: defect.clone(),
                     anomalous: defect != GOOD,
                     score: group.scores[at],
                     detected: group.scores[at] >= image,
-                    regions,
-                    anomalous_pixels,
-                    found_pixels: found.round() as u64,
-                    false_pixels: normal.iter().filter(|score| **score >= pixel).count() as u64,
+                    regions: known(regions),
+                    anomalous_pixels: known(anomalous_pixels),
+                    found_pixels: known(found.round() as u64),
+                    false_pixels: known(wrong as u64),
                 });
             }
         }
@@ -260,11 +414,38 @@ impl Evaluator {
     /// limit outside (0, 1], and those of [`evaluate`](Self::evaluate).
     pub fn official(&self, limit: f64) -> Result<MvtecMetrics> {
         let groups = self.groups.values();
+        let au_pro = self.pixels(|_| true)?.aupro(limit)?;
+        let of_image = |group: &Group, at: usize| {
+            let anomalous = group.has_anomalous_pixel[at] == Some(true);
+            (group.scores[at], anomalous)
+        };
         let (scores, labels): (Vec<f32>, Vec<bool>) = groups
-            .flat_map(|g| g.scores.iter().zip(&g.has_anomalous_pixel))
+            .flat_map(|group| (0..group.scores.len()).map(move |at| of_image(group, at)))
             .unzip();
-        let images = Ranking::new(&scores, &labels)?;
-        MvtecMetrics::new(&images, self.pixels(|_| true)?.aupro(limit)?)
+        MvtecMetrics::new(&Ranking::new(&scores, &labels)?, au_pro)
+    }
+
+    /// The curves of all images together.
+    ///
+    /// # Errors
+    ///
+    /// As [`evaluate`](Self::evaluate).
+    pub fn curves(&self) -> Result<Curves> {
+        let pixels = defined(self.pixels(|_| true))?;
+        let pro = pixels.as_ref().map(PixelRanking::pro_curve);
+        Ok(Curves {
+            image_roc: defined(self.image_ranking(|_| true)?.roc_curve())?,
+            pro: pro.map_or(Ok(None), defined)?,
+        })
+    }
+
+    /// The images of some kinds by their scores.
+    fn image_ranking(&self, holds: impl Fn(&str) -> bool) -> Result<Ranking> {
+        let groups = self.groups.iter().filter(|(kind, _)| holds(kind));
+        let (scores, labels): (Vec<f32>, Vec<bool>) = groups
+            .flat_map(|(kind, group)| group.scores.iter().map(move |score| (*score, kind != GOOD)))
+            .unzip();
+        Ranking::new(&scores, &labels)
     }
 
     /// Of the images of some kinds.
@@ -279,17 +460,15 @@ impl Evaluator {
                 f1_threshold: best.map(|best| best.threshold),
             })
         };
-        let groups = self.groups.iter().filter(|(kind, _)| holds(kind));
-        let (scores, labels): (Vec<f32>, Vec<bool>) = groups
-            .flat_map(|(kind, group)| group.scores.iter().map(move |score| (*score, kind != GOOD)))
-            .unzip();
-        let images = Ranking::new(&scores, &labels)?;
-        let pixels = self.pixels(&holds)?;
-        let curve = defined(pixels.pro_curve())?;
+        let images = self.image_ranking(&holds)?;
+        let pixels = defined(self.pixels(&holds))?;
+        let curve = pixels.as_ref().map(PixelRanking::pro_curve);
+        let curve = curve.map_or(Ok(None), defined)?;
+        let of_pixels = pixels.as_ref().map(|pixels| rank(pixels.pixels()));
         let aupro = |limit: f64| curve.as_ref().map(|curve| curve.area(limit)).transpose();
         Ok(Evaluation {
             image: rank(&images)?,
-            pixel: rank(pixels.pixels())?,
+            pixel: of_pixels.transpose()?.unwrap_or_default(),
             aupro: AreaMetrics {
                 at_0_05: aupro(0.05)?,
                 at_0_3: aupro(0.3)?,
@@ -301,6 +480,12 @@ impl Evaluator {
     /// The counts of the pixels of the images of some kinds.
     fn pixels(&self, holds: impl Fn(&str) -> bool) -> Result<PixelRanking> {
         let groups = || self.groups.iter().filter(|(kind, _)| holds(kind));
+        if groups().any(|(_, group)| group.has_anomalous_pixel.contains(&None)) {
+            return Err(Error::Undefined {
+                metric: "every metric of pixels",
+                reason: "an image with a defect has no mask",
+            });
+        }
         let mut anomalous = AnomalousPixels::new();
         for (_, group) in groups() {
             anomalous.merge(group.anomalous.clone());

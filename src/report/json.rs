@@ -45,6 +45,8 @@ pub struct Report {
     pub weights: BTreeMap<String, f32>,
     /// From this score on an image is anomalous; `null` if none ever is.
     pub threshold: f32,
+    /// How it was chosen; `null` if that is not known.
+    pub threshold_policy: Option<String>,
     /// From this score on a pixel is in the predicted mask; `null` as above.
     pub pixel_threshold: f32,
     /// F1 score of the pixels at that threshold; the largest of any is `pixel.f1_max`.
@@ -64,7 +66,7 @@ pub struct ImageCounts {
     pub train: usize,
     /// To test.
     pub test: usize,
-    /// Fingerprint of the images; see [`MvtecCategory::fingerprint`](crate::data::MvtecCategory).
+    /// Fingerprint of the images; see [`Category::fingerprint`](crate::data::Category).
     pub fingerprint: u32,
 }
 

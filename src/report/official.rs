@@ -11,15 +11,32 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use tiff::encoder::{TiffEncoder, colortype::Gray32Float};
 
+use super::npy;
 use crate::ScoreMap;
 use crate::data::TestImage;
 use crate::data::decode::read_map;
-use crate::data::image;
+use crate::data::{image, name_of};
 use crate::error::{Error, Result};
 use crate::files::{read, write_atomic};
 use crate::metrics::Ranking;
 
 impl ScoreMap {
+    /// Reads a TIFF or NumPy file of floats of 16, 32 or 64 bits, whatever its name says; a NumPy array has the
+    /// axes (height, width), before which others may have a length of 1.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`read_tiff`](Self::read_tiff).
+    pub fn read(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let bytes = read(path)?;
+        let map = match bytes.starts_with(npy::MAGIC) {
+            true => npy::parse(&bytes),
+            false => read_map(&bytes),
+        };
+        map.map_err(|reason| format(path, reason))
+    }
+
     /// Reads a TIFF file of one plane of floats of 16, 32 or 64 bits.
     ///
     /// # Errors
@@ -64,27 +81,25 @@ impl MapFolder {
     ///
     /// # Errors
     ///
-    /// [`Error::Dataset`] unless there is exactly one map (`.tiff` or `.tif`), [`Error::Io`], and
+    /// [`Error::Dataset`] unless there is exactly one map (`.tiff`, `.tif` or `.npy`), [`Error::Io`], and
     /// [`Error::Format`] naming a file of another format or size.
     pub fn read(&self, category: &str, test: &TestImage) -> Result<ScoreMap> {
         let stem = self.stem(category, test);
-        let paths = ["tiff", "tif"].map(|ending| stem.with_added_extension(ending));
-        let path = match [paths[0].exists(), paths[1].exists()] {
-            [true, false] => &paths[0],
-            [false, true] => &paths[1],
-            [both, _] => {
-                let problem = if both {
-                    "and a .tif beside it are two maps"
-                } else {
-                    "nor a .tif beside it: no such map"
-                };
-                return Err(Error::Dataset {
-                    path: paths[0].clone(),
-                    problems: vec![format!("{problem} of {}", test.path.display())],
-                });
-            }
+        let paths = ENDINGS.map(|ending| stem.with_added_extension(ending));
+        let found: Vec<&PathBuf> = paths.iter().filter(|path| path.exists()).collect();
+        let [path] = found[..] else {
+            let shown = test.path.display();
+            let problem = match found[..] {
+                [] => format!("nor a .tif or .npy beside it: no such map of {shown}"),
+                [_, second, ..] => format!("and {} are two maps of {shown}", name_of(second)),
+                [_] => String::new(), // matched above
+            };
+            return Err(Error::Dataset {
+                path: found.first().map_or(&paths[0], |path| path).to_path_buf(),
+                problems: vec![problem],
+            });
         };
-        let map = ScoreMap::read_tiff(path)?;
+        let map = ScoreMap::read(path)?;
         let expected = image::size(&test.path)?;
         if map.size() != expected {
             let image = test.path.display();
@@ -106,9 +121,12 @@ impl MapFolder {
     /// Where the map of a test image is, without the ending.
     fn stem(&self, category: &str, test: &TestImage) -> PathBuf {
         let folder = self.path.join(category).join("test").join(&test.defect);
-        folder.join(test.path.file_stem().unwrap_or_default())
+        folder.join(&test.name)
     }
 }
+
+/// The endings of maps.
+const ENDINGS: [&str; 3] = ["tiff", "tif", "npy"];
 
 fn format(path: &Path, reason: impl ToString) -> Error {
     Error::Format {

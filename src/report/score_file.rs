@@ -49,6 +49,11 @@ impl ScoreFile {
         Ok(start..self.length)
     }
 
+    /// How many scores there are.
+    pub fn end(&self) -> u64 {
+        self.length
+    }
+
     /// The scores at a place.
     ///
     /// # Errors

@@ -49,14 +49,14 @@ pub struct ImageRow {
     pub score: f32,
     /// Whether the score reaches the threshold of images.
     pub detected: bool,
-    /// Number of connected regions of the truth.
-    pub regions: usize,
+    /// Number of connected regions of the truth; `None`, as below, where there is no truth.
+    pub regions: Option<u64>,
     /// Number of anomalous pixels.
-    pub anomalous_pixels: u64,
+    pub anomalous_pixels: Option<u64>,
     /// Anomalous pixels with score ≥ the threshold of pixels.
-    pub found_pixels: u64,
+    pub found_pixels: Option<u64>,
     /// Normal pixels with score ≥ the threshold of pixels.
-    pub false_pixels: u64,
+    pub false_pixels: Option<u64>,
 }
 
 /// The metrics of a kind of defect, of a category, or a mean over categories; empty where undefined.

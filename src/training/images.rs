@@ -6,13 +6,15 @@ use std::sync::{Mutex, PoisonError};
 
 use burn::tensor::{Tensor, backend::Backend};
 use image::DynamicImage;
+use rand::Rng;
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 
 use super::random::{Purpose, rng};
+use super::run::RunOptions;
 use crate::ImageSize;
-use crate::data::image::{PixelRange, PixelRangeFinder, check_image, resize, to_tensor, unit};
-use crate::data::{Fingerprint, ImageSource};
+use crate::data::image::{PixelRange, PixelRangeFinder, check_image, to_tensor, unit};
+use crate::data::{Fingerprint, ImageSource, Placement, Preparation, Rect, Tiles};
 use crate::error::{Error, Result, check};
 use crate::progress::ProgressBar;
 use crate::warning::warn;
@@ -43,12 +45,23 @@ impl Split {
     }
 }
 
-/// The normal images of a training in memory, at the input size of the method.
+/// An image, or a tile of one, at the input size of a method.
+#[derive(Clone, Debug)]
+pub(crate) struct Input {
+    pub image: DynamicImage,
+    /// Where it is from.
+    pub placement: Placement,
+}
+
+/// The normal images of a training in memory, at the input size of the method; with
+/// [tiles](crate::data::Tiles), tiles drawn from them.
 #[derive(Clone, Debug)]
 pub struct TrainingImages {
     pub(crate) train: Vec<DynamicImage>,
     /// Those held out.
-    pub(crate) validation: Vec<DynamicImage>,
+    pub(crate) validation: Vec<Input>,
+    /// Which images of the source are held out.
+    pub(crate) held_out: Vec<usize>,
     pub(crate) range: PixelRange,
     pub(crate) fingerprint: Fingerprint,
     pub(crate) size: ImageSize,
@@ -85,7 +98,7 @@ impl TrainingImages {
         &'a self,
         device: &'a B::Device,
     ) -> impl Iterator<Item = Tensor<B, 4>> + 'a {
-        let tensor = |image| to_tensor(&unit(image, &self.range), self.size, device);
+        let tensor = |input: &Input| to_tensor(&unit(&input.image, &self.range), self.size, device);
         self.validation.iter().map(tensor)
     }
 
@@ -97,7 +110,8 @@ impl TrainingImages {
         (0..self.len()).filter_map(|index| self.tensor(index, device))
     }
 
-    /// Reads all images, at least two, and holds some out.
+    /// Reads all images, at least two, and holds some out. Those to learn from that do not fit into
+    /// `options.image_memory` are left out, with a warning.
     ///
     /// # Errors
     ///
@@ -105,31 +119,54 @@ impl TrainingImages {
     pub(crate) fn read(
         images: &dyn ImageSource,
         split: &Split,
+        preparation: &Preparation,
         size: ImageSize,
-        progress: bool,
+        options: &RunOptions,
     ) -> Result<Self> {
         let mut order: Vec<usize> = (0..images.len()).collect();
         order.shuffle(&mut rng(split.seed, Purpose::Split, 0));
         let held_out = held_out(split.validation, images.len());
-        let finder = Mutex::new(PixelRangeFinder::default());
-        let bar = ProgressBar::new(progress, images.len(), "reading images");
-        let read = |index: &usize| {
-            let sample = images.load(*index)?;
-            let image = sample.image;
-            check_image(&image).map_err(|error| error.in_image(sample.name))?;
-            let mut finder = finder.lock().unwrap_or_else(PoisonError::into_inner);
-            finder.add(&image);
-            drop(finder);
-            let small = resize(&image, size);
-            bar.inc();
-            small
+        let held_out = order.split_off(images.len() - held_out);
+        let reader = Reader {
+            images,
+            preparation,
+            size,
+            seed: split.seed,
+            tiles: Tiles::MOST_IN_TRAINING.div_ceil(images.len()),
+            finder: Mutex::new(PixelRangeFinder::default()),
         };
-        let read: Vec<Result<DynamicImage>> = order.par_iter().map(read).collect();
-        let mut train = Vec::with_capacity(read.len());
-        let mut problems = Vec::new();
-        for image in read {
-            match image {
-                Ok(image) => train.push(image),
+        let in_all = order.len();
+        order.truncate(reader.most_in_memory(options.image_memory));
+        if order.len() < in_all {
+            warn(format_args!(
+                "{} of {in_all} training images are left out, since no more than {} MiB are to be held in \
+                 memory",
+                in_all - order.len(),
+                options.image_memory
+            ));
+        }
+        let bar = ProgressBar::new(
+            options.progress,
+            order.len() + held_out.len(),
+            "reading images",
+        );
+        let all: Vec<usize> = order.iter().chain(&held_out).copied().collect();
+        let read: Vec<Result<Vec<Input>>> = all
+            .par_iter()
+            .map(|index| {
+                let read = reader.read(*index);
+                bar.inc();
+                read
+            })
+            .collect();
+        drop(bar);
+        let (mut train, mut validation, mut problems) = (Vec::new(), Vec::new(), Vec::new());
+        for (at, inputs) in read.into_iter().enumerate() {
+            match inputs {
+                Ok(inputs) if at < order.len() => {
+                    train.extend(inputs.into_iter().map(|input| input.image));
+                }
+                Ok(inputs) => validation.extend(inputs),
                 Err(problem) => problems.push(problem.to_string()),
             }
         }
@@ -140,34 +177,110 @@ impl TrainingImages {
                 problems,
             });
         }
-        let validation = train.split_off(images.len() - held_out);
-        let finder = finder.into_inner().unwrap_or_else(PoisonError::into_inner);
-        warn_of_other_depths(&train, &validation, finder.finish());
+        let finder = reader
+            .finder
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        let range = finder.finish();
+        let all = train
+            .iter()
+            .chain(validation.iter().map(|input| &input.image));
+        warn_of_other_depths(&all.collect::<Vec<_>>(), range);
+        let mut fingerprint = images.fingerprint()?;
+        if *preparation != Preparation::default() {
+            let json = serde_json::to_vec(preparation).unwrap_or_default();
+            fingerprint.hash ^= crc32fast::hash(&json);
+        }
         Ok(Self {
             train,
             validation,
-            range: finder.finish(),
-            fingerprint: images.fingerprint()?,
+            held_out,
+            range,
+            fingerprint,
             size,
         })
     }
 }
 
+/// Reads images of a source as inputs.
+struct Reader<'a> {
+    images: &'a dyn ImageSource,
+    preparation: &'a Preparation,
+    size: ImageSize,
+    seed: u64,
+    /// Tiles of each image, if it is cut into any.
+    tiles: usize,
+    finder: Mutex<PixelRangeFinder>,
+}
+
+impl Reader<'_> {
+    /// How many images may be read if their inputs are to take no more than so many mebibytes, at 8 bits a
+    /// value; at least one.
+    fn most_in_memory(&self, mebibytes: usize) -> usize {
+        let inputs = self.preparation.tiles.map_or(1, |_| self.tiles);
+        let bytes = (3 * self.size.area()).saturating_mul(inputs).max(1);
+        (mebibytes.saturating_mul(1 << 20) / bytes).max(1)
+    }
+
+    /// The input of an image, or those of tiles drawn from it.
+    fn read(&self, index: usize) -> Result<Vec<Input>> {
+        let sample = self.images.load(index)?;
+        let in_image = |error: Error| error.in_image(&sample.name);
+        let image = sample.image;
+        check_image(&image).map_err(in_image)?;
+        let image = self.preparation.black_out(&image).map_err(in_image)?;
+        let mut finder = self.finder.lock().unwrap_or_else(PoisonError::into_inner);
+        finder.add(&image);
+        drop(finder);
+        let whole = ImageSize::of(&image);
+        let parts = match self.preparation.tiles {
+            None => vec![Rect::whole(whole)],
+            Some(tiles) => self.draw(&tiles, whole, index).map_err(in_image)?,
+        };
+        let input = |part: &Rect| {
+            let placement = self.preparation.placement(whole, *part, self.size);
+            let image = match *part == Rect::whole(whole) {
+                true => placement.apply(&image)?,
+                false => placement.apply(&part.cut(&image))?,
+            };
+            Ok(Input { image, placement })
+        };
+        parts.iter().map(input).collect()
+    }
+
+    /// Tiles at random places of an image.
+    fn draw(&self, tiles: &Tiles, image: ImageSize, index: usize) -> Result<Vec<Rect>> {
+        let grid = tiles.of(image)?;
+        if grid.len() <= self.tiles {
+            return Ok(grid);
+        }
+        let mut rng = rng(self.seed, Purpose::Tiles, index);
+        let ImageSize { width, height } = tiles.size;
+        let draw = |_| Rect {
+            x: rng.random_range(0..=image.width - width),
+            y: rng.random_range(0..=image.height - height),
+            width,
+            height,
+        };
+        Ok((0..self.tiles).map(draw).collect())
+    }
+}
+
 /// One line for the images that are much darker than the others' white, as of another camera or program.
-fn warn_of_other_depths(train: &[DynamicImage], validation: &[DynamicImage], range: PixelRange) {
-    let all = train.iter().chain(validation);
-    let doubts: Vec<String> = all.filter_map(|image| range.warning(image)).collect();
+fn warn_of_other_depths(images: &[&DynamicImage], range: PixelRange) {
+    let doubts = images.iter().filter_map(|image| range.warning(image));
+    let doubts: Vec<String> = doubts.collect();
     if let Some(first) = doubts.first() {
         warn(format_args!(
             "{} of {} training images have another range than the others: one has {first}; are they \
              of another camera or program?",
             doubts.len(),
-            train.len() + validation.len()
+            images.len()
         ));
     }
     let depth =
-        |image: &DynamicImage| image.color().bytes_per_pixel() / image.color().channel_count();
-    let depths: BTreeSet<u8> = train.iter().chain(validation).map(depth).collect();
+        |image: &&DynamicImage| image.color().bytes_per_pixel() / image.color().channel_count();
+    let depths: BTreeSet<u8> = images.iter().map(depth).collect();
     if depths.len() > 1 {
         let bits = depths.iter().map(|bytes| (8 * bytes).to_string());
         let bits: Vec<String> = bits.collect();

@@ -16,6 +16,7 @@ pub(crate) mod steps;
 #[doc(hidden)]
 pub use adam::{Adam, AdamState};
 pub use distill::{DistillConfig, Distilled, Distiller};
+pub(crate) use images::Input;
 pub use images::{Split, TrainingImages};
 pub use run::{Run, RunOptions, TrainingLog};
 pub use schedule::Schedule;

@@ -12,6 +12,7 @@ pub enum Purpose {
     Crop,
     Step,
     Dropout,
+    Tiles,
 }
 
 /// Random numbers for one purpose and place.

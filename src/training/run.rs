@@ -17,6 +17,9 @@ pub struct RunOptions {
     /// take 3.3 for each image of 256 × 256: 1 of the teacher, three times that without a projection, and 2.3
     /// of the layers that the student shares with it.
     pub feature_cache: usize,
+    /// Mebibytes of memory for the training images at the size of the model's input: 2048, which is 10,922
+    /// images of 256 × 256. Images beyond it are left out, drawn by the seed, with a warning.
+    pub image_memory: usize,
     pub(crate) checkpoint: Option<Checkpoint>,
 }
 
@@ -25,6 +28,7 @@ impl Default for RunOptions {
         Self {
             progress: true,
             feature_cache: 1024,
+            image_memory: 2048,
             checkpoint: None,
         }
     }

@@ -25,7 +25,7 @@ use crate::ImageSize;
 use crate::error::{Error, Result};
 use crate::files::{io_error, read};
 
-pub(crate) use tiff::read_map;
+pub(crate) use tiff::{read_map, stored_as_f16};
 
 /// The most pixels an image may have: 256 megapixels, as 16000 × 16000.
 pub const MAX_PIXELS: u64 = 256_000_000;

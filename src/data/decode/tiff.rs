@@ -285,6 +285,15 @@ fn short() -> Reason {
     "has fewer values than pixels, or of another kind than its header says".into()
 }
 
+/// Whether a file holds one 16-bit float a pixel.
+pub(crate) fn stored_as_f16(bytes: &[u8]) -> Result<bool, Reason> {
+    let mut decoder = one_page(Cursor::new(bytes))?;
+    let formats = decoder.find_tag_unsigned_vec::<u16>(Tag::SampleFormat);
+    let floats = formats.map_err(reason)?.is_some_and(|all| all == [3]);
+    let color = decoder.colortype().map_err(reason)?;
+    Ok(floats && color.bit_depth() == 16 && color.num_samples() == 1)
+}
+
 /// One plane of floats.
 pub(crate) fn read_map(bytes: &[u8]) -> Result<ScoreMap, Reason> {
     let mut decoder = one_page(Cursor::new(bytes))?;

@@ -53,6 +53,14 @@ impl Tensors {
         Ok(Self(tensors.collect::<Result<_>>()?))
     }
 
+    /// How many numbers they hold.
+    pub fn count(&self) -> usize {
+        let tensors = self.0.values();
+        tensors
+            .map(|tensor| tensor.shape.iter().product::<usize>())
+            .sum()
+    }
+
     /// Fills every parameter of a module from the tensor with its path.
     ///
     /// # Errors

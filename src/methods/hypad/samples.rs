@@ -134,6 +134,7 @@ mod tests {
         let images = TrainingImages {
             train: (0..4).map(plain).collect(),
             validation: Vec::new(),
+            held_out: Vec::new(),
             range: PixelRange::default(),
             fingerprint: Fingerprint { images: 4, hash: 0 },
             size: ImageSize::square(16),

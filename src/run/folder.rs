@@ -2,26 +2,34 @@
 
 use std::path::{Path, PathBuf};
 
-use hypad::data::MvtecCategory;
-use hypad::files::check_writable;
-use hypad::{Error, Result, TrainConfig};
 use serde_json::{Value, json};
 
-use super::results::{io_error, name_of};
+use crate::TrainConfig;
+use crate::data::Category;
+use crate::error::{Error, Result};
+use crate::files::{check_writable, io_error};
+use crate::warning::warn;
 
 /// The folder of a run, and whether it may take the place of another run's results.
+#[derive(Clone, Debug)]
 pub struct RunFolder {
+    /// The folder.
     pub out: PathBuf,
+    /// Whether results of another run in it are written over.
     pub overwrite: bool,
 }
 
 /// The file from which training on a category goes on.
-pub fn checkpoint(out: &Path, category: &str) -> PathBuf {
+pub(super) fn checkpoint(out: &Path, category: &str) -> PathBuf {
     out.join(format!("checkpoint_{category}.safetensors"))
 }
 
 /// The folder of a category's results: `out`, or one of its own in it where `out` holds those of
-/// another category.
+/// another category, with a warning.
+///
+/// # Errors
+///
+/// [`Error::Io`], and [`Error::Format`] for a `report.json` that is not one of a run.
 pub fn category_folder(out: &Path, category: &str) -> Result<PathBuf> {
     let mut others = Vec::new();
     if let Some(report) = report(out)? {
@@ -39,11 +47,11 @@ pub fn category_folder(out: &Path, category: &str) -> Result<PathBuf> {
         None => Ok(out.to_path_buf()),
         Some(other) => {
             let folder = out.join(category);
-            eprintln!(
-                "note: {} holds the results of {other}; those of {category} go to {}",
+            warn(format_args!(
+                "{} holds the results of {other}; those of {category} go to {}",
                 out.display(),
                 folder.display()
-            );
+            ));
             Ok(folder)
         }
     }
@@ -51,9 +59,9 @@ pub fn category_folder(out: &Path, category: &str) -> Result<PathBuf> {
 
 impl RunFolder {
     /// Whether the run can write here, and holds no results of another run.
-    pub fn check(
+    pub(super) fn check(
         &self,
-        category: &MvtecCategory,
+        category: &Category,
         model: &Value,
         training: Option<&TrainConfig>,
         maps: Option<&Path>,
@@ -61,6 +69,7 @@ impl RunFolder {
     ) -> Result<()> {
         for file in [
             "report.json",
+            "report.html",
             "model.safetensors",
             "tables/images.csv",
             "tables/regions.csv",
@@ -69,7 +78,7 @@ impl RunFolder {
         }
         let maps = maps.map(|maps| maps.join(&category.name));
         for (index, test) in category.test.iter().enumerate() {
-            let name = format!("{}/{}", test.defect, name_of(test));
+            let name = format!("{}/{}", test.defect, test.name);
             if index < pictures {
                 check_writable(self.out.join(format!("pictures/{name}.png")))?;
             }
@@ -111,7 +120,7 @@ impl RunFolder {
     }
 
     /// Removes the pictures of the run whose place this one takes: they may be of other images.
-    pub fn remove_old_pictures(&self) -> Result<()> {
+    pub(super) fn remove_old_pictures(&self) -> Result<()> {
         let pictures = self.out.join("pictures");
         match pictures.is_dir() && report(&self.out)?.is_some() {
             true => std::fs::remove_dir_all(&pictures).map_err(io_error(&pictures)),
@@ -137,7 +146,7 @@ fn report(out: &Path) -> Result<Option<Value>> {
 }
 
 /// A value as a file has it, with the digits of its own type.
-pub fn as_written(value: impl serde::Serialize) -> Value {
+pub(super) fn as_written(value: impl serde::Serialize) -> Value {
     let text = serde_json::to_string(&value).unwrap_or_default();
     serde_json::from_str(&text).unwrap_or_default()
 }
