@@ -42,6 +42,8 @@ pub struct Trained<B: ModelBackend> {
     pub losses: Vec<f32>,
     /// The time the steps took, those before a break included.
     pub time: Duration,
+    /// The scores of the good images that were held out, from which the threshold of images was chosen.
+    pub held_out: Vec<f32>,
     /// Other figures of the method, by name; of HypAD [`CLIPPED`](crate::methods::hypad::CLIPPED).
     pub figures: BTreeMap<String, f64>,
 }
@@ -253,6 +255,7 @@ impl<B: ModelBackend, M: Method<B>> Trainer<B, M> {
         Ok(Trained {
             detector,
             losses: log.losses,
+            held_out: scores,
             time: log.time,
             figures: log.figures,
         })

@@ -367,7 +367,8 @@ fn info_and_bench() {
     let model = trained.path("out/model.safetensors");
     let said = output(&["info", text(&model)], 0);
     assert!(
-        said.contains("SigmaThreshold") && said.contains("checksum         right"),
+        said.contains("3 standard deviations above the mean")
+            && said.contains("checksum         right"),
         "{said}"
     );
     let info = json(&output(&["info", text(&model), "--json"], 0));

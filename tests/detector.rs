@@ -357,7 +357,12 @@ fn training_repeats_and_its_file_predicts_the_same() {
             .zip(found.map.iter())
             .all(|(mask, score)| *mask == (*score >= pixel))
     );
-    assert!(loaded.threshold_policy().unwrap().contains("sigmas: 3"));
+    assert!(
+        loaded
+            .threshold_policy()
+            .unwrap()
+            .contains("3 standard deviations")
+    );
     assert_eq!(loaded.predict(image).unwrap(), found);
     // Nothing but the file itself was left in its folder.
     assert_eq!(
@@ -392,7 +397,10 @@ fn training_repeats_and_its_file_predicts_the_same() {
                     plain.choose_threshold(&MaximumThreshold, CalibrationScores::good(&[0.5]));
                 assert_eq!(policy.unwrap(), 0.5_f32.next_up());
                 plain.set_pixel_threshold(0.25).unwrap();
-                assert_eq!(plain.threshold_policy(), Some("MaximumThreshold"));
+                assert_eq!(
+                    plain.threshold_policy(),
+                    Some("just above the highest of the good images")
+                );
                 assert_eq!(plain.thresholds().pixel, 0.25);
                 assert!(plain.set_pixel_threshold(f32::NAN).is_err());
                 assert_eq!(loaded.threshold_policy(), None);

@@ -130,7 +130,7 @@ fn images_teacher_and_threshold_are_the_users() {
     let scores = CalibrationScores::good(&[0.1, 0.2]).with_defective(&[0.5, 0.9]);
     let chosen = detector.choose_threshold(&F1Threshold, scores).unwrap();
     assert_eq!((chosen, detector.threshold()), (0.5, 0.5));
-    assert_eq!(detector.threshold_policy(), Some("F1Threshold"));
+    assert_eq!(detector.threshold_policy(), Some("the largest F1 score"));
     // Other weights.
     let error = load(Tiny::new(&device)).unwrap_err().to_string();
     assert!(error.contains("was trained with tiny"), "{error}");

@@ -31,7 +31,7 @@ impl ImageSet {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] for a folder that cannot be read, [`Error::Dataset`] for one without images or
+    /// [`Error::Io`](crate::Error) for a folder that cannot be read, [`Error::Dataset`](crate::Error) for one without images or
     /// with a link to nothing.
     pub fn from_dir(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
@@ -43,7 +43,7 @@ impl ImageSet {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] for a folder that cannot be read, [`Error::Dataset`] if there is no image, or a
+    /// [`Error::Io`](crate::Error) for a folder that cannot be read, [`Error::Dataset`](crate::Error) if there is no image, or a
     /// link to nothing.
     pub fn from_tree(path: impl AsRef<Path>) -> Result<Self> {
         Ok(Self::from_files(images_below(path.as_ref())?))
@@ -89,8 +89,8 @@ impl ImageSet {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] or [`Error::Format`] naming the file (see [`open`](super::image::open)),
-    /// [`Error::Setting`] for an index beyond the end and for an image in memory with values that are
+    /// [`Error::Io`](crate::Error) or [`Error::Format`](crate::Error) naming the file (see [`open`](super::image::open)),
+    /// [`Error::Setting`](crate::Error) for an index beyond the end and for an image in memory with values that are
     /// negative or not finite.
     pub fn decode(&self, index: usize) -> Result<DynamicImage> {
         match self.item(index)? {
@@ -108,7 +108,7 @@ impl ImageSet {
     ///
     /// # Errors
     ///
-    /// [`Error::Dataset`] with all problems, by file.
+    /// [`Error::Dataset`](crate::Error) with all problems, by file.
     pub fn check(&self, progress: &(dyn Fn() + Sync)) -> Result<()> {
         let folder = self.items.iter().find_map(|item| match item {
             Item::File(path) => path.parent(),

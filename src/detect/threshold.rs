@@ -164,6 +164,13 @@ impl ThresholdPolicy for SigmaThreshold {
             )
         })
     }
+
+    fn describe(&self) -> String {
+        format!(
+            "{} standard deviations above the mean of good images",
+            self.sigmas
+        )
+    }
 }
 
 /// The standard deviation of scores.
@@ -183,6 +190,10 @@ impl ThresholdPolicy for QuantileThreshold {
     fn threshold(&self, scores: CalibrationScores) -> Result<f32> {
         Ok(quantile(scores.good, self.0)? as f32)
     }
+
+    fn describe(&self) -> String {
+        format!("the {} quantile of good images", self.0)
+    }
 }
 
 /// Just above the highest score of the good images.
@@ -192,6 +203,10 @@ pub struct MaximumThreshold;
 impl ThresholdPolicy for MaximumThreshold {
     fn threshold(&self, scores: CalibrationScores) -> Result<f32> {
         fpr_threshold(scores.good, 0.0)
+    }
+
+    fn describe(&self) -> String {
+        "just above the highest of the good images".into()
     }
 }
 
@@ -206,6 +221,10 @@ impl ThresholdPolicy for FprThreshold {
     fn threshold(&self, scores: CalibrationScores) -> Result<f32> {
         fpr_threshold(scores.good, self.0)
     }
+
+    fn describe(&self) -> String {
+        format!("at most {} of the good images reach it", self.0)
+    }
 }
 
 /// The threshold that a new good image reaches with a probability of at most this, if it was taken as those
@@ -219,6 +238,10 @@ pub struct ConformalThreshold(
 impl ThresholdPolicy for ConformalThreshold {
     fn threshold(&self, scores: CalibrationScores) -> Result<f32> {
         conformal_threshold(scores.good, self.0)
+    }
+
+    fn describe(&self) -> String {
+        format!("promised false-alarm rate {} (conformal)", self.0)
     }
 }
 
@@ -237,6 +260,10 @@ impl ThresholdPolicy for F1Threshold {
         let all = [scores.good, scores.defective].concat();
         let labels: Vec<bool> = (0..all.len()).map(|at| at >= scores.good.len()).collect();
         Ok(Ranking::new(&all, &labels)?.f1_max()?.threshold)
+    }
+
+    fn describe(&self) -> String {
+        "the largest F1 score".into()
     }
 }
 

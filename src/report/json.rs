@@ -47,6 +47,8 @@ pub struct Report {
     pub threshold: f32,
     /// How it was chosen; `null` if that is not known.
     pub threshold_policy: Option<String>,
+    /// The scores of the good images held out, from which it was chosen; `null` as with the seed.
+    pub held_out_scores: Option<Vec<f32>>,
     /// From this score on a pixel is in the predicted mask; `null` as above.
     pub pixel_threshold: f32,
     /// F1 score of the pixels at that threshold; the largest of any is `pixel.f1_max`.

@@ -53,7 +53,7 @@ pub struct TrainingPlan<B: ModelBackend> {
 }
 
 impl<B: ModelBackend> TrainingPlan<B> {
-    /// With the crate's own teacher, no penalty images, and a checkpoint every 500 steps.
+    /// With the crate's own teacher, no penalty images, and a checkpoint every 100 steps.
     pub fn new(model: HypAdConfig, recipe: TrainConfig) -> Self {
         Self {
             model,
@@ -63,7 +63,7 @@ impl<B: ModelBackend> TrainingPlan<B> {
             preparation: Preparation::default(),
             threshold: None,
             pixel_threshold: None,
-            checkpoint_every: Some(500),
+            checkpoint_every: Some(100),
             accept_changes: false,
             half_precision: false,
         }
@@ -164,8 +164,8 @@ impl<B: ModelBackend> CategoryRun<B> {
     pub fn go(self, category: &Category, device: &B::Device) -> Result<Report> {
         let checkpoint = self.checkpoint(category);
         let out = &self.folder.out;
-        let (detector, recipe, train, clipped, losses) = match self.source {
-            Source::File(path) => (Detector::load(path, device)?, None, None, None, Vec::new()),
+        let (detector, recipe, trained) = match self.source {
+            Source::File(path) => (Detector::load(path, device)?, None, None),
             Source::Training(plan) => {
                 let (recipe, half) = (plan.recipe.clone(), plan.half_precision);
                 let trainer = plan.trainer(checkpoint, self.progress);
@@ -175,17 +175,12 @@ impl<B: ModelBackend> CategoryRun<B> {
                     true => trained.detector.save_half(path)?,
                     false => trained.save(path)?,
                 }
-                let clipped = trained.figures.get(CLIPPED).copied();
-                let time = trained.time.as_secs_f64();
-                (
-                    trained.detector,
-                    Some(recipe),
-                    Some(time),
-                    clipped,
-                    trained.losses,
-                )
+                (trained.detector.clone(), Some(recipe), Some(trained))
             }
         };
+        let clipped = trained
+            .as_ref()
+            .and_then(|trained| trained.figures.get(CLIPPED).copied());
         let started = Instant::now();
         let maps = self.maps.map(MapFolder::new);
         let tested = test(&detector, category, out, maps, self.pictures, self.progress)?;
@@ -218,10 +213,11 @@ impl<B: ModelBackend> CategoryRun<B> {
             weights: branches(&detector),
             threshold: thresholds.image,
             threshold_policy: detector.threshold_policy().map(str::to_string),
+            held_out_scores: trained.as_ref().map(|trained| trained.held_out.clone()),
             pixel_threshold: thresholds.pixel,
             pixel_f1: evaluator.pixel_f1(thresholds.pixel)?,
             seconds: Seconds {
-                train,
+                train: trained.as_ref().map(|trained| trained.time.as_secs_f64()),
                 evaluate: started.elapsed().as_secs_f64(),
                 per_image: tested.predicting / category.test.len().max(1) as f64,
             },
@@ -232,7 +228,7 @@ impl<B: ModelBackend> CategoryRun<B> {
             report: &report,
             images: &images,
             curves: evaluator.curves()?,
-            losses: &losses,
+            losses: trained.as_ref().map_or(&[], |trained| &trained.losses),
             notes: &category.notes,
             colours: tested.colours,
         };

@@ -6,7 +6,6 @@ use std::time::Instant;
 
 use image::codecs::jpeg::JpegEncoder;
 use image::{ImageFormat, RgbImage};
-use tempfile::TempDir;
 
 use crate::data::image::{decode_ahead, open};
 use crate::data::{Category, TestImage};
@@ -29,7 +28,7 @@ pub struct Tested {
     /// The lowest and highest score of all maps.
     pub colours: (f32, f32),
     /// The maps wait here for the last image, since all pictures share their colours.
-    waiting: TempDir,
+    waiting: Waiting,
     /// Pictures are drawn of the first this many images; maps of others are computed again where they are
     /// needed.
     pictures: usize,
@@ -44,12 +43,11 @@ pub fn test<B: ModelBackend>(
     pictures: usize,
     progress: bool,
 ) -> Result<Tested> {
-    std::fs::create_dir_all(out).map_err(io_error(out))?;
     let mut tested = Tested {
         evaluator: Evaluator::new(),
         predicting: 0.0,
         colours: (f32::INFINITY, f32::NEG_INFINITY),
-        waiting: tempfile::tempdir_in(out).map_err(io_error(out))?,
+        waiting: Waiting::new(out)?,
         pictures,
     };
     let bar = ProgressBar::new(progress, category.test.len(), "testing");
@@ -84,7 +82,30 @@ pub fn test<B: ModelBackend>(
 
 impl Tested {
     fn map_of(&self, index: usize) -> PathBuf {
-        self.waiting.path().join(format!("{index}.tiff"))
+        self.waiting.path.join(format!("{index}.tiff"))
+    }
+}
+
+/// A hidden folder that goes with its owner. One that a process left behind which was killed is emptied.
+struct Waiting {
+    path: PathBuf,
+}
+
+impl Waiting {
+    fn new(out: &Path) -> Result<Self> {
+        let path = out.join(".maps");
+        if path.exists() {
+            std::fs::remove_dir_all(&path).map_err(io_error(&path))?;
+        }
+        std::fs::create_dir_all(&path).map_err(io_error(&path))?;
+        Ok(Self { path })
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        // What is left is removed by the next run.
+        let _ = std::fs::remove_dir_all(&self.path);
     }
 }
 

@@ -30,6 +30,8 @@ pub fn run(args: &Args) -> Result<Outcome> {
         "" => "an early hypad".to_string(),
         version => format!("hypad {version}"),
     };
+    let size = info.settings["image_size"].clone();
+    let size: Option<hypad::ImageSize> = serde_json::from_value(size).ok();
     let rows = [
         ("method", info.method.clone()),
         (
@@ -37,7 +39,10 @@ pub fn run(args: &Args) -> Result<Outcome> {
             format!("{writer}, file version {}", info.version),
         ),
         ("weights", format!("{} numbers", info.parameters)),
-        ("input", info.settings["image_size"].to_string()),
+        (
+            "input",
+            size.map_or("not known".into(), |size| size.to_string()),
+        ),
         ("image threshold", threshold(info.threshold)),
         (
             "chosen by",

@@ -92,7 +92,7 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     maps: Option<PathBuf>,
     /// Steps after which a checkpoint is written; 0: none
-    #[arg(long, value_name = "STEPS", default_value_t = 500)]
+    #[arg(long, value_name = "STEPS", default_value_t = 100)]
     checkpoint_every: usize,
     /// Go on from a checkpoint also where images or settings have changed since
     #[arg(long)]

@@ -130,7 +130,11 @@ pub fn histograms(title: &str, name: &str, sets: [(&str, &[f64]); 2], mark: (&st
         );
     }
     let mut legend = String::from("<p class=\"legend\">");
-    for (set, (name, values)) in sets.iter().enumerate() {
+    for (set, (name, values)) in sets
+        .iter()
+        .enumerate()
+        .filter(|(_, (name, _))| !name.is_empty())
+    {
         let _ = write!(
             legend,
             "<span class=\"key set{set}\"></span>{} ({}) ",

@@ -134,6 +134,12 @@ impl HtmlReport<'_> {
         let sets = [("good", &good[..]), ("with defects", &defective[..])];
         let threshold = ("threshold", f64::from(self.report.threshold));
         let mut html = histograms("Scores of the test images", "score", sets, threshold);
+        if let Some(held_out) = &self.report.held_out_scores {
+            let held_out: Vec<f64> = held_out.iter().map(|score| f64::from(*score)).collect();
+            let sets = [("good, held out of the training", &held_out[..]), ("", &[])];
+            let title = "Scores that the threshold was chosen from";
+            html += &histograms(title, "score", sets, threshold);
+        }
         if let Some(curve) = &self.curves.image_roc {
             let axes = Axes {
                 title: "ROC of images",
