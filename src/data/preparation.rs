@@ -35,9 +35,11 @@ pub struct Tiles {
 }
 
 impl Tiles {
-    /// The most tiles that a training takes from all its images: 2000, more than the steps of the fast
-    /// recipe.
-    pub const MOST_IN_TRAINING: usize = 2000;
+    /// The most tiles that a training learns from, drawn from all its images: 1000.
+    pub const MOST_IN_TRAINING: usize = 1000;
+    /// The most tiles that maps are calibrated on, drawn from the images held out: 128. The threshold of images is
+    /// chosen on all of each.
+    pub const MOST_IN_CALIBRATION: usize = 128;
 
     /// Square tiles that overlap by a quarter.
     pub fn square(side: usize) -> Self {

@@ -132,9 +132,10 @@ impl TrainingImages {
             preparation,
             size,
             seed: split.seed,
-            tiles: Tiles::MOST_IN_TRAINING.div_ceil(images.len()),
+            tiles: Tiles::MOST_IN_TRAINING.div_ceil(order.len().max(1)),
             finder: Mutex::new(PixelRangeFinder::default()),
         };
+        let of_held_out = Tiles::MOST_IN_CALIBRATION.div_ceil(held_out.len().max(1));
         let in_all = order.len();
         order.truncate(reader.most_in_memory(options.image_memory));
         if order.len() < in_all {
@@ -153,8 +154,14 @@ impl TrainingImages {
         let all: Vec<usize> = order.iter().chain(&held_out).copied().collect();
         let read: Vec<Result<Vec<Input>>> = all
             .par_iter()
-            .map(|index| {
-                let read = reader.read(*index);
+            .enumerate()
+            .map(|(at, index)| {
+                let tiles = if at < order.len() {
+                    reader.tiles
+                } else {
+                    of_held_out
+                };
+                let read = reader.read(*index, tiles);
                 bar.inc();
                 read
             })
@@ -208,7 +215,7 @@ struct Reader<'a> {
     preparation: &'a Preparation,
     size: ImageSize,
     seed: u64,
-    /// Tiles of each image, if it is cut into any.
+    /// Tiles of each image to learn from, if it is cut into any.
     tiles: usize,
     finder: Mutex<PixelRangeFinder>,
 }
@@ -222,8 +229,8 @@ impl Reader<'_> {
         (mebibytes.saturating_mul(1 << 20) / bytes).max(1)
     }
 
-    /// The input of an image, or those of tiles drawn from it.
-    fn read(&self, index: usize) -> Result<Vec<Input>> {
+    /// The input of an image, or those of no more than so many tiles drawn from it.
+    fn read(&self, index: usize, tiles_of_image: usize) -> Result<Vec<Input>> {
         let sample = self.images.load(index)?;
         let in_image = |error: Error| error.in_image(&sample.name);
         let image = sample.image;
@@ -235,7 +242,10 @@ impl Reader<'_> {
         let whole = ImageSize::of(&image);
         let parts = match self.preparation.tiles {
             None => vec![Rect::whole(whole)],
-            Some(tiles) => self.draw(&tiles, whole, index).map_err(in_image)?,
+            Some(tiles) => {
+                let drawn = self.draw(&tiles, whole, index, tiles_of_image);
+                drawn.map_err(in_image)?
+            }
         };
         let input = |part: &Rect| {
             let placement = self.preparation.placement(whole, *part, self.size);
@@ -248,10 +258,16 @@ impl Reader<'_> {
         parts.iter().map(input).collect()
     }
 
-    /// Tiles at random places of an image.
-    fn draw(&self, tiles: &Tiles, image: ImageSize, index: usize) -> Result<Vec<Rect>> {
+    /// So many tiles at random places of an image, or all where they are fewer.
+    fn draw(
+        &self,
+        tiles: &Tiles,
+        image: ImageSize,
+        index: usize,
+        count: usize,
+    ) -> Result<Vec<Rect>> {
         let grid = tiles.of(image)?;
-        if grid.len() <= self.tiles {
+        if grid.len() <= count {
             return Ok(grid);
         }
         let mut rng = rng(self.seed, Purpose::Tiles, index);
@@ -262,7 +278,7 @@ impl Reader<'_> {
             width,
             height,
         };
-        Ok((0..self.tiles).map(draw).collect())
+        Ok((0..count).map(draw).collect())
     }
 }
 
