@@ -257,7 +257,7 @@ fn run(args: &Args) -> Result<()> {
     }
     let checked = categories.iter();
     let checked = checked.map(|category| category.check(&|| ())).collect();
-    common::all_problems(&args.data.to_string_lossy(), checked)?;
+    Error::all(&args.data, checked)?;
     // What lines that go on had before stays, and what others had; the rest begin anew.
     let table = args.out.join("curve.csv");
     let mut points = match table.exists() {

@@ -234,7 +234,7 @@ fn run_on<B: ModelBackend>(args: &Args) -> Result<()> {
     let runs = categories.iter().map(run).collect::<Result<Vec<_>>>()?;
     let found = runs.iter().zip(&categories);
     let found = found.map(|(run, category)| run.check(category, &device));
-    common::all_problems(&args.data.to_string_lossy(), found.collect())?;
+    Error::all(&args.data, found.collect())?;
 
     let (mut results, mut checkpoints) = (Vec::new(), Vec::new());
     let out = match &runs[..] {
@@ -259,7 +259,7 @@ fn run_on<B: ModelBackend>(args: &Args) -> Result<()> {
         println!("{}:\n{}", report.category, Table::new(report.defects));
         results.push((report.category, category.test.len(), report.evaluation));
     }
-    let table = common::category_table(&results);
+    let table = Table::of_categories(&results);
     print!("{table}");
     table.write(out.join("tables/categories"))?;
     for checkpoint in checkpoints {

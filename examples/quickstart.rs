@@ -13,6 +13,7 @@ use std::process::ExitCode;
 use burn::backend::Flex;
 use common::fabric;
 use hypad::data::Category;
+use hypad::report::Table;
 use hypad::run::{CategoryRun, RunFolder, Source, TrainingPlan};
 use hypad::{HypAdConfig, ImageSize, Result, TrainConfig};
 
@@ -69,7 +70,7 @@ fn run() -> Result<()> {
     };
     let report = run.go(&category, &Default::default())?;
     let result = (report.category, category.test.len(), report.evaluation);
-    print!("{}", common::category_table(&[result]));
+    print!("{}", Table::of_categories(&[result]));
     println!(
         "trained in {:.0} s, {:.2} s an image; look at report.html and the pictures in {}",
         report.seconds.train.unwrap_or_default(),

@@ -153,6 +153,29 @@ pub(crate) fn check_finite(
 }
 
 impl Error {
+    /// The problems of several checks of one thing as one error, if there are any.
+    ///
+    /// # Errors
+    ///
+    /// The only problem as it is, or [`Error::Dataset`] with all.
+    pub fn all<T>(of: impl Into<std::path::PathBuf>, checks: Vec<Result<T>>) -> Result<Vec<T>> {
+        let (mut fine, mut errors) = (Vec::new(), Vec::new());
+        for check in checks {
+            match check {
+                Ok(value) => fine.push(value),
+                Err(error) => errors.push(error),
+            }
+        }
+        match errors.len() {
+            0 => Ok(fine),
+            1 => Err(errors.remove(0)),
+            _ => Err(Error::Dataset {
+                path: of.into(),
+                problems: errors.iter().map(Error::to_string).collect(),
+            }),
+        }
+    }
+
     /// The same error, of this image.
     pub(crate) fn in_image(self, image: impl std::fmt::Display) -> Self {
         Self::InImage {

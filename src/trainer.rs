@@ -32,6 +32,16 @@ pub struct Trainer<B: ModelBackend, M: Method<B> = HypAdMethod<B>> {
     backend: std::marker::PhantomData<fn() -> B>,
 }
 
+impl TrainConfig {
+    /// The rule for the threshold of images.
+    pub(crate) fn threshold(&self) -> SigmaThreshold {
+        SigmaThreshold {
+            sigmas: self.threshold_sigmas,
+            least_deviation: self.least_deviation,
+        }
+    }
+}
+
 /// Result of a training: the detector, losses, time.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -75,12 +85,8 @@ impl<B: ModelBackend> Trained<B> {
 impl<B: ModelBackend> Trainer<B> {
     /// A trainer of HypAD with the crate's own teacher (PDN-S only) and no penalty images.
     pub fn new(config: HypAdConfig, recipe: TrainConfig) -> Self {
-        let threshold = SigmaThreshold {
-            sigmas: recipe.threshold_sigmas,
-            least_deviation: recipe.least_deviation,
-        };
         let mut calibration = Calibration::default()
-            .with_threshold(threshold)
+            .with_threshold(recipe.threshold())
             .with_pixel_threshold(FprThreshold(recipe.pixel_false_positives));
         calibration.map_quantiles = recipe.map_quantiles;
         let split = Split {

@@ -227,6 +227,15 @@ fn train_leaves_a_folder_of_results() {
         error.contains("results of another run (seed: 42 there, 7 now)"),
         "{error}"
     );
+    // Nor one with other tiles, or another rule for the threshold.
+    let base = ["train", text(&data), "--out", text(&out)];
+    for (flags, part) in [
+        (["--tile", "64"], "tiles: null there"),
+        (["--threshold", "max"], "threshold_policy: "),
+    ] {
+        let error = message(&[&base[..], &flags, &TINY].concat(), 1);
+        assert!(error.contains(part), "{error}");
+    }
 }
 
 #[test]

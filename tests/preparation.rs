@@ -270,3 +270,22 @@ fn many_images_are_as_one_by_one() {
     // Not all are asked for.
     assert_eq!(detector.predict_files(paths).take(1).count(), 1);
 }
+
+/// Tiles that are ignored all over have no score and are left out; the others are learnt from.
+#[test]
+fn tiles_beside_ignored_pixels() {
+    let left = |at: usize| at % 52 < 26;
+    let ignored = (0..52 * 39).map(left).collect();
+    let mask = IgnoreMask::new(ignored, ImageSize::new(52, 39)).unwrap();
+    let tiles = Tiles {
+        size: ImageSize::square(128),
+        overlap: 0,
+    };
+    let preparation = Preparation::default().with_tiles(tiles).with_ignore(mask);
+    let images = good(520, 390);
+    let detector = train(ImageSize::square(128), preparation, images).unwrap();
+    assert!(detector.threshold().is_finite());
+    let clean = detector.predict(&stripes(520, 390, 7, &[])).unwrap();
+    let dated = stripes(520, 390, 7, &[(30, 30), (200, 300)]);
+    assert_eq!(detector.predict(&dated).unwrap(), clean);
+}

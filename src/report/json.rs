@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::evaluation::Evaluation;
 use super::table::MetricsRow;
+use crate::data::Preparation;
 use crate::data::image::PixelRange;
 use crate::error::{Error, Result};
 use crate::files::write_atomic;
@@ -35,6 +36,8 @@ pub struct Report {
     pub images: ImageCounts,
     /// Divisors of 16-bit and float images.
     pub pixel_range: PixelRange,
+    /// How images became inputs: ignored pixels, tiles, aspect ratio.
+    pub preparation: Preparation,
     /// `image`, `pixel` and `aupro`; of `image` and `pixel`, `average_precision` is the sum over
     /// thresholds, `aupr` the area by the trapezoid rule.
     #[serde(flatten)]

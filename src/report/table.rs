@@ -127,6 +127,23 @@ pub struct Table<R> {
     rows: Vec<R>,
 }
 
+impl Table<MetricsRow> {
+    /// The metrics of categories, each with its name and number of images, and their means if there are
+    /// several.
+    pub fn of_categories(categories: &[(String, usize, Evaluation)]) -> Self {
+        let rows = categories.iter();
+        let mut rows: Vec<_> = rows
+            .map(|(name, images, evaluation)| MetricsRow::new(name, *images, evaluation))
+            .collect();
+        if categories.len() > 1 {
+            let all: Vec<_> = categories.iter().map(|category| category.2).collect();
+            let images = categories.iter().map(|category| category.1).sum();
+            rows.push(MetricsRow::new("mean", images, &Evaluation::mean(&all)));
+        }
+        Self::new(rows)
+    }
+}
+
 impl<R: Serialize> Table<R> {
     /// A table of these rows.
     pub fn new(rows: Vec<R>) -> Self {

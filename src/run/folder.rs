@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::TrainConfig;
-use crate::data::Category;
+use crate::data::{Category, Preparation};
 use crate::error::{Error, Result};
 use crate::files::{check_writable, io_error};
 use crate::warning::warn;
@@ -62,8 +61,7 @@ impl RunFolder {
     pub(super) fn check(
         &self,
         category: &Category,
-        model: &Value,
-        training: Option<&TrainConfig>,
+        mut ours: Value,
         maps: Option<&Path>,
         pictures: usize,
     ) -> Result<()> {
@@ -89,17 +87,21 @@ impl RunFolder {
         if self.overwrite {
             return Ok(());
         }
-        let ours = json!({
-            "category": category.name,
-            "model": model,
-            "training": training.map(as_written),
-            "fingerprint": category.fingerprint()?,
-        });
+        ours["category"] = json!(category.name);
+        ours["fingerprint"] = json!(category.fingerprint()?);
         let path = self.out.join("report.json");
         match report(&self.out)? {
             Some(report) => {
                 let mut theirs = report.clone();
                 theirs["fingerprint"] = report["images"]["fingerprint"].clone();
+                if theirs["preparation"].is_null() {
+                    // Reports were without when images were resized alone.
+                    theirs["preparation"] = json!(Preparation::default());
+                }
+                if theirs["threshold_policy"].is_null() {
+                    // Not known, then.
+                    theirs["threshold_policy"] = ours["threshold_policy"].clone();
+                }
                 let differs = differences(&ours, &theirs, "");
                 if !differs.is_empty() {
                     let reason = format!(

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+use serde_json::json;
+
 use super::folder::{RunFolder, as_written, checkpoint};
 use super::testing::{Pictures, Tested, test};
 use crate::data::{Category, ImageSet, Preparation};
@@ -66,6 +68,14 @@ impl<B: ModelBackend> TrainingPlan<B> {
             checkpoint_every: Some(100),
             accept_changes: false,
             half_precision: false,
+        }
+    }
+
+    /// The rule for the threshold of images, in words.
+    fn threshold_rule(&self) -> String {
+        match &self.threshold {
+            Some(policy) => policy.describe(),
+            None => self.recipe.threshold().describe(),
         }
     }
 
@@ -143,17 +153,29 @@ impl<B: ModelBackend> CategoryRun<B> {
                     .map(|images| images.check(&|| ())),
             );
         }
-        all_problems(&category.name, found)
+        Error::all(&category.name, found).map(drop)
     }
 
     fn check_folders(&self, category: &Category, device: &B::Device) -> Result<()> {
-        let (model, training) = match &self.source {
-            Source::File(path) => (settings(&Detector::<B>::load(path, device)?)?, None),
-            Source::Training(plan) => (as_written(&plan.model), Some(&plan.recipe)),
+        let ours = match &self.source {
+            Source::File(path) => {
+                let detector = Detector::<B>::load(path, device)?;
+                json!({
+                    "model": settings(&detector)?,
+                    "training": null,
+                    "preparation": detector.preparation(),
+                    "threshold_policy": detector.threshold_policy(),
+                })
+            }
+            Source::Training(plan) => json!({
+                "model": as_written(&plan.model),
+                "training": as_written(&plan.recipe),
+                "preparation": plan.preparation,
+                "threshold_policy": plan.threshold_rule(),
+            }),
         };
         let maps = self.maps.as_deref();
-        self.folder
-            .check(category, &model, training, maps, self.pictures)
+        self.folder.check(category, ours, maps, self.pictures)
     }
 
     /// Trains or loads, tests and writes everything.
@@ -208,6 +230,7 @@ impl<B: ModelBackend> CategoryRun<B> {
                 fingerprint: category.fingerprint()?,
             },
             pixel_range: detector.pixel_range(),
+            preparation: detector.preparation().clone(),
             evaluation,
             defects: evaluator.defects()?,
             weights: branches(&detector),
@@ -260,17 +283,4 @@ fn branches<B: ModelBackend>(detector: &Detector<B>) -> BTreeMap<String, f32> {
 /// The settings of a detector's model.
 fn settings<B: ModelBackend>(detector: &Detector<B>) -> Result<serde_json::Value> {
     Ok(as_written(detector.model().to_parts()?.settings))
-}
-
-/// The problems of several checks as one error.
-fn all_problems(of: &str, found: Vec<Result<()>>) -> Result<()> {
-    let mut errors: Vec<Error> = found.into_iter().filter_map(Result::err).collect();
-    match errors.len() {
-        0 => Ok(()),
-        1 => Err(errors.remove(0)),
-        _ => Err(Error::Dataset {
-            path: of.into(),
-            problems: errors.iter().map(Error::to_string).collect(),
-        }),
-    }
 }

@@ -184,6 +184,12 @@ impl TrainingImages {
                 problems,
             });
         }
+        if train.is_empty() || validation.is_empty() {
+            return Err(Error::Dataset {
+                path: PathBuf::from("training images"),
+                problems: vec!["all pixels of all images, or of all tiles, are ignored".into()],
+            });
+        }
         let finder = reader
             .finder
             .into_inner()
@@ -255,7 +261,13 @@ impl Reader<'_> {
             };
             Ok(Input { image, placement })
         };
-        parts.iter().map(input).collect()
+        let inputs: Vec<Input> = parts.iter().map(input).collect::<Result<_>>()?;
+        // Of a tile that is ignored all over there is nothing to learn, and no score.
+        let counts = |input: &Input| {
+            let ignored = self.preparation.ignored_cells(&input.placement, self.size);
+            ignored.is_none_or(|ignored| ignored.contains(&false))
+        };
+        Ok(inputs.into_iter().filter(counts).collect())
     }
 
     /// So many tiles at random places of an image, or all where they are fewer.

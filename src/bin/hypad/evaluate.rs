@@ -12,7 +12,6 @@ use hypad::report::{
 };
 use hypad::{Error, Result};
 
-use super::train::table;
 use super::{Outcome, print};
 
 /// Evaluate anomaly maps of any model, in any language: exact AUROC, average precision, AUPR, F1-max and AUPRO of
@@ -96,7 +95,7 @@ pub fn run(args: &Args) -> Result<Outcome> {
         _ => merge(args, &mut found)?,
     }
     if !found.evaluations.is_empty() {
-        let table = table(&found.evaluations);
+        let table = Table::of_categories(&found.evaluations);
         print(&table.to_string())?;
         table.write(args.out.join("categories"))?;
     }

@@ -6,7 +6,7 @@ use burn::module::Module;
 use hypad::data::{Category, DataSet, Fit, IgnoreMask, ImageSet, Preparation, Tiles};
 use hypad::features::weights::{load_pdn, pretrained_small};
 use hypad::features::{ModelBackend, Pdn, PdnConfig, PdnSize};
-use hypad::report::{Evaluation, MetricsRow, Report, Table};
+use hypad::report::{Report, Table};
 use hypad::run::{CategoryRun, RunFolder, Source, TrainingPlan, category_folder};
 use hypad::{Error, HypAdConfig, ImageSize, Result, TrainConfig};
 
@@ -268,10 +268,10 @@ fn run_on<B: ModelBackend>(args: &Args) -> Result<Outcome> {
         results.push((report.category, category.test.len(), report.evaluation));
     }
     if !args.json {
-        print(&table(&results).to_string())?;
+        print(&Table::of_categories(&results).to_string())?;
     }
     if results.len() > 1 {
-        table(&results).write(args.out.join("tables/categories"))?;
+        Table::of_categories(&results).write(args.out.join("tables/categories"))?;
     }
     for checkpoint in checkpoints {
         // What they were for is written.
@@ -288,21 +288,7 @@ fn categories(path: &Path, names: &[String]) -> Result<Vec<Category>> {
     } else {
         names
     };
-    let (mut categories, mut problems) = (Vec::new(), Vec::new());
-    for name in names {
-        match data.category(name) {
-            Ok(category) => categories.push(category),
-            Err(error) => problems.push(error),
-        }
-    }
-    match problems.len() {
-        0 => Ok(categories),
-        1 => Err(problems.remove(0)),
-        _ => Err(Error::Dataset {
-            path: path.to_path_buf(),
-            problems: problems.iter().map(Error::to_string).collect(),
-        }),
-    }
+    Error::all(path, names.iter().map(|name| data.category(name)).collect())
 }
 
 /// What people want to know of a run.
@@ -324,18 +310,4 @@ fn told(report: &Report, out: &Path) -> String {
         out.join("report.html").display()
     );
     text
-}
-
-/// The metrics of categories, with their means if there are several.
-pub fn table(categories: &[(String, usize, Evaluation)]) -> Table<MetricsRow> {
-    let rows = categories.iter();
-    let mut rows: Vec<_> = rows
-        .map(|(name, images, evaluation)| MetricsRow::new(name, *images, evaluation))
-        .collect();
-    if categories.len() > 1 {
-        let all: Vec<_> = categories.iter().map(|category| category.2).collect();
-        let images = categories.iter().map(|category| category.1).sum();
-        rows.push(MetricsRow::new("mean", images, &Evaluation::mean(&all)));
-    }
-    Table::new(rows)
 }
